@@ -1,0 +1,119 @@
+"""The ledger's exceptions, named by what the caller does next.
+
+Nothing foreign leaks from the package: every error raised on purpose is one of
+these. An error's text never quotes a person's data; `member` names the place.
+"""
+
+__all__ = [
+    "CheckpointConflict",
+    "ConflictError",
+    "DuplicateSubmission",
+    "ErasedError",
+    "HoldInForce",
+    "InclusionError",
+    "InconsistencyError",
+    "LedgerError",
+    "MalformedError",
+    "NotFoundError",
+    "PermissionRefused",
+    "PushbackError",
+    "RefusedError",
+    "RootMismatchError",
+    "SecondPersonNeeded",
+    "SignatureError",
+    "VerificationError",
+]
+
+
+class LedgerError(Exception):
+    """Anything this package raises on purpose.
+
+    Attributes:
+        member: the JSON member at fault as a dotted path (`input.income`), or None.
+    """
+
+    def __init__(self, message: str, *, member: str | None = None) -> None:
+        super().__init__(message)
+        self.member = member
+
+
+class MalformedError(LedgerError):
+    """Bytes or values not in the form that we would have written: reject."""
+
+
+class VerificationError(LedgerError):
+    """Parsed, but not authentic: reject and raise the alarm."""
+
+
+class SignatureError(VerificationError):
+    """A known key's signature is missing or does not verify."""
+
+
+class RootMismatchError(VerificationError):
+    """A computed root hash differs from the one that was signed or stated."""
+
+
+class InclusionError(VerificationError):
+    """An inclusion proof does not lead from the leaf to the root."""
+
+
+class InconsistencyError(VerificationError):
+    """Two heads of one log that no history can explain: keep this, publish it.
+
+    Attributes:
+        older: the older checkpoint, as it was signed.
+        newer: the newer checkpoint, as it was signed.
+        proof: the consistency proof that failed, or () if none was offered.
+    """
+
+    def __init__(
+        self, message: str, *, older: str = "", newer: str = "", proof: tuple[bytes, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.older = older
+        self.newer = newer
+        self.proof = proof
+
+
+class ConflictError(LedgerError):
+    """Someone else moved first: read again, then retry or stop."""
+
+
+class CheckpointConflict(ConflictError):
+    """The stored head is not the one that this write was based on."""
+
+
+class DuplicateSubmission(ConflictError):
+    """The id was used before with other content; `member` names what differs."""
+
+
+class PushbackError(LedgerError):
+    """The ledger cannot take more right now: wait `retry_after` seconds."""
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NotFoundError(LedgerError):
+    """It never was here."""
+
+
+class ErasedError(NotFoundError):
+    """It was here and is gone: the key that opened it has been destroyed."""
+
+
+class RefusedError(LedgerError):
+    """Not allowed: ask someone who may."""
+
+
+class PermissionRefused(RefusedError):
+    """The caller's role does not carry this permission."""
+
+
+class HoldInForce(RefusedError):
+    """A legal hold forbids this until it is released."""
+
+
+class SecondPersonNeeded(RefusedError):
+    """Two different people must agree to this."""
