@@ -1,0 +1,47 @@
+"""What `explain` raises on purpose, named by what the caller does next.
+
+Nothing foreign leaks from the package: an error of numpy, xgboost, shap or fluent
+is raised again as one of these. A text never quotes a person's value; `member`
+names the place.
+"""
+
+__all__ = [
+    "AdditivityError",
+    "ArtefactRefused",
+    "ExplainError",
+    "LanguageMissing",
+    "ModelMismatch",
+    "SchemaError",
+]
+
+
+class ExplainError(Exception):
+    """Anything this package raises on purpose.
+
+    Attributes:
+        member: the JSON member at fault as a dotted path (`input.income`), or None.
+    """
+
+    def __init__(self, message: str, *, member: str | None = None) -> None:
+        super().__init__(message)
+        self.member = member
+
+
+class SchemaError(ExplainError):
+    """A value is not in the form that was agreed: send it again, corrected."""
+
+
+class AdditivityError(ExplainError):
+    """Contributions do not add up to the model's own output: store none of them."""
+
+
+class ArtefactRefused(ExplainError):
+    """A model file that must not be opened: bring another file."""
+
+
+class ModelMismatch(ExplainError):
+    """A model file that opens, but is not the model that was described: raise the alarm."""
+
+
+class LanguageMissing(ExplainError):
+    """No catalogue speaks this language, or it lacks a message: choose another."""
