@@ -152,7 +152,7 @@ class Members:
             known = name in names  # an unknown name is a stranger's text: never repeat it
             reason = f"the member {name} is absent" if known else "a member is not known"
             raise MalformedError(f"entry: {reason}", member=name if known else None)
-        return cls(**{name: form.decode(document[name]) for name, form in forms})
+        return cls(**{name: _decode(name, form, document[name]) for name, form in forms})
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +172,14 @@ class NestedForm:
     def decode(self, document: JsonValue) -> object:
         """The object as a value."""
         return self.of.from_json(document)
+
+
+def _decode(name: str, form: Form, document: JsonValue) -> object:
+    try:
+        return form.decode(document)
+    except MalformedError as error:  # of a nested object: say where in the whole
+        inner = "" if error.member is None else f".{error.member}"
+        raise MalformedError(str(error), member=name + inner) from None
 
 
 def forms_of(of: type[Members]) -> tuple[tuple[str, Form], ...]:
