@@ -1,0 +1,297 @@
+"""Pages with values, as the view functions would make them."""
+
+from service.ui.views import (
+    Chip,
+    Choice,
+    DecisionPage,
+    DecisionRow,
+    ErasedPage,
+    ErrorPage,
+    Event,
+    Facet,
+    Fact,
+    Icon,
+    InputRow,
+    ListPage,
+    ModelRow,
+    Moment,
+    MonthRow,
+    Months,
+    Notice,
+    OverviewPage,
+    ProofPanel,
+    Segment,
+    SignInPage,
+    SourceRow,
+    SparkBar,
+    Tag,
+    Tone,
+    Viewer,
+    Waterfall,
+    WaterfallRow,
+    WhyPanel,
+)
+
+APPROVED = Tag("Approved", Tone.FAVOURABLE, Icon.TICK)
+DECLINED = Tag("Declined", Tone.ADVERSE, Icon.CROSS)
+VIEWER = Viewer("Ines Okafor", "auditor", "Audit")
+THEN = Moment("14 May 2026, 09:31", "2026-05-14T09:31:07Z")
+ID = "0196ceb1-7f4a-7c31-9d2e-8a51c0f361f2"
+
+SIGN_IN = SignInPage(
+    (Choice("audit", "Audit", selected=True), Choice("complaint", "A person's complaint")), "/"
+)
+
+_COUNTS = ((212, 31), (240, 28), (251, 44), (233, 39), (262, 41), (187, 22))
+
+
+def _months() -> Months:
+    rows = []
+    for name, (good, bad) in zip(
+        ("December 2025", "January 2026", "February 2026", "March 2026", "April 2026", "May 2026"),
+        _COUNTS,
+        strict=True,
+    ):
+        rows.append(
+            MonthRow(
+                name,
+                "/decisions",
+                (
+                    Segment(0, good * 3, Tone.FAVOURABLE),
+                    Segment(good * 3, bad * 3, Tone.ADVERSE),
+                ),
+                (str(good), str(bad)),
+                str(good + bad),
+            )
+        )
+    return Months((APPROVED, DECLINED), tuple(rows), "1,590 decisions in six months.")
+
+
+OVERVIEW = OverviewPage(
+    "1,612 entries, every one under a signed checkpoint",
+    "This server re-hashed the log when it started. It does not vouch for itself: check it "
+    "from outside with the offline verifier.",
+    Tone.FAVOURABLE,
+    (
+        Fact("Entries", "1,612"),
+        Fact("Decisions", "1,590"),
+        Fact("Last decision", "14 May 2026, 09:31", href="/decisions/x"),
+    ),
+    (
+        Notice(
+            "2 predictions never arrived",
+            "loan-desk counted 1,592 and sent 1,590. Missing: 17, 342.",
+            Tone.CAUTION,
+        ),
+    ),
+    _months(),
+    (
+        SourceRow(
+            "loan-desk",
+            "1 to 1,592",
+            "1,590",
+            Tag("2 missing", Tone.CAUTION, Icon.HOURGLASS),
+            "17, 342",
+        ),
+        SourceRow("web", "1 to 12", "12", Tag("None", Tone.PLAIN, Icon.TICK), ""),
+    ),
+    (ModelRow("mortgage-approval 1.0.0", "3f9a1c77e0b2…", "1,590", "/decisions", THEN),),
+)
+EMPTY_OVERVIEW = OverviewPage(
+    "An empty ledger", "Nothing has been recorded yet.", Tone.PLAIN, (), (), None, (), ()
+)
+
+_REASONS = (
+    "Loan-to-value ratio −28.4, bankruptcy on file −12.0",
+    "Debt-to-income ratio −14.1, housing expense ratio −3.2",
+    "Credit history +9.9, unverifiable information −3.0",
+)
+
+
+def _rows() -> tuple[DecisionRow, ...]:
+    rows = []
+    for n in range(25):
+        bad = n % 4 == 1
+        spark = tuple(
+            SparkBar(
+                1 + 9 * i,
+                9 if (i + n) % 3 else 9 - (8 - i),
+                8 - i,
+                Tone.ADVERSE if (i + n) % 3 else Tone.FAVOURABLE,
+            )
+            for i in range(8)
+        )
+        rows.append(
+            DecisionRow(
+                f"/decisions/{n}",
+                ID,
+                f"…8a51c0f3{n:04x}",
+                THEN,
+                "mortgage-approval 1.0.0",
+                DECLINED if bad else APPROVED,
+                str(586 + n),
+                f"−{14 + n}" if bad else f"+{n}",
+                spark,
+                _REASONS[n % 3],
+            )
+        )
+    return tuple(rows)
+
+
+LIST = ListPage(
+    "1,590 decisions",
+    _rows(),
+    "2026-05-01",
+    "2026-05-14",
+    (
+        Facet("approved", "Approved", "1,385", checked=False),
+        Facet("declined", "Declined", "205", checked=True),
+    ),
+    (Facet("a", "mortgage-approval 1.0.0", "1,590", checked=False),),
+    (Chip("1 May 2026 to 14 May 2026", "/decisions"), Chip("Declined", "/decisions")),
+    "/decisions",
+    "/decisions?newer",
+    "/decisions?older",
+    "/decisions.csv",
+    "/decisions.json",
+    "",
+    "1 to 25 of 1,590",
+)
+EMPTY_LIST = ListPage(
+    "0 decisions",
+    (),
+    "",
+    "",
+    (),
+    (),
+    (),
+    "",
+    "",
+    "",
+    "",
+    "",
+    "No decision has been recorded yet.",
+    "",
+)
+
+PROOF = ProofPanel(
+    f"/decisions/{ID}/receipt",
+    "ledger.example/demo/log/decisions+0f0e0d0c+AQID",
+    "cda7aa04c66e87086e3003eb78a32b6c0b4d762965adfedf8efab786ce22c6cf",
+    ID,
+    (
+        Fact("Entry", "1,213 of 1,612"),
+        Fact("Leaf", "", code="cda7aa04c66e87086e3003eb78a32b6c0b4d762965adfedf8efab786ce22c6cf"),
+        Fact("Log", "", code="ledger.example/demo/log/decisions"),
+    ),
+    "ledger.example/demo/log/decisions\n1612\n7Jk/UiDkKq9wD/t83P65SuPcDol+aDcSWYI8zjSkzOI=\n\n"
+    "— ledger.example/demo/log/decisions Eu19A4Aa8u1+x3qZ0dlDJHxpkKa4IMXE2L0UoaYRkj9P1ofQ=\n",
+    tuple(
+        f"{n:02d}ff335df7d2c8db7f61fbbd50e55e7b6f7f9cfc9470f653903d6fa4d7a7fd" for n in range(11)
+    ),
+    "python -m ledger.verify receipt.tlog-proof --policy policy.txt",
+)
+
+_STEPS = (
+    ("Loan-to-value ratio", "92.5 %", -28.4),
+    ("Bankruptcy on file", "yes", -12.0),
+    ("Debt-to-income ratio", "41.0 %", -9.8),
+    ("Unverifiable information in the application", "no", -1.1),
+    ("Number of dependants", "2", -0.4),
+    ("Consumer credit history", "1 of 6", 12.3),
+    ("Years in current employment", "7", 4.0),
+    ("Net worth", "not stated", 0.9),
+)
+
+
+def _waterfall() -> Waterfall:
+    rows, at = [], 860.0
+    for label, value, points in _STEPS:
+        end = at + points * 14
+        rows.append(
+            WaterfallRow(
+                label,
+                value,
+                f"{points:+.1f}".replace("-", "−"),
+                round(min(at, end)),
+                max(2, round(abs(end - at))),
+                points > 0,
+            )
+        )
+        at = end
+    return Waterfall(
+        "All applicants of the training period, on average",
+        "621",
+        860,
+        "This application",
+        "586",
+        round(at),
+        "limit, 600 points",
+        566,
+        tuple(rows),
+        "How each fact moved the score, in points",
+    )
+
+
+DECISION = DecisionPage(
+    ID,
+    "…8a51c0f361f2",
+    "Declined: 14 points below the limit",
+    "Decided 14 May 2026, 09:31:07 by mortgage-approval 1.0.0, without a person.",
+    DECLINED,
+    (
+        Fact("Score", "586 points"),
+        Fact("Limit", "600 points"),
+        Fact("Average applicant", "621 points"),
+        Fact("Model", "mortgage-approval 1.0.0"),
+    ),
+    WhyPanel(
+        "The application scored 586 points; 600 were needed.",
+        (
+            "The loan is 92.5 % of the value of the property, which cost 28.4 points, and a "
+            "bankruptcy on file cost 12.0.",
+            "A consumer credit history without late payments added 12.3 points, which was "
+            "not enough.",
+        ),
+        _waterfall(),
+        ("With a loan of 80 % of the value, the score would have been 607 points: approved.",),
+        "These are results of the same model and limit on changed values, not promises.",
+        ("The figures describe the model, not the person.", "Correlated facts share credit."),
+        (
+            Tag("Adds up to the score", Tone.PLAIN, Icon.TICK),
+            Tag("Reproduced by the model", Tone.PLAIN, Icon.TICK),
+        ),
+    ),
+    "",
+    tuple(InputRow(label, value, "application form") for label, value, _ in _STEPS),
+    (
+        Event("Decision recorded", THEN, "Entry 1,213, from loan-desk, its number 1,214."),
+        Event("Explanation issued", THEN, "Entry 1,240. Sealed, with a commitment.", latest=True),
+    ),
+    (
+        Fact("Model", "mortgage-approval 1.0.0, gradient-boosted trees", code="3f9a1c77e0b2…"),
+        Fact("Explainer", "leaf-tables, interventional", code="xgboost 3.2.0"),
+        Fact("Background", "all 900 applicants of the training period", code="90ab17f4…"),
+        Fact("Policy", "mortgage-cutoff 1.0.0", code="77a04c66e870…"),
+    ),
+    PROOF,
+    f"/decisions/{ID}/letter.pdf",
+)
+ERASED = ErasedPage(
+    ID,
+    "…8a51c0f361f2",
+    "The payload of this decision was erased on 3 June 2026.",
+    (Event("Decision recorded", THEN, "Entry 1,213."), Event("Erased", THEN, "", latest=True)),
+    PROOF,
+)
+ERROR = ErrorPage(
+    404, "There is nothing here", "No record has this id.", "Check the id, or search for it."
+)
+PAGES = {
+    "sign_in": SIGN_IN,
+    "overview": OVERVIEW,
+    "decisions": LIST,
+    "decision": DECISION,
+    "erased": ERASED,
+    "error": ERROR,
+}
