@@ -12,7 +12,7 @@ import typing
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from explain.errors import SchemaError
 
@@ -49,7 +49,7 @@ def from_plain(kind: type[Value], value: object, member: str = "") -> Value:
     """
     if not isinstance(value, Mapping):
         raise SchemaError("must be an object", member=member or None)
-    hints = _hints(kind)
+    hints = _hints(cast("Any", kind))
     for name in value:
         if name not in hints:
             raise SchemaError("unknown member", member=_join(member, str(name)))
