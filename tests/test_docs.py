@@ -16,6 +16,7 @@ from service.cli import main
 
 from ledger import roles
 from ledger.entries import Kind
+from ledger.storage import models
 from service import problems, settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -143,6 +144,15 @@ def test_every_permission_and_role_is_documented_as_it_is() -> None:
     )
     written = {role: set(re.findall(r"`([a-z_]+)`", cell)) for role, cell in table.items()}
     assert written == {str(role): set(map(str, may)) for role, may in roles.PERMISSIONS.items()}
+
+
+def test_every_column_is_on_the_page_about_personal_data() -> None:
+    tables = (*models.ledger.tables.values(), *models.vault.tables.values())
+    columns = {f"{table.name}.{column.name}" for table in tables for column in table.columns}
+    rows = re.findall(r"^\| (`[a-z_]+\.[a-z_]+`[^|]*)\|", text_of("personal-data.md"), re.MULTILINE)
+    written = {name for row in rows for name in re.findall(r"`([a-z_]+\.[a-z_]+)`", row)}
+    files = {"ledger.db", "vault.db"}
+    assert written - files == columns
 
 
 # Snippets
