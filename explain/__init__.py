@@ -1,1 +1,11 @@
-"""."""
+"""Reasons about a model: a model, a row and a reference group in, frozen values out.
+
+Pure: no clock, no chance, no network, no database, and nothing of the ledger. The faces:
+
+- :func:`explain.artifacts.open_model` opens a registered model version, safely
+- :func:`explain.narrative.explain_decision` explains one recorded decision
+- :func:`explain.replay.replay` runs one again and compares
+- :class:`explain.explanation.Explanation` is what documents and screens lay out
+
+Imports nothing, so that a caller loads only what it uses.
+"""

@@ -1,0 +1,106 @@
+# What an explanation says in English, for a reader who left school at sixteen.
+#
+# Rules: say what moved "this model's score", never what "caused" anything; say points,
+# never a percentage, for contributions; say what would have changed the outcome of the
+# decision as it was made, never what will happen. Numbers arrive formatted.
+# Syntax: https://projectfluent.org
+
+## Values
+
+value-yes = yes
+value-no = no
+value-missing = not given
+unit-none = { $number }
+unit-count = { $number }
+unit-percent = { $number }{ "\u00A0" }%
+unit-usd = { $number }
+unit-usd-per-month = { $number } a month
+unit-months = { $count ->
+    [one] { $number } month
+   *[other] { $number } months
+}
+unit-years = { $count ->
+    [one] { $number } year
+   *[other] { $number } years
+}
+item-with-value = { $label } ({ $value })
+item-with-points = { $label } ({ $points })
+
+## Outcomes
+
+outcome-approved = Approved
+outcome-declined = Declined
+outcome-accepted = Accepted
+outcome-rejected = Rejected
+outcome-referred = Referred to a person
+outcome-granted = Granted
+outcome-refused = Refused
+
+## The decision in one sentence
+
+summary-against = { $outcome }: the model’s score was { $score } points and at least { $limit } were needed. Compared with the reference group, this lowered the score most: { $item }.
+summary-against-bare = { $outcome }: the model’s score was { $score } points and at least { $limit } were needed.
+summary-for = { $outcome }: the model’s score was { $score } points and at least { $limit } were needed. Compared with the reference group, this raised the score most: { $item }.
+summary-for-bare = { $outcome }: the model’s score was { $score } points and at least { $limit } were needed.
+
+## The decision in paragraphs
+
+paragraph-decision = A statistical model turned the details of this case into a score of { $score } points. The limit is { $limit } points. A score at or above the limit leads to “{ $pass }”, a lower score to “{ $fail }”. The outcome was “{ $outcome }”.
+paragraph-reference = Every case starts from the average score of the reference group: { $population }. That average is { $reference } points. Each detail of this case then moved this model’s score up or down from there.
+paragraph-reasons = { $count ->
+    [one] Compared with the reference group, this lowered this model’s score most: { $items }.
+   *[other] Compared with the reference group, these items lowered this model’s score most: { $items }.
+}
+paragraph-no-reasons = Compared with the reference group, nothing lowered this model’s score.
+paragraph-helped = { $count ->
+    [one] This raised the score: { $items }.
+   *[other] These items raised the score: { $items }.
+}
+
+## Reasons
+
+reason-phrase = { $reason }: { $phrase } (reference group: { $reference })
+reason-value = { $reason } ({ $label }: { $value }; reference group: { $reference })
+reason-combined = { $label }: { $value } (reference group: { $reference }). Together with the other details, this lowered the score.
+reason-not-given = { $label } was not given (reference group: { $reference })
+reason-together = { $text }. Counted together with: { $others }
+reason-helped = { $label }: { $value } (reference group: { $reference })
+
+suppressed-small = less than { $share } of everything that lowered the score
+suppressed-beyond-limit = weaker than the { $most } reasons given
+
+## What would have changed the outcome
+
+change = { $label }: { $to } instead of { $from }
+counterfactual = { $changes }. With everything else unchanged, this model’s score would have been { $score } points and the outcome “{ $outcome }”.
+counterfactual-note-found = We ran the same model with the same limit again and changed only what is named here. This describes the decision as it was made. It is not advice, and it does not promise the outcome of a new application.
+counterfactual-note-none = We ran the same model with the same limit again on many small changes, of up to { $most } items each, and used only values seen in the reference group. None found within these bounds changed the outcome.
+counterfactual-note-favourable = The outcome was the favourable one, so no other outcome was searched for.
+
+## How it was worked out, and what it cannot say
+
+method-exact = The points of each item come from comparing this case with every case in the reference group, and averaging over every order in which the items can be considered (Shapley values of the model’s log-odds, engine { $engine }). They are exact for this model, not estimated. They were worked out when the decision was made and checked against the model’s own score. Model: { $model }, version { $version }.
+limit-not-causes = The points show how this model used the details of this case. They do not show why anyone repays a loan or does not.
+limit-linked = Items that are linked to each other can share points between them.
+limit-reference = With another reference group the points would be different.
+limit-rounding = Points are rounded to one decimal place, so a sum can differ in its last digit.
+limit-unstable = The last item named lowered the score by nearly the same as the next one, which is not named.
+limit-missing = Some details were not given. The model scored the case without them.
+
+## Checks of the explanation against the model
+
+gate-additivity = Base, contributions and residual add up to the score the model gives; off by { $off } of at most { $tolerance } units of 10^-6.
+gate-rerun = Worked out a second time; contributions differ by at most { $off } of { $tolerance } units of 10^-6.
+gate-rerun-impossible = Working out the contributions a second time failed.
+gate-reference-group = The starting score is the reference group’s average; off by { $off } of at most { $tolerance } units of 10^-6.
+gate-perturbation = Giving the reason’s items the values of the reference group raised the score for { $right } of { $count } reasons.
+gate-reasons-scored = { $right } of { $count } reasons are items that the model scored and that lowered the score.
+gate-outcome = The recorded outcome is { $follows ->
+    [yes] the one that the score and the limit lead to.
+   *[no] not the one that the score and the limit lead to: a rule or a person decided, and must give the reason.
+}
+gate-reasons-allowed = { $count ->
+    [0] Every reason has a text and none is a protected characteristic.
+    [one] One reason is a protected characteristic or has no text: { $groups }.
+   *[other] { $count } reasons are protected characteristics or have no text: { $groups }.
+}

@@ -1,0 +1,203 @@
+"""One recorded decision, explained: reasons, alternatives, checks and plain words.
+
+Pure: the same manifests, input, attribution and model give the same explanation, to the
+letter. The attribution is the recorded one; nothing is recomputed to look better, and the
+gates say whether the model still agrees with it.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
+
+from explain import counterfactual, gates
+from explain.attribution import Attribution, to_units
+from explain.catalogue import Catalogue, load_catalogue
+from explain.counterfactual import Alternative
+from explain.errors import SchemaError
+from explain.explanation import Counterfactual, Explanation, Reason
+from explain.features import LocalText
+from explain.gates import Case
+from explain.model import Model
+from explain.policy import Policy
+from explain.predictor import Scalar, decode
+from explain.reason_codes import rank
+from explain.sentences import Sentences
+from explain.wording import typical_values
+
+__all__ = ["explain_decision"]
+
+
+def explain_decision(
+    manifest: Mapping[str, object],
+    policy: Mapping[str, object],
+    values: Mapping[str, object],
+    attribution: Attribution,
+    model: Model,
+    *,
+    language: str = "en",
+    catalogue: Catalogue | None = None,
+    outcome: str | None = None,
+) -> Explanation:
+    """Return the explanation of one decision.
+
+    `manifest` and `policy` are the registered ones that the decision names; `values` is its
+    recorded input; `model` is that version, opened. `outcome` is the recorded outcome: where
+    it does not follow from score and limit, a rule or a person decided, and the explanation
+    may not go out by itself. None takes the outcome that follows.
+
+    Raises:
+        SchemaError: the input does not fit the model, or a manifest lacks what is needed.
+        LanguageMissing: the catalogue or a manifest has no text in this language.
+    """
+    speech = catalogue or load_catalogue(language)
+    decided = Policy.from_manifests(policy, manifest)
+    row = model.schema.row(values)
+    given = {name: cast("Scalar", values[name]) for name in model.schema.names}
+    if len(attribution.values) != len(given) or {name for name, _ in attribution.values} != set(
+        given
+    ):
+        raise SchemaError("not one value per feature of the model", member="attributions.values")
+    ranking = rank(
+        model.schema,
+        attribution,
+        codes=decided.codes,
+        missing=[name for name, value in given.items() if value is None],
+        favourable=decided.favourable,
+    )
+    result = outcome or decided.outcome(attribution.margin)
+    case = Case(model, decided, row, attribution, ranking, result)
+    typical = typical_values(model.schema.features, model.background)
+    sentences = Sentences(speech, model.schema, decided, given, typical)
+    return _compose(manifest, case, sentences)
+
+
+def _compose(manifest: Mapping[str, object], case: Case, sentences: Sentences) -> Explanation:
+    speech, attribution, ranking = sentences.catalogue, case.attribution, case.ranking
+    favourable = case.outcome == case.policy.passed
+    reasons = tuple(sentences.reason(push, adverse=True) for push in ranking.reasons)
+    helped = tuple(sentences.reason(push, adverse=False) for push in ranking.helped)
+    ways = () if favourable else _alternatives(case, sentences)
+    checks = gates.check(case, speech)
+    population = _population(manifest, speech.language)
+    return Explanation(
+        language=speech.language,
+        outcome=case.outcome,
+        outcome_label=sentences.outcome(case.outcome),
+        margin=attribution.margin,
+        cut_off=case.policy.cut_off,
+        points=sentences.points(attribution.margin, attribution.base),
+        summary=_summary(case, sentences, reasons, helped),
+        paragraphs=_paragraphs(case, sentences, reasons, helped, population),
+        reasons=reasons,
+        helped=helped,
+        contributions=sentences.contributions(attribution),
+        suppressed=tuple(sentences.suppressed(left) for left in ranking.left),
+        counterfactuals=ways,
+        counterfactual_note=sentences.counterfactual_note(found=bool(ways), favourable=favourable),
+        reference=population,
+        method=_method(manifest, attribution, speech),
+        limits=_limits(case, sentences),
+        gates=checks,
+        stable=ranking.stable,
+        automatic_text_allowed=all(gate.passed for gate in checks),
+    )
+
+
+def _alternatives(case: Case, sentences: Sentences) -> tuple[Counterfactual, ...]:
+    def passes(margin: float) -> bool:
+        # Rounded to units as a recorded margin is, so that no tie is decided twice.
+        return case.policy.passes(to_units(margin) if math.isfinite(margin) else margin)
+
+    found = counterfactual.search(
+        case.model.schema, case.model.predictor, case.row, case.model.background, passes
+    )
+    rescored = [_rescore(case, sentences.values, one) for one in found]
+    return tuple(sentences.counterfactual(one) for one in rescored if passes(one.margin))
+
+
+def _rescore(case: Case, given: Mapping[str, Scalar], one: Alternative) -> Alternative:
+    """Return the alternative with the margin of its values as they are shown.
+
+    They go in by the door that a recorded input takes, so that what a reader is told is
+    what the model was asked.
+    """
+    features = case.model.schema.features
+    shown = {
+        features[column].name: decode(features[column], float(one.row[column]))
+        for column in one.changed
+    }
+    row = case.model.schema.row({**given, **shown})
+    return replace(one, row=row, margin=float(case.model.predictor.margin(row[None, :])[0]))
+
+
+def _summary(
+    case: Case, sentences: Sentences, reasons: tuple[Reason, ...], helped: tuple[Reason, ...]
+) -> str:
+    favourable = case.outcome == case.policy.passed
+    leading = (helped if favourable else reasons)[:1]
+    message = "summary-for" if favourable else "summary-against"
+    parts = {
+        "outcome": sentences.outcome(case.outcome),
+        "score": sentences.score_text(case.attribution.margin),
+        "limit": sentences.points(case.attribution.margin, case.attribution.base).limit_text,
+    }
+    if not leading:
+        return sentences.catalogue.say(f"{message}-bare", **parts)
+    (one,) = leading
+    item = sentences.catalogue.say("item-with-value", label=one.label, value=one.value_text)
+    return sentences.catalogue.say(message, **parts, item=item)
+
+
+def _paragraphs(
+    case: Case,
+    sentences: Sentences,
+    reasons: tuple[Reason, ...],
+    helped: tuple[Reason, ...],
+    population: str,
+) -> tuple[str, ...]:
+    say = sentences.catalogue.say
+    points = sentences.points(case.attribution.margin, case.attribution.base)
+    paragraphs = [
+        say(
+            "paragraph-decision",
+            score=points.score_text,
+            limit=points.limit_text,
+            **{"pass": sentences.outcome(case.policy.passed)},
+            fail=sentences.outcome(case.policy.failed),
+            outcome=sentences.outcome(case.outcome),
+        ),
+        say("paragraph-reference", population=population, reference=points.reference_text),
+        say("paragraph-reasons", count=len(reasons), items=sentences.listed(reasons))
+        if reasons
+        else say("paragraph-no-reasons"),
+    ]
+    if helped:
+        strongest = helped[: len(reasons) or None]
+        items = sentences.listed(strongest)
+        paragraphs.append(say("paragraph-helped", count=len(strongest), items=items))
+    return tuple(paragraphs)
+
+
+def _population(manifest: Mapping[str, object], language: str) -> str:
+    background = manifest.get("background")
+    population = background.get("population") if isinstance(background, Mapping) else None
+    if isinstance(population, str) and population:
+        return population
+    return LocalText.from_json(population, "background.population").speak(language)
+
+
+def _method(manifest: Mapping[str, object], attribution: Attribution, speech: Catalogue) -> str:
+    name, version = manifest.get("name"), manifest.get("version")
+    if not isinstance(name, str) or not isinstance(version, str):
+        raise SchemaError("must be text", member="name")
+    return speech.say("method-exact", engine=attribution.engine, model=name, version=version)
+
+
+def _limits(case: Case, sentences: Sentences) -> tuple[str, ...]:
+    messages = ["limit-not-causes", "limit-linked", "limit-reference", "limit-rounding"]
+    if not case.ranking.stable:
+        messages.append("limit-unstable")
+    if any(value is None for value in sentences.values.values()):
+        messages.append("limit-missing")
+    return tuple(sentences.catalogue.say(message) for message in messages)

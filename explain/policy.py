@@ -1,0 +1,143 @@
+"""The part of a decision policy that explaining reads: limit, outcomes, points, reasons.
+
+Points are a straight-line picture of log-odds, as scorecards are written: 600 points at the
+limit, and so many per unit of log-odds. A straight line keeps contributions adding up, which
+a probability would not. Rounding happens once, half up, when a number is shown.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Literal, Self
+
+from explain.attribution import SCALE
+from explain.errors import SchemaError
+from explain.features import LocalText
+from explain.plain import MAX_INTEGER
+
+__all__ = ["POINT_DECIMALS", "Policy", "rounded"]
+
+POINT_DECIMALS = 1  # shown: a tenth of a point is a 0.003 of log-odds at 28.85 per unit
+MAX_NUMBER_TEXT = 20  # characters of a decimal number in a policy
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A limit in units of 10^-6 log-odds, the two outcomes, the points, the reason texts."""
+
+    cut_off: int
+    passed: str
+    failed: str
+    offset: Decimal
+    per_log_odds: Decimal
+    reasons: tuple[tuple[str, LocalText], ...]
+    favourable: Literal["higher", "lower"]
+
+    @classmethod
+    def from_manifests(cls, policy: Mapping[str, object], model: Mapping[str, object]) -> Self:
+        """Read a policy manifest, and from the model's which direction is favourable.
+
+        Raises:
+            SchemaError: a member that is needed is missing or of another form.
+        """
+        cut_off = _object(policy, "cut_off")
+        margin = cut_off.get("margin")
+        if cut_off.get("scale") != SCALE or type(margin) is not int or abs(margin) > MAX_INTEGER:
+            raise SchemaError(f"must be a margin at scale {SCALE}", member="cut_off")
+        outcomes, points = _object(policy, "outcomes"), _object(policy, "points")
+        per_log_odds = _decimal(points, "per_log_odds")
+        if per_log_odds <= 0:
+            raise SchemaError("must be above zero", member="points.per_log_odds")
+        favourable = _object(model, "output").get("favourable")
+        if favourable not in {"higher", "lower"}:
+            raise SchemaError("must be higher or lower", member="output.favourable")
+        return cls(
+            cut_off=margin,
+            passed=_outcome(outcomes, "pass"),
+            failed=_outcome(outcomes, "fail"),
+            offset=_decimal(points, "offset"),
+            per_log_odds=per_log_odds,
+            reasons=tuple(
+                (code, LocalText.from_json(text, f"reason_codes.{code}"))
+                for code, text in sorted(_object(policy, "reason_codes").items())
+            ),
+            favourable="higher" if favourable == "higher" else "lower",
+        )
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """The reason codes that have a text."""
+        return frozenset(code for code, _ in self.reasons)
+
+    @property
+    def sign(self) -> int:
+        """+1 where a higher margin is better for the person, else -1."""
+        return 1 if self.favourable == "higher" else -1
+
+    def reason(self, code: str) -> LocalText | None:
+        """Return the text of a reason code, or None."""
+        return dict(self.reasons).get(code)
+
+    def passes(self, margin: float) -> bool:
+        """Tell whether a margin in units is at the limit or on its favourable side."""
+        return (margin - self.cut_off) * self.sign >= 0
+
+    def outcome(self, margin: int) -> str:
+        """Return the outcome that a margin in units leads to."""
+        return self.passed if self.passes(margin) else self.failed
+
+    def score(self, margin: int) -> Decimal:
+        """Return the points of a margin, not rounded; the limit is at `offset`."""
+        return self.offset + self.points(margin - self.cut_off)
+
+    def points(self, amount: int) -> Decimal:
+        """Return the points of a difference between margins, not rounded; + is better."""
+        return (self.per_log_odds * amount * self.sign).scaleb(-SCALE)
+
+    def shown_score(self, margin: int) -> Decimal:
+        """Return the rounded score, on the same side of the limit as the margin.
+
+        More decimals than usual are kept where rounding would put a missed limit on the
+        limit: "600 points, at least 600 needed, declined" would be absurd.
+        """
+        for decimals in range(POINT_DECIMALS, SCALE + 1):
+            score = rounded(self.score(margin), decimals)
+            if (score >= self.offset) == self.passes(margin):
+                return score
+        return self.score(margin)
+
+
+def rounded(number: Decimal, decimals: int = POINT_DECIMALS) -> Decimal:
+    """Return the number at this many decimals, half away from zero; never minus zero."""
+    result = number.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+    return abs(result) if result == 0 else result
+
+
+def _object(value: Mapping[str, object], name: str) -> Mapping[str, object]:
+    part = value.get(name)
+    if not isinstance(part, Mapping):
+        raise SchemaError("must be an object", member=name)
+    return part
+
+
+def _outcome(outcomes: Mapping[str, object], name: str) -> str:
+    text = outcomes.get(name)
+    if not isinstance(text, str) or not text:
+        raise SchemaError("must be text", member=f"outcomes.{name}")
+    return text
+
+
+def _decimal(points: Mapping[str, object], name: str) -> Decimal:
+    value = points.get(name)
+    member = f"points.{name}"
+    if type(value) is int:
+        return Decimal(value)
+    if not isinstance(value, str) or len(value) > MAX_NUMBER_TEXT:
+        raise SchemaError("must be a whole number, or a decimal number as text", member=member)
+    try:
+        number = Decimal(value)
+    except InvalidOperation as error:
+        raise SchemaError("must be a decimal number as text", member=member) from error
+    if not number.is_finite():
+        raise SchemaError("must be finite", member=member)
+    return number

@@ -1,0 +1,142 @@
+"""From contributions to principal reasons, and a record of what was left out and why.
+
+Features are summed, signed, to the group that a reader would call one thing: ungrouped,
+one-hot and derived columns give duplicate reasons. Only groups that pushed the score away
+from the favourable outcome count; they are ranked on whole units, ties by schema order, so
+that float noise cannot reorder a notice. Source: Regulation B (12 CFR 1002.9(b)(2)) and its
+official interpretation: at most four reasons, those actually scored, and no principal reason
+excluded. So a protected or unnamed feature among the top is never dropped: it blocks.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from explain.attribution import Attribution
+from explain.explanation import MAX_REASONS
+from explain.features import Feature
+from explain.predictor import FeatureSchema
+
+__all__ = ["Block", "Left", "Push", "Ranking", "rank"]
+
+Favourable = Literal["higher", "lower"]
+
+SMALL_SHARE_PERCENT = 2  # below this share of all adverse push, a group is no principal reason
+NOISE = 1_000  # units; closer than this, another seed or library could swap two groups
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One group's signed sum, in units; `leading` is its member with the largest push."""
+
+    group: str
+    code: str
+    leading: str
+    features: tuple[str, ...]
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """An adverse group that is not among the reasons: too small, or beyond the limit."""
+
+    push: Push
+    why: Literal["small", "beyond_limit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A principal reason that may not go out without a person's decision."""
+
+    group: str
+    why: Literal["protected", "unmapped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Principal reasons, strongest first; what helped, strongest first; and the rest."""
+
+    reasons: tuple[Push, ...]
+    helped: tuple[Push, ...]
+    left: tuple[Left, ...]
+    blocks: tuple[Block, ...]
+    stable: bool
+
+
+def rank(
+    schema: FeatureSchema,
+    attribution: Attribution,
+    *,
+    codes: Collection[str],
+    missing: Collection[str] = (),
+    favourable: Favourable = "higher",
+) -> Ranking:
+    """Return the principal reasons of one decision.
+
+    `codes` are the reason codes that the policy has a text for. `missing` are the features
+    that were not given: a reason about a value that nobody gave would be untrue, so those
+    use the code `reason_missing`, or their own with `_NOT_GIVEN`.
+    """
+    sign = 1 if favourable == "higher" else -1
+    pushes = _grouped(schema, attribution, missing, sign)
+    # sorted() is stable and the pushes are in schema order: that is the tie-break.
+    adverse = sorted((push for push in pushes if push.amount * sign < 0), key=_size)
+    helped = sorted((push for push in pushes if push.amount * sign > 0), key=_size)
+    total = sum(abs(push.amount) for push in adverse)
+    large = [push for push in adverse if abs(push.amount) * 100 >= total * SMALL_SHARE_PERCENT]
+    reasons, beyond = large[:MAX_REASONS], large[MAX_REASONS:]
+    small = adverse[len(large) :]
+    left = [Left(push, "beyond_limit") for push in beyond] + [Left(push, "small") for push in small]
+    gap = abs(reasons[-1].amount) - abs(beyond[0].amount) if beyond else NOISE
+    return Ranking(
+        tuple(reasons),
+        tuple(helped),
+        tuple(left),
+        _blocks(schema, reasons, codes),
+        stable=gap >= NOISE,
+    )
+
+
+def _size(push: Push) -> int:
+    return -abs(push.amount)
+
+
+def _grouped(
+    schema: FeatureSchema, attribution: Attribution, missing: Collection[str], sign: int
+) -> list[Push]:
+    groups: dict[str, list[Feature]] = {}
+    for feature in schema.features:
+        groups.setdefault(feature.group, []).append(feature)
+    pushes = []
+    for group, members in groups.items():
+        amount = sum(attribution.value(feature.name) for feature in members)
+        towards = 1 if amount > 0 else -1
+        leading = max(members, key=lambda feature: attribution.value(feature.name) * towards)
+        adverse = amount * sign < 0
+        given = leading.name not in missing or not adverse
+        code = leading.reason if given else _missing_code(leading)
+        names = tuple(feature.name for feature in members)
+        pushes.append(Push(group, code, leading.name, names, amount))
+    return pushes
+
+
+def _missing_code(feature: Feature) -> str:
+    if feature.reason_missing:
+        return feature.reason_missing
+    return f"{feature.reason}_NOT_GIVEN" if feature.reason else ""
+
+
+def _blocks(
+    schema: FeatureSchema, reasons: Collection[Push], codes: Collection[str]
+) -> tuple[Block, ...]:
+    by_name = {feature.name: feature for feature in schema.features}
+    blocks = []
+    for push in reasons:
+        if any(by_name[name].protected for name in push.features):
+            blocks.append(Block(push.group, "protected"))
+        # A code for "not given" needs no text of the policy: the catalogue has one.
+        leading = by_name[push.leading]
+        known = push.code in codes or push.code == f"{leading.reason}_NOT_GIVEN"
+        if not push.code or not known:
+            blocks.append(Block(push.group, "unmapped"))
+    return tuple(blocks)

@@ -1,0 +1,221 @@
+"""The parts of an explanation, each put into words: items, reasons, alternatives.
+
+No sentence is written here: a catalogue's message is chosen and its parts are filled in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from explain.attribution import Attribution, to_units
+from explain.catalogue import Catalogue
+from explain.counterfactual import MAX_CHANGES, Alternative
+from explain.explanation import (
+    MAX_REASONS,
+    Change,
+    Contribution,
+    Counterfactual,
+    Points,
+    Reason,
+    Suppressed,
+)
+from explain.features import Feature
+from explain.policy import POINT_DECIMALS, Policy, rounded
+from explain.predictor import FeatureSchema, Scalar, decode
+from explain.reason_codes import SMALL_SHARE_PERCENT, Left, Push
+from explain.wording import Wording
+
+__all__ = ["Sentences"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """Puts one case into words. `values` and `typical` are by feature name."""
+
+    catalogue: Catalogue
+    schema: FeatureSchema
+    policy: Policy
+    values: Mapping[str, Scalar]
+    typical: Mapping[str, Scalar]
+
+    def outcome(self, outcome: str) -> str:
+        """Return the outcome's word, or the policy's own where the catalogue has none."""
+        message = f"outcome-{outcome}"
+        return self.catalogue.say(message) if self.catalogue.has(message) else outcome
+
+    def points(self, margin: int, base: int) -> Points:
+        """Return score, limit and starting point of one decision."""
+        score = self.policy.shown_score(margin)
+        limit, reference = rounded(self.policy.offset), rounded(self.policy.score(base))
+        return Points(
+            score,
+            self.score_text(margin),
+            limit,
+            self.catalogue.number(limit, POINT_DECIMALS),
+            reference,
+            self.catalogue.number(reference, POINT_DECIMALS),
+        )
+
+    def score_text(self, margin: int) -> str:
+        """Return a score as text, on the side of the limit where it truly is."""
+        score = self.policy.shown_score(margin)
+        return self.catalogue.number(score, max(POINT_DECIMALS, -_exponent(score)))
+
+    def contributions(self, attribution: Attribution) -> tuple[Contribution, ...]:
+        """Return every feature's item: what counted against first, then what counted for."""
+        items = [self._contribution(feature, attribution) for feature in self.schema.features]
+        against = sorted((item for item in items if not item.favourable), key=_size)
+        favourable = sorted((item for item in items if item.favourable), key=_size)
+        return tuple(against + favourable)
+
+    def reason(self, push: Push, *, adverse: bool) -> Reason:
+        """Return one group in words: with its reason's text if it counted against."""
+        feature = self._feature(push.leading)
+        points = rounded(self.policy.points(push.amount))
+        text = self._adverse_text(feature, push) if adverse else self._helped_text(feature)
+        return Reason(
+            code=push.code,
+            group=push.group,
+            feature=feature.name,
+            features=push.features,
+            label=self._words.label(feature),
+            value_text=self._value(feature),
+            reference_text=self._reference(feature),
+            text=text,
+            contribution=push.amount,
+            points=points,
+            points_text=self.catalogue.signed(points, POINT_DECIMALS),
+        )
+
+    def suppressed(self, left: Left) -> Suppressed:
+        """Return why a group that counted against is not among the reasons."""
+        if left.why == "small":
+            share = self.catalogue.say("unit-percent", number=str(SMALL_SHARE_PERCENT))
+            why = self.catalogue.say("suppressed-small", share=share)
+        else:
+            why = self.catalogue.say("suppressed-beyond-limit", most=str(MAX_REASONS))
+        return Suppressed(left.push.code, left.push.group, left.push.amount, why)
+
+    def counterfactual(self, alternative: Alternative) -> Counterfactual:
+        """Return one alternative in words, with the values that the model was run on."""
+        margin = to_units(alternative.margin)
+        changes = []
+        for column in alternative.changed:
+            feature = self.schema.features[column]
+            to = self._words.value(feature, decode(feature, float(alternative.row[column])))
+            given, label = self._value(feature), self._words.label(feature)
+            text = self.catalogue.say("change", label=label, to=to, **{"from": given})
+            changes.append(Change(feature.name, label, given, to, text))
+        outcome = self.policy.outcome(margin)
+        score = self.score_text(margin)
+        text = self.catalogue.say(
+            "counterfactual",
+            changes=self.catalogue.listed([change.text for change in changes]),
+            score=score,
+            outcome=self.outcome(outcome),
+        )
+        return Counterfactual(tuple(changes), margin, score, outcome, text)
+
+    def counterfactual_note(self, *, found: bool, favourable: bool) -> str:
+        """Return what was searched for, and what an alternative does not promise."""
+        if favourable:
+            return self.catalogue.say("counterfactual-note-favourable")
+        if found:
+            return self.catalogue.say("counterfactual-note-found")
+        return self.catalogue.say("counterfactual-note-none", most=str(MAX_CHANGES))
+
+    def listed(self, reasons: tuple[Reason, ...]) -> str:
+        """Return reasons as one enumeration of labels with their points."""
+        return self.catalogue.listed(
+            [
+                self.catalogue.say("item-with-points", label=one.label, points=one.points_text)
+                for one in reasons
+            ]
+        )
+
+    @property
+    def _words(self) -> Wording:
+        return Wording(self.catalogue)
+
+    def _feature(self, name: str) -> Feature:
+        return self.schema.features[self.schema.index(name)]
+
+    def _value(self, feature: Feature) -> str:
+        return self._words.value(feature, self.values[feature.name])
+
+    def _reference(self, feature: Feature) -> str:
+        return self._words.value(feature, self.typical[feature.name])
+
+    def _contribution(self, feature: Feature, attribution: Attribution) -> Contribution:
+        amount = attribution.value(feature.name)
+        points = rounded(self.policy.points(amount))
+        return Contribution(
+            feature=feature.name,
+            label=self._words.label(feature),
+            value_text=self._value(feature),
+            reference_text=self._reference(feature),
+            amount=amount,
+            points=points,
+            points_text=self.catalogue.signed(points, POINT_DECIMALS),
+            favourable=amount * self.policy.sign > 0,
+        )
+
+    def _helped_text(self, feature: Feature) -> str:
+        return self.catalogue.say(
+            "reason-helped",
+            label=self._words.label(feature),
+            value=self._value(feature),
+            reference=self._reference(feature),
+        )
+
+    def _adverse_text(self, feature: Feature, push: Push) -> str:
+        text = self._leading_text(feature, push)
+        others = [self._feature(name) for name in push.features if name != push.leading]
+        if not others:
+            return text
+        labels = self.catalogue.listed([self._words.label(other) for other in others])
+        return self.catalogue.say("reason-together", text=text, others=labels)
+
+    def _leading_text(self, feature: Feature, push: Push) -> str:
+        """Return the reason in the form that is true for the value that was given."""
+        say = self.catalogue.say
+        label, reference = self._words.label(feature), self._reference(feature)
+        value = self.values[feature.name]
+        wording = self.policy.reason(push.code)
+        if value is None and wording is None:
+            return say("reason-not-given", label=label, reference=reference)
+        if wording is None or not _on_side(feature, value, self.typical[feature.name]):
+            return say(
+                "reason-combined", label=label, value=self._value(feature), reference=reference
+            )
+        reason = wording.speak(self.catalogue.language)
+        phrase = self._words.phrase(feature, value)
+        if phrase is None or value is None:
+            return say(
+                "reason-value",
+                reason=reason,
+                label=label,
+                value=self._value(feature),
+                reference=reference,
+            )
+        return say("reason-phrase", reason=reason, phrase=phrase, reference=reference)
+
+
+def _on_side(feature: Feature, value: Scalar, reference: Scalar) -> bool:
+    """Tell whether "high" or "low" is true of a value, compared with what is typical."""
+    if feature.adverse_when == "either" or value is None or reference is None:
+        return True
+    if isinstance(value, str) or isinstance(reference, str):
+        return True
+    if feature.adverse_when == "higher":
+        return value > reference
+    return value < reference
+
+
+def _size(item: Contribution) -> int:
+    return -abs(item.amount)
+
+
+def _exponent(score: Decimal) -> int:
+    exponent = score.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0
