@@ -185,12 +185,12 @@ class DecisionRow:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """A filter value with how many decisions carry it."""
+    """A filter value with how many decisions carry it; `href` turns it on, or off if current."""
 
-    value: str
     label: str
     count: str
-    checked: bool
+    href: str
+    current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,8 @@ class ListPage:
     """Decisions that match a filter, newest first.
 
     A search for a person is posted, and `carried` holds what its forms post again, so that the
-    reference stays out of every address; otherwise `carried` is empty and pages are links.
+    reference stays out of every address: `newer` and `older` are then cursors, `csv` and `json`
+    formats. Otherwise `carried` holds the filters beside the dates, and those four are links.
     """
 
     count: str

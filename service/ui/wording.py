@@ -4,6 +4,7 @@ British English by the Unicode CLDR (Babel). Times are UTC; the page says so onc
 """
 
 from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 from babel.dates import format_date, format_datetime
@@ -16,8 +17,15 @@ SHORT_DIGEST: Final = 12  # hex digits; enough to tell versions apart by eye
 
 
 def number(value: int) -> str:
-    """Return `value` with thousands separators and a real minus sign: −48,960."""
+    """Return `value` with thousands separators and a real minus sign: `48,960`."""
     return format_decimal(value, locale=LOCALE).replace("-", MINUS)
+
+
+def signed(value: Decimal) -> str:
+    """Return `value` to one decimal with its sign, halves away from zero: `+12.1`."""
+    rounded = value.quantize(Decimal("0.1"), ROUND_HALF_UP)
+    text = format_decimal(abs(rounded), "#,##0.0", locale=LOCALE)
+    return f"{'+' if rounded >= 0 else MINUS}{text}"
 
 
 def counted(value: int, singular: str, plural: str) -> str:

@@ -32,6 +32,7 @@ from service.ui.views import (
     WhyPanel,
 )
 
+MINUS = "\N{MINUS SIGN}"
 APPROVED = Tag("Approved", Tone.FAVOURABLE, Icon.TICK)
 DECLINED = Tag("Declined", Tone.ADVERSE, Icon.CROSS)
 VIEWER = Viewer("Ines Okafor", "auditor", "Audit")
@@ -102,9 +103,9 @@ EMPTY_OVERVIEW = OverviewPage(
 )
 
 _REASONS = (
-    "Loan-to-value ratio −28.4, bankruptcy on file −12.0",
-    "Debt-to-income ratio −14.1, housing expense ratio −3.2",
-    "Credit history +9.9, unverifiable information −3.0",
+    "Loan-to-value ratio \N{MINUS SIGN}28.4, bankruptcy on file \N{MINUS SIGN}12.0",
+    "Debt-to-income ratio \N{MINUS SIGN}14.1, housing expense ratio \N{MINUS SIGN}3.2",
+    "Credit history +9.9, unverifiable information \N{MINUS SIGN}3.0",
 )
 
 
@@ -130,7 +131,7 @@ def _rows() -> tuple[DecisionRow, ...]:
                 "mortgage-approval 1.0.0",
                 DECLINED if bad else APPROVED,
                 str(586 + n),
-                f"−{14 + n}" if bad else f"+{n}",
+                f"{MINUS}{14 + n}" if bad else f"+{n}",
                 spark,
                 _REASONS[n % 3],
             )
@@ -144,10 +145,10 @@ LIST = ListPage(
     "2026-05-01",
     "2026-05-14",
     (
-        Facet("approved", "Approved", "1,385", checked=False),
-        Facet("declined", "Declined", "205", checked=True),
+        Facet("Approved", "1,385", "/decisions?outcome=approved", current=False),
+        Facet("Declined", "205", "/decisions", current=True),
     ),
-    (Facet("a", "mortgage-approval 1.0.0", "1,590", checked=False),),
+    (Facet("mortgage-approval 1.0.0", "1,590", "/decisions", current=False),),
     (Chip("1 May 2026 to 14 May 2026", "/decisions"), Chip("Declined", "/decisions")),
     "/decisions",
     "/decisions?newer",
@@ -212,7 +213,7 @@ def _waterfall() -> Waterfall:
             WaterfallRow(
                 label,
                 value,
-                f"{points:+.1f}".replace("-", "−"),
+                f"{points:+.1f}".replace("-", MINUS),
                 round(min(at, end)),
                 max(2, round(abs(end - at))),
                 points > 0,
@@ -248,10 +249,8 @@ DECISION = DecisionPage(
     WhyPanel(
         "The application scored 586 points; 600 were needed.",
         (
-            "The loan is 92.5 % of the value of the property, which cost 28.4 points, and a "
-            "bankruptcy on file cost 12.0.",
-            "A consumer credit history without late payments added 12.3 points, which was "
-            "not enough.",
+            "The loan is 92.5 % of the value of the property; a bankruptcy is on file.",
+            "A consumer credit history without late payments was not enough.",
         ),
         _waterfall(),
         ("With a loan of 80 % of the value, the score would have been 607 points: approved.",),
