@@ -1,0 +1,1 @@
+"""The transparency log's mathematics and formats; no clock, no I/O, no party."""
