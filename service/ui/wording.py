@@ -28,6 +28,13 @@ def signed(value: Decimal) -> str:
     return f"{'+' if rounded >= 0 else MINUS}{text}"
 
 
+def decimal(value: Decimal) -> str:
+    """Return `value` with as many decimals as it has, and thousands separators: `1,586.4`."""
+    places = max(0, -int(value.as_tuple().exponent))
+    pattern = "#,##0." + "0" * places if places else "#,##0"
+    return format_decimal(value, pattern, locale=LOCALE).replace("-", MINUS)
+
+
 def counted(value: int, singular: str, plural: str) -> str:
     """Return the number and the right noun: `1 decision`, `48,960 decisions`."""
     return f"{number(value)} {singular if value == 1 else plural}"
