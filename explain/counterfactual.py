@@ -12,23 +12,37 @@ Repeated evaluation of the model is the sound basis for such statements (Bilodea
 
 import itertools
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explain.attribution import SCALE
 from explain.explanation import MAX_COUNTERFACTUALS
 from explain.features import Feature
 from explain.predictor import FeatureSchema, Predictor, Row, Rows, decode
 
-__all__ = ["MAX_CHANGES", "Alternative", "search"]
+__all__ = ["MAX_CHANGES", "Alternative", "Limit", "search"]
 
 MAX_CHANGES = 3  # features changed together; more is no longer a small change
 MAX_VALUES = 32  # candidate values per feature; bounds the rows scored
 BEAM = 8  # combinations carried from one size to the next
 
-Passes = Callable[[float], bool]
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A cut-off in units of 10^-6; `sign` is +1 where higher is favourable, else -1."""
+
+    cut_off: int
+    sign: int
+
+    def passed(self, margins: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell which margins are at the limit or on its favourable side.
+
+        In whole units, as recorded margins are, so that no tie is decided twice.
+        """
+        units = np.rint(margins * 10**SCALE)
+        return np.asarray((units - self.cut_off) * self.sign >= 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,14 +64,14 @@ def search(
     predictor: Predictor,
     row: Row,
     background: Rows,
-    passes: Passes,
+    limit: Limit,
 ) -> tuple[Alternative, ...]:
     """Return up to three alternatives that pass, fewest changes first, then smallest.
 
     No alternative changes all the features of another one that is given: each is a
     different way. Empty if none was found within these bounds.
     """
-    favourable = background[[passes(float(margin)) for margin in predictor.margin(background)]]
+    favourable = background[limit.passed(predictor.margin(background))]
     moves = {
         column: values
         for column, feature in enumerate(schema.features)
@@ -67,13 +81,18 @@ def search(
     found: list[Alternative] = []
     beam = [Alternative((), row, math.nan, 0.0)]
     for _ in range(MAX_CHANGES):
-        tried = grid.extend(beam, found, predictor)
-        passing = [one for one in tried if passes(one.margin)]
+        tried = grid.extend(beam, found)
+        if not tried:
+            break
+        margins = predictor.margin(np.stack([one.row for one in tried]))
+        scores = list(zip(tried, margins.tolist(), limit.passed(margins), strict=True))
+        passing = [(one, margin) for one, margin, fits in scores if fits]
         found += _cheapest(passing, MAX_COUNTERFACTUALS - len(found))
         if len(found) == MAX_COUNTERFACTUALS:
             break
-        failing = [one for one in tried if not passes(one.margin)]
-        beam = _most_promising(failing, higher_is_better=passes(math.inf))
+        beam = _most_promising(
+            [(one, margin) for one, margin, fits in scores if not fits], limit.sign
+        )
     return tuple(found)
 
 
@@ -85,35 +104,28 @@ class _Grid:
     moves: dict[int, NDArray[np.float32]]
     spread: NDArray[np.float64]
 
-    def extend(
-        self, beam: list[Alternative], found: list[Alternative], predictor: Predictor
-    ) -> list[Alternative]:
-        """Return every row one change further than the beam, scored in one call."""
+    def extend(self, beam: list[Alternative], found: list[Alternative]) -> list[Alternative]:
+        """Return every row one change further than the beam, not yet scored."""
         taken = [set(one.changed) for one in found]
-        steps: dict[bytes, tuple[tuple[int, ...], Row]] = {}
+        steps: dict[bytes, Alternative] = {}
         for start, (column, values) in itertools.product(beam, self.moves.items()):
             changed = tuple(sorted({*start.changed, column}))
             if column in start.changed or any(ways <= set(changed) for ways in taken):
                 continue
-            for value in values:
+            costs = start.cost + self.lengths(column, values)
+            for value, cost in zip(values, costs, strict=True):
                 candidate = start.row.copy()
                 candidate[column] = value
                 # Two orders of the same changes lead to the same row: score it once.
-                steps.setdefault(candidate.tobytes(), (changed, candidate))
-        if not steps:
-            return []
-        margins = predictor.margin(np.stack([candidate for _, candidate in steps.values()]))
-        return [
-            Alternative(changed, candidate, float(margin), self.cost(changed, candidate))
-            for (changed, candidate), margin in zip(steps.values(), margins, strict=True)
-        ]
+                one = Alternative(changed, candidate, math.nan, float(cost))
+                steps.setdefault(candidate.tobytes(), one)
+        return list(steps.values())
 
-    def cost(self, changed: tuple[int, ...], candidate: Row) -> float:
-        """Return the sum of the changes, each as a share of its column's spread."""
-        columns = list(changed)
-        steps = np.abs(candidate[columns].astype(np.float64) - self.row[columns])
+    def lengths(self, column: int, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return how far each value is from the row's, as a share of the column's spread."""
+        steps = np.abs(values.astype(np.float64) - self.row[column]) / self.spread[column]
         # From "not given" to a value has no length: it counts as one spread.
-        return float(np.nan_to_num(steps / self.spread[columns], nan=1.0).sum())
+        return np.where(np.isnan(steps), 1.0, steps)
 
 
 def _candidates(feature: Feature, current: float, seen: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -159,15 +171,19 @@ def _spread(background: Rows) -> NDArray[np.float64]:
     return np.array(columns, dtype=np.float64)
 
 
-def _cheapest(passing: list[Alternative], most: int) -> list[Alternative]:
-    """Return the cheapest way per set of features, cheapest first."""
+def _cheapest(passing: list[tuple[Alternative, float]], most: int) -> list[Alternative]:
+    """Return the cheapest way per set of features, cheapest first, with its margin."""
     best: dict[tuple[int, ...], Alternative] = {}
-    for one in sorted(passing, key=lambda one: (one.cost, one.changed, one.row.tobytes())):
-        best.setdefault(one.changed, one)
+    for one, margin in sorted(passing, key=lambda pair: (pair[0].cost, _order(pair[0]))):
+        best.setdefault(one.changed, replace(one, margin=margin))
     return list(best.values())[:most]
 
 
-def _most_promising(failing: list[Alternative], *, higher_is_better: bool) -> list[Alternative]:
-    sign = -1.0 if higher_is_better else 1.0
-    ranked = sorted(failing, key=lambda one: (sign * one.margin, one.changed, one.row.tobytes()))
-    return ranked[:BEAM]
+def _most_promising(failing: list[tuple[Alternative, float]], sign: int) -> list[Alternative]:
+    ranked = sorted(failing, key=lambda pair: (-sign * pair[1], _order(pair[0])))
+    return [one for one, _ in ranked[:BEAM]]
+
+
+def _order(one: Alternative) -> tuple[tuple[int, ...], bytes]:
+    """The tie-break: by columns, then by the values themselves."""
+    return one.changed, one.row.tobytes()

@@ -4,6 +4,7 @@ One failed gate means: no automatic letter, a person writes it. The gates ask th
 the engine that made the numbers: an engine that misread the model agrees with itself.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from explain.policy import Policy
 from explain.predictor import Row
 from explain.reason_codes import Push, Ranking
 
-__all__ = ["Case", "check"]
+__all__ = ["Case", "Perturbation", "check", "perturb"]
 
 MAX_COMPARED = 1_000  # rows of the reference group that a reason is tried against
 
@@ -34,13 +35,54 @@ class Case:
     outcome: str
 
 
-def check(case: Case, catalogue: Catalogue) -> tuple[Gate, ...]:
+@dataclass(frozen=True, slots=True)
+class Perturbation:
+    """What the model says once the reasons' items have the reference group's values.
+
+    `alone`: the groups whose change by itself improved the score. `together`: whether
+    changing all of them at once did.
+    """
+
+    alone: frozenset[str]
+    together: bool
+
+
+def perturb(case: Case) -> Perturbation:
+    """Ask the model again with the reasons' items taken from the reference group.
+
+    The average over the group's own values, rather than its medians: a typical value of
+    each item need not be a combination that anyone had. A reason that does not stand alone
+    is told as one that counted together with other details, which is what is true of it.
+    """
+    reasons = case.ranking.reasons
+    if not reasons:
+        return Perturbation(frozenset(), together=True)
+    background = case.model.background[:MAX_COMPARED]
+    trials = [_columns(case, [push]) for push in reasons] + [_columns(case, reasons)]
+    rows = np.repeat(case.row[None, :], len(trials) * len(background), axis=0)
+    for at, columns in enumerate(trials):
+        part = slice(at * len(background), (at + 1) * len(background))
+        rows[part, columns] = background[:, columns]
+    before = float(case.model.predictor.margin(case.row[None, :])[0])
+    after = case.model.predictor.margin(rows).reshape(len(trials), -1).mean(axis=1)
+    *alone, together = ((after - before) * case.policy.sign > 0).tolist()
+    return Perturbation(
+        frozenset(push.group for push, better in zip(reasons, alone, strict=True) if better),
+        together,
+    )
+
+
+def _columns(case: Case, pushes: Sequence[Push]) -> list[int]:
+    return [case.model.schema.index(name) for push in pushes for name in push.features]
+
+
+def check(case: Case, trial: Perturbation, catalogue: Catalogue) -> tuple[Gate, ...]:
     """Return every gate's result, with a sentence on what was found."""
     return (
         _additivity(case, catalogue),
         _rerun(case, catalogue),
         _reference_group(case, catalogue),
-        _perturbation(case, catalogue),
+        _perturbation(case, trial, catalogue),
         _reasons_scored(case, catalogue),
         _reasons_allowed(case, catalogue),
         _outcome(case, catalogue),
@@ -76,26 +118,16 @@ def _reference_group(case: Case, catalogue: Catalogue) -> Gate:
     return _within("reference-group", abs(average - case.attribution.base), case, catalogue)
 
 
-def _perturbation(case: Case, catalogue: Catalogue) -> Gate:
-    right = sum(_moves_right(case, push) for push in case.ranking.reasons)
-    count = len(case.ranking.reasons)
-    detail = catalogue.say("gate-perturbation", right=str(right), count=str(count))
-    return Gate("perturbation", right == count, detail)
-
-
-def _moves_right(case: Case, push: Push) -> bool:
-    """Tell whether the average over the reference group's values of these items is better.
-
-    The group's own values, together, rather than its medians: a typical value of each item
-    need not be a combination that anyone had.
-    """
-    columns = [case.model.schema.index(name) for name in push.features]
-    background = case.model.background[:MAX_COMPARED]
-    rows = np.repeat(case.row[None, :], len(background), axis=0)
-    rows[:, columns] = background[:, columns]
-    before = float(case.model.predictor.margin(case.row[None, :])[0])
-    after = float(case.model.predictor.margin(rows).mean())
-    return (after - before) * case.policy.sign > 0
+def _perturbation(case: Case, trial: Perturbation, catalogue: Catalogue) -> Gate:
+    reasons = case.ranking.reasons
+    strongest = not reasons or reasons[0].group in trial.alone
+    detail = catalogue.say(
+        "gate-perturbation",
+        together="yes" if trial.together else "no",
+        right=str(len(trial.alone)),
+        count=str(len(reasons)),
+    )
+    return Gate("perturbation", trial.together and strongest, detail)
 
 
 def _reasons_scored(case: Case, catalogue: Catalogue) -> Gate:

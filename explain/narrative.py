@@ -5,7 +5,6 @@ letter. The attribution is the recorded one; nothing is recomputed to look bette
 gates say whether the model still agrees with it.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
@@ -13,7 +12,7 @@ from typing import cast
 from explain import counterfactual, gates
 from explain.attribution import Attribution, to_units
 from explain.catalogue import Catalogue, load_catalogue
-from explain.counterfactual import Alternative
+from explain.counterfactual import Alternative, Limit
 from explain.errors import SchemaError
 from explain.explanation import Counterfactual, Explanation, Reason
 from explain.features import LocalText
@@ -68,17 +67,20 @@ def explain_decision(
     result = outcome or decided.outcome(attribution.margin)
     case = Case(model, decided, row, attribution, ranking, result)
     typical = typical_values(model.schema.features, model.background)
-    sentences = Sentences(speech, model.schema, decided, given, typical)
+    sentences = Sentences(speech, model.schema, decided, given, typical, dict(attribution.values))
     return _compose(manifest, case, sentences)
 
 
 def _compose(manifest: Mapping[str, object], case: Case, sentences: Sentences) -> Explanation:
     speech, attribution, ranking = sentences.catalogue, case.attribution, case.ranking
     favourable = case.outcome == case.policy.passed
-    reasons = tuple(sentences.reason(push, adverse=True) for push in ranking.reasons)
-    helped = tuple(sentences.reason(push, adverse=False) for push in ranking.helped)
+    trial = gates.perturb(case)
+    reasons = tuple(
+        sentences.reason(push, alone=push.group in trial.alone) for push in ranking.reasons
+    )
+    helped = tuple(sentences.helped(push) for push in ranking.helped)
     ways = () if favourable else _alternatives(case, sentences)
-    checks = gates.check(case, speech)
+    checks = gates.check(case, trial, speech)
     population = _population(manifest, speech.language)
     return Explanation(
         language=speech.language,
@@ -105,15 +107,16 @@ def _compose(manifest: Mapping[str, object], case: Case, sentences: Sentences) -
 
 
 def _alternatives(case: Case, sentences: Sentences) -> tuple[Counterfactual, ...]:
-    def passes(margin: float) -> bool:
-        # Rounded to units as a recorded margin is, so that no tie is decided twice.
-        return case.policy.passes(to_units(margin) if math.isfinite(margin) else margin)
-
+    limit = Limit(case.policy.cut_off, case.policy.sign)
     found = counterfactual.search(
-        case.model.schema, case.model.predictor, case.row, case.model.background, passes
+        case.model.schema, case.model.predictor, case.row, case.model.background, limit
     )
     rescored = [_rescore(case, sentences.values, one) for one in found]
-    return tuple(sentences.counterfactual(one) for one in rescored if passes(one.margin))
+    return tuple(
+        sentences.counterfactual(one)
+        for one in rescored
+        if case.policy.passes(to_units(one.margin))
+    )
 
 
 def _rescore(case: Case, given: Mapping[str, Scalar], one: Alternative) -> Alternative:

@@ -30,13 +30,14 @@ __all__ = ["Sentences"]
 
 @dataclass(frozen=True, slots=True)
 class Sentences:
-    """Puts one case into words. `values` and `typical` are by feature name."""
+    """Puts one case into words. `values`, `typical` and `amounts` are by feature name."""
 
     catalogue: Catalogue
     schema: FeatureSchema
     policy: Policy
     values: Mapping[str, Scalar]
     typical: Mapping[str, Scalar]
+    amounts: Mapping[str, int]
 
     def outcome(self, outcome: str) -> str:
         """Return the outcome's word, or the policy's own where the catalogue has none."""
@@ -62,17 +63,35 @@ class Sentences:
         return self.catalogue.number(score, max(POINT_DECIMALS, -_exponent(score)))
 
     def contributions(self, attribution: Attribution) -> tuple[Contribution, ...]:
-        """Return every feature's item: what counted against first, then what counted for."""
+        """Return every feature's item: what counted against, then for, then not at all."""
         items = [self._contribution(feature, attribution) for feature in self.schema.features]
-        against = sorted((item for item in items if not item.favourable), key=_size)
-        favourable = sorted((item for item in items if item.favourable), key=_size)
-        return tuple(against + favourable)
+        sign = self.policy.sign
+        against = sorted((item for item in items if item.amount * sign < 0), key=_size)
+        favourable = sorted((item for item in items if item.amount * sign > 0), key=_size)
+        return tuple(against + favourable + [item for item in items if item.amount == 0])
 
-    def reason(self, push: Push, *, adverse: bool) -> Reason:
-        """Return one group in words: with its reason's text if it counted against."""
+    def reason(self, push: Push, *, alone: bool) -> Reason:
+        """Return a group that counted against, with its reason's text.
+
+        `alone` is False where it counted only in combination with other details.
+        """
+        text = self._leading_text(self._feature(push.leading), push, alone=alone)
+        return self._reason(push, self._with_others(text, push))
+
+    def helped(self, push: Push) -> Reason:
+        """Return a group that counted in favour."""
+        feature = self._feature(push.leading)
+        text = self.catalogue.say(
+            "reason-helped",
+            label=self._words.label(feature),
+            value=self._value(feature),
+            reference=self._reference(feature),
+        )
+        return self._reason(push, self._with_others(text, push))
+
+    def _reason(self, push: Push, text: str) -> Reason:
         feature = self._feature(push.leading)
         points = rounded(self.policy.points(push.amount))
-        text = self._adverse_text(feature, push) if adverse else self._helped_text(feature)
         return Reason(
             code=push.code,
             group=push.group,
@@ -144,7 +163,10 @@ class Sentences:
         return self._words.value(feature, self.values[feature.name])
 
     def _reference(self, feature: Feature) -> str:
-        return self._words.value(feature, self.typical[feature.name])
+        typical = self._words.value(feature, self.typical[feature.name])
+        if feature.type in {"number", "integer"} and not feature.words:
+            return typical
+        return self.catalogue.say("reference-mostly", value=typical)
 
     def _contribution(self, feature: Feature, attribution: Attribution) -> Contribution:
         amount = attribution.value(feature.name)
@@ -160,23 +182,24 @@ class Sentences:
             favourable=amount * self.policy.sign > 0,
         )
 
-    def _helped_text(self, feature: Feature) -> str:
-        return self.catalogue.say(
-            "reason-helped",
-            label=self._words.label(feature),
-            value=self._value(feature),
-            reference=self._reference(feature),
-        )
-
-    def _adverse_text(self, feature: Feature, push: Push) -> str:
-        text = self._leading_text(feature, push)
-        others = [self._feature(name) for name in push.features if name != push.leading]
+    def _with_others(self, text: str, push: Push) -> str:
+        """Return a reason's text with the other items that pushed the same way named."""
+        others = [
+            self._feature(name)
+            for name in push.features
+            if name != push.leading and self.amounts.get(name, 0) * push.amount > 0
+        ]
         if not others:
             return text
-        labels = self.catalogue.listed([self._words.label(other) for other in others])
-        return self.catalogue.say("reason-together", text=text, others=labels)
+        items = [
+            self.catalogue.say(
+                "item-with-value", label=self._words.label(other), value=self._value(other)
+            )
+            for other in others
+        ]
+        return self.catalogue.say("reason-together", text=text, others=self.catalogue.listed(items))
 
-    def _leading_text(self, feature: Feature, push: Push) -> str:
+    def _leading_text(self, feature: Feature, push: Push, *, alone: bool) -> str:
         """Return the reason in the form that is true for the value that was given."""
         say = self.catalogue.say
         label, reference = self._words.label(feature), self._reference(feature)
@@ -184,7 +207,8 @@ class Sentences:
         wording = self.policy.reason(push.code)
         if value is None and wording is None:
             return say("reason-not-given", label=label, reference=reference)
-        if wording is None or not _on_side(feature, value, self.typical[feature.name]):
+        true_alone = alone and _on_side(feature, value, self.typical[feature.name])
+        if wording is None or not true_alone:
             return say(
                 "reason-combined", label=label, value=self._value(feature), reference=reference
             )

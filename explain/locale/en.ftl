@@ -23,6 +23,7 @@ unit-years = { $count ->
     [one] { $number } year
    *[other] { $number } years
 }
+reference-mostly = mostly { $value }
 item-with-value = { $label } ({ $value })
 item-with-points = { $label } ({ $points })
 
@@ -61,7 +62,7 @@ paragraph-helped = { $count ->
 
 reason-phrase = { $reason }: { $phrase } (reference group: { $reference })
 reason-value = { $reason } ({ $label }: { $value }; reference group: { $reference })
-reason-combined = { $label }: { $value } (reference group: { $reference }). Together with the other details, this lowered the score.
+reason-combined = { $label }: { $value } (reference group: { $reference }). This lowered the score only together with other details
 reason-not-given = { $label } was not given (reference group: { $reference })
 reason-together = { $text }. Counted together with: { $others }
 reason-helped = { $label }: { $value } (reference group: { $reference })
@@ -93,7 +94,13 @@ gate-additivity = Base, contributions and residual add up to the score the model
 gate-rerun = Worked out a second time; contributions differ by at most { $off } of { $tolerance } units of 10^-6.
 gate-rerun-impossible = Working out the contributions a second time failed.
 gate-reference-group = The starting score is the reference group’s average; off by { $off } of at most { $tolerance } units of 10^-6.
-gate-perturbation = Giving the reason’s items the values of the reference group raised the score for { $right } of { $count } reasons.
+gate-perturbation = { $count ->
+    [0] There is no reason to try.
+   *[other] Giving the items of all reasons the values of the reference group { $together ->
+        [yes] raised the score
+       *[no] did not raise the score
+    }; giving them to one reason at a time raised it for { $right } of { $count }. The others are told as counting together with other details.
+}
 gate-reasons-scored = { $right } of { $count } reasons are items that the model scored and that lowered the score.
 gate-outcome = The recorded outcome is { $follows ->
     [yes] the one that the score and the limit lead to.
