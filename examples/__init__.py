@@ -1,0 +1,1 @@
+"""Programs to read and run, from the five-minute start to the whole demo."""
