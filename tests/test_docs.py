@@ -17,6 +17,7 @@ from service.cli import main
 from ledger import roles
 from ledger.entries import Kind
 from ledger.storage import models
+from ledger.verify.findings import Code
 from service import problems, settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,6 +112,10 @@ def test_every_problem_type_is_documented_with_its_status() -> None:
 def test_every_kind_of_entry_is_documented() -> None:
     rows = re.findall(r"^\| `([a-z_]+)` \|", text_of("formats.md"), re.MULTILINE)
     assert sorted(set(rows) & set(Kind)) == sorted(Kind)
+
+
+def test_every_finding_of_an_audit_is_documented() -> None:
+    assert [str(code) for code in Code if not mentions("formats.md", code)] == []
 
 
 def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[str]:
