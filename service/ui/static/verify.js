@@ -166,12 +166,11 @@ export async function verify({ receipt, vkey, leaf: shown, entryId, fields }) {
   return verdicts;
 }
 
-/** The same receipt with one digit of the entry's first commitment or digest changed. */
+/** The same receipt with its entry naming another model: one digit of the digest is changed. */
 export function changed(receipt) {
-  const entry = receipt.entry.slice();
-  const at = entry.findLastIndex((byte) => byte >= 0x30 && byte <= 0x38); // a digit below 9
-  entry[at] += 1;
-  return { ...receipt, entry };
+  const entry = new TextDecoder().decode(receipt.entry);
+  const altered = entry.replace(/(?<="model":")[0-9a-f]/, (digit) => (parseInt(digit, 16) ^ 1).toString(16));
+  return { ...receipt, entry: text.encode(altered) };
 }
 
 function committedFields() {
@@ -190,7 +189,7 @@ function show(panel, verdicts, tampered) {
   const holds = verdicts.every((verdict) => verdict.holds);
   const verdict = panel.querySelector("[data-verdict]");
   verdict.dataset.state = holds ? "yes" : "no";
-  if (tampered) verdict.textContent = holds ? "The change went unnoticed: do not trust this check" : "One digit of the entry was changed, and the proof fails";
+  if (tampered) verdict.textContent = holds ? "The change went unnoticed: do not trust this check" : "The entry was changed to name another model, and the proof fails";
   else verdict.textContent = holds ? "Recomputed in your browser: it holds" : "It does not hold: do not rely on this record";
 }
 

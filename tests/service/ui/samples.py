@@ -1,5 +1,6 @@
 """Pages with values, as the view functions would make them."""
 
+from service.ui import proof
 from service.ui.views import (
     Chip,
     Choice,
@@ -19,7 +20,6 @@ from service.ui.views import (
     Months,
     Notice,
     OverviewPage,
-    ProofPanel,
     Segment,
     SignInPage,
     SourceRow,
@@ -31,13 +31,14 @@ from service.ui.views import (
     WaterfallRow,
     WhyPanel,
 )
+from tests.service.ui import receipts
 
 MINUS = "\N{MINUS SIGN}"
 APPROVED = Tag("Approved", Tone.FAVOURABLE, Icon.TICK)
 DECLINED = Tag("Declined", Tone.ADVERSE, Icon.CROSS)
 VIEWER = Viewer("Ines Okafor", "auditor", "Audit")
 THEN = Moment("14 May 2026, 09:31", "2026-05-14T09:31:07Z")
-ID = "0196ceb1-7f4a-7c31-9d2e-8a51c0f361f2"
+ID = receipts.ID
 
 SIGN_IN = SignInPage(
     (Choice("audit", "Audit", selected=True), Choice("complaint", "A person's complaint")), "/"
@@ -175,22 +176,13 @@ EMPTY_LIST = ListPage(
     "",
 )
 
-PROOF = ProofPanel(
-    f"/decisions/{ID}/receipt",
-    "ledger.example/demo/log/decisions+0f0e0d0c+AQID",
-    "cda7aa04c66e87086e3003eb78a32b6c0b4d762965adfedf8efab786ce22c6cf",
-    ID,
-    (
-        Fact("Entry", "1,213 of 1,612"),
-        Fact("Leaf", "", code="cda7aa04c66e87086e3003eb78a32b6c0b4d762965adfedf8efab786ce22c6cf"),
-        Fact("Log", "", code="ledger.example/demo/log/decisions"),
-    ),
-    "ledger.example/demo/log/decisions\n1612\n7Jk/UiDkKq9wD/t83P65SuPcDol+aDcSWYI8zjSkzOI=\n\n"
-    "— ledger.example/demo/log/decisions Eu19A4Aa8u1+x3qZ0dlDJHxpkKa4IMXE2L0UoaYRkj9P1ofQ=\n",
-    tuple(
-        f"{n:02d}ff335df7d2c8db7f61fbbd50e55e7b6f7f9cfc9470f653903d6fa4d7a7fd" for n in range(11)
-    ),
-    "python -m ledger.verify receipt.tlog-proof --policy policy.txt",
+PROVED = receipts.proved()
+PROOF = proof.panel(
+    PROVED.receipt,
+    PROVED.keys,
+    record_id=ID,
+    href=f"/decisions/{ID}/receipt",
+    openings=PROVED.openings,
 )
 
 _STEPS = (
