@@ -12,6 +12,7 @@ from ledger.entries import (
     Body,
     Decision,
     Erased,
+    HoldSet,
     Kind,
     LogCreated,
     ModelVersionStatus,
@@ -19,7 +20,6 @@ from ledger.entries import (
     SourceGap,
 )
 from ledger.entries import bodies as vocabulary
-from ledger.entries import forms as known_forms
 from ledger.entries.forms import (
     CountForm,
     Form,
@@ -29,12 +29,13 @@ from ledger.entries.forms import (
     TupleForm,
     forms_of,
 )
+from ledger.entries.identifiers import UUID7_PATTERN
 from ledger.errors import MalformedError
 from tests.ledger.entries.samples import BODIES, COMMITMENT, DIGEST, ORIGIN, VKEY, sample_id
 
 # What may stand in an entry, written out once more so that a looser form is noticed.
 PATTERNS = {
-    "id": known_forms.UUID7_PATTERN.pattern,
+    "id": UUID7_PATTERN.pattern,
     "code": r"[a-z0-9_]{1,64}",
     "digest": r"[0-9a-f]{64}",
     "pseudonym": r"[0-9a-f]{32}",
@@ -195,7 +196,7 @@ def test_a_commitment_is_32_bytes_of_canonical_base64() -> None:
         with pytest.raises(MalformedError):
             Decision.from_json(BODIES[4].to_json() | {"input": text})
     with pytest.raises(MalformedError):
-        dataclasses.replace(BODIES[4], input=COMMITMENT[:-1])
+        HoldSet(sample_id(1), COMMITMENT[:-1])
 
 
 def test_a_log_begins_with_different_keys() -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 import rfc8785
@@ -69,7 +70,7 @@ def test_the_first_entry_has_no_entry_before_it() -> None:
         ("prev", b"short"),
     ],
 )
-def test_an_entry_is_checked_at_birth(member: str, value: object) -> None:
+def test_an_entry_is_checked_at_birth(member: str, value: Any) -> None:
     with pytest.raises(MalformedError):
         dataclasses.replace(entry(), **{member: value})
 

@@ -1,0 +1,139 @@
+"""Follows a log's tree leaf by leaf and compares it with the stored tiles.
+
+Two trees grow side by side: the one *derived* from the entries' own bytes, and the
+one that the stored tiles *state*. Where they part, the tile names the entry; and
+if the stated tree leads to a signed root, those places are all there are.
+"""
+
+from ledger.tlog.merkle import HASH_BYTES, Frontier, node_hash
+from ledger.tlog.tile import TILE_HEIGHT, TILE_WIDTH, Tile
+from ledger.verify.findings import Code, Findings
+from ledger.verify.reader import LogReader
+
+
+class TreeWalk:
+    """The trees of a log while it is being read; feed it one leaf after the other.
+
+    Attributes:
+        size: leaves taken so far.
+        derived: the tree of the entries' bytes; None once an entry is missing.
+        stated: the tree of the stored tiles, filled up from the entries where there is
+            no tile; None once a leaf is in neither.
+        tiles_compared: how many stored tiles were compared.
+    """
+
+    def __init__(self, reader: LogReader, findings: Findings) -> None:
+        self._reader = reader
+        self._findings = findings
+        self._filling: list[list[bytes]] = []  # per level, the hashes of the tile at its end
+        self._done: list[int] = []  # per level, how many full tiles are behind that one
+        self._leaves: tuple[tuple[int, bytes], ...] = ()  # the stored tile of the next leaf
+        self._leaves_of = -1  # which tile that is
+        self.size = 0
+        self.derived: Frontier | None = Frontier.empty()
+        self.stated: Frontier | None = Frontier.empty()
+        self.tiles_compared = 0
+
+    def stated_leaf(self) -> bytes | None:
+        """The next entry's leaf hash as the widest stored tile states it, if one does."""
+        index, offset = divmod(self.size, TILE_WIDTH)
+        if index != self._leaves_of:
+            self._leaves, self._leaves_of = self._reader.tiles(0, index), index
+        if not self._leaves:
+            return None
+        stated = self._leaves[-1][1][offset * HASH_BYTES : (offset + 1) * HASH_BYTES]
+        return stated if len(stated) == HASH_BYTES else None
+
+    def append(self, leaf: bytes | None) -> None:
+        """Take the next leaf hash; None if its entry is missing."""
+        stated = self.stated_leaf()
+        if leaf is not None and stated is not None and leaf != stated:
+            self._findings.add(
+                Code.TILE_DIFFERS,
+                self.size,
+                f"the tile {self._leaf_tile()} states the leaf hash {stated.hex()}, "
+                f"the stored bytes hash to {leaf.hex()}",
+            )
+        known = leaf if stated is None else stated
+        self.size += 1
+        same = self.derived is self.stated and known == leaf  # the usual case: hash once
+        self.derived = _grown(self.derived, leaf)
+        self.stated = self.derived if same else _grown(self.stated, known)
+        if self.stated is not None and known is not None:
+            self._push(0, known)
+
+    def skip(self, to: int) -> None:
+        """Go on at another index, over entries that nothing is known of."""
+        self.size = to
+        self.derived = self.stated = None
+
+    def finish(self) -> None:
+        """Compare the tiles at the end, which are not full."""
+        if self.stated is not None:
+            for level, hashes in enumerate(self._filling):
+                if hashes:
+                    self._compare(level, self._done[level], hashes)
+
+    def _leaf_tile(self) -> str:
+        return Tile(0, self.size // TILE_WIDTH, self._leaves[-1][0]).path()
+
+    def _push(self, level: int, node: bytes) -> None:
+        if level == len(self._filling):
+            self._filling.append([])
+            self._done.append(0)
+        hashes = self._filling[level]
+        hashes.append(node)
+        if len(hashes) == TILE_WIDTH:
+            self._compare(level, self._done[level], hashes)
+            self._filling[level] = []
+            self._done[level] += 1
+            self._push(level + 1, _subtree(hashes))
+
+    def _compare(self, level: int, index: int, hashes: list[bytes]) -> None:
+        """Compare every stored width of a tile with the hashes it should hold."""
+        stored = self._leaves if level == 0 else self._reader.tiles(level, index)
+        for width, data in stored:
+            self.tiles_compared += 1
+            expected = hashes[:width]
+            if width > len(hashes):  # ahead of this tree, as a log that is growing may be
+                data = data[: len(hashes) * HASH_BYTES]  # noqa: PLW2901
+            if data != b"".join(expected):
+                self._report(level, index, width, data, expected)
+        if not any(width >= len(hashes) for width, _ in stored):
+            path = Tile(level, index, len(hashes)).path()
+            first, last = _entries_below(level, index * TILE_WIDTH, len(hashes))
+            self._findings.add(Code.TILE_MISSING, first, f"the tile {path} is missing", last)
+
+    def _report(
+        self, level: int, index: int, width: int, data: bytes, expected: list[bytes]
+    ) -> None:
+        path = f"tile {index} of level {level}, width {width}"
+        before = len(data)
+        for offset, node in enumerate(expected):
+            found = data[offset * HASH_BYTES : (offset + 1) * HASH_BYTES]
+            if found != node:
+                first, last = _entries_below(level, index * TILE_WIDTH + offset, 1)
+                detail = f"{path} states {found.hex() or 'nothing'}, it should be {node.hex()}"
+                self._findings.add(Code.TILE_DIFFERS, first, detail, last)
+        if before > len(expected) * HASH_BYTES:
+            first, last = _entries_below(level, index * TILE_WIDTH, len(expected))
+            detail = f"{path} holds {before} bytes, more than it should"
+            self._findings.add(Code.TILE_DIFFERS, first, detail, last)
+
+
+def _grown(tree: Frontier | None, leaf: bytes | None) -> Frontier | None:
+    return None if tree is None or leaf is None else tree.append(leaf)
+
+
+def _subtree(hashes: list[bytes]) -> bytes:
+    """The root over a full tile's hashes: what the level above holds."""
+    while len(hashes) > 1:
+        pairs = zip(hashes[::2], hashes[1::2], strict=True)
+        hashes = [node_hash(left, right) for left, right in pairs]
+    return hashes[0]
+
+
+def _entries_below(level: int, node: int, count: int) -> tuple[int, int]:
+    """The first and last entry under `count` hashes of a level, from number `node` on."""
+    shift = TILE_HEIGHT * level
+    return node << shift, ((node + count) << shift) - 1

@@ -1,0 +1,531 @@
+"""An audit finds what a liar did and names the entry; an honest log is fine."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ledger.entries import Body, LogKeyRotated, SourceGap, parse_entry
+from ledger.errors import MalformedError, SignatureError
+from ledger.tlog.merkle import Frontier, leaf_hash
+from ledger.tlog.note import ED25519_COSIGNATURE, VerifierKey
+from ledger.tlog.policy import Policy, Witness
+from ledger.verify.audit import AuditResult, audit
+from ledger.verify.completeness import Gap
+from ledger.verify.directory_reader import DirectoryLogReader
+from ledger.verify.findings import MAX_FINDINGS, Code, Finding
+from ledger.verify.sqlite_reader import SqliteLogReader
+from tests.ledger.verify.tile_log import (
+    ORIGIN,
+    POLICY,
+    SIGNER,
+    STRANGER,
+    Liar,
+    decision,
+    edited,
+    entries,
+    genesis,
+    note,
+    rechained,
+    tiles_of,
+)
+
+SIZE = 600  # two full tiles and a partial one
+Write = Callable[[Liar], AuditResult]
+
+
+@cache
+def honest(size: int = SIZE) -> tuple[bytes, ...]:
+    return tuple(entries(size))
+
+
+def log(size: int = SIZE) -> list[bytes]:
+    return list(honest(size))
+
+
+def audited(path: Path, policy: Policy = POLICY, **options: Any) -> AuditResult:
+    if path.is_dir():
+        return audit(DirectoryLogReader(path), policy, **options)
+    with SqliteLogReader.open(path) as (reader, *_):
+        return audit(reader, policy, **options)
+
+
+@pytest.fixture(params=["sqlite", "directory"])
+def write(request: pytest.FixtureRequest, tmp_path: Path) -> Write:
+    def sqlite(liar: Liar) -> AuditResult:
+        return audited(liar.sqlite(tmp_path / "ledger.db"))
+
+    def directory(liar: Liar) -> AuditResult:
+        return audited(liar.directory(tmp_path / "tiles"))
+
+    return sqlite if request.param == "sqlite" else directory
+
+
+def found(result: AuditResult) -> set[tuple[Code, int | None]]:
+    return {(finding.code, finding.index) for finding in result.findings}
+
+
+def one(result: AuditResult, code: Code) -> Finding:
+    (finding,) = (finding for finding in result.findings if finding.code is code)
+    return finding
+
+
+def swapped(raws: list[bytes], one: int, other: int) -> list[bytes]:
+    raws[one], raws[other] = raws[other], raws[one]
+    return raws
+
+
+@pytest.mark.parametrize("size", [1, 2, 255, 256, 257, 600])
+def test_an_honest_log_is_fine(write: Write, size: int) -> None:
+    result = write(Liar(log(size)))
+    assert result.findings == ()
+    assert result.size == size
+    assert result.root == Frontier.empty().extend(leaf_hash(raw) for raw in honest(size)).root()
+    assert result.checkpoint is not None
+    assert (result.checkpoint.size, result.checkpoint.root_hash) == (size, result.root)
+    assert result.located
+    assert result.checkpoints == 1
+    assert result.tiles == len(tiles_of(honest(size)))
+    assert result.counts == (("decision", size - 1), ("log_created", 1))[size == 1 :]
+    assert (result.first_at, result.last_at) == (
+        parse_entry(honest(size)[0]).at,
+        parse_entry(honest(size)[-1]).at,
+    )
+
+
+def test_every_stored_checkpoint_is_compared(tmp_path: Path) -> None:
+    result = audited(Liar(log(), sizes=(0, 1, 100, 256, 599, 600)).sqlite(tmp_path / "x.db"))
+    assert result.findings == ()
+    assert result.checkpoints == 6
+
+
+def test_one_changed_byte_names_entry_512(write: Write) -> None:
+    stored = log()
+    stored[512] = edited(stored[512])
+    assert stored[512] != log()[512]
+    result = write(Liar(log(), dict(enumerate(stored))))
+    assert (Code.TILE_DIFFERS, 512) in found(result)
+    assert (Code.CHAIN_BROKEN, 512) in found(result)
+    assert {index for _, index in found(result)} <= {512, 0}
+    assert "entry 513 names" in one(result, Code.CHAIN_BROKEN).detail
+    assert "tile/0/002" in one(result, Code.TILE_DIFFERS).detail
+    assert str(one(result, Code.TILE_DIFFERS)).startswith("entry 512: ")
+    assert one(result, Code.ROOT_DIFFERS).last == SIZE - 1
+    assert result.located
+
+
+def test_the_stored_leaf_hash_names_the_entry_too(tmp_path: Path) -> None:
+    stored = log()
+    stored[512] = edited(stored[512])
+    result = audited(Liar(log(), dict(enumerate(stored))).sqlite(tmp_path / "x.db"))
+    detail = one(result, Code.HASH_DIFFERS).detail
+    assert leaf_hash(log()[512]).hex() in detail
+    assert leaf_hash(stored[512]).hex() in detail
+
+
+@given(index=st.integers(0, 299), at=st.integers(0, 10**6), flip=st.integers(1, 255))
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_flipped_byte_names_its_entry(tmp_path: Path, index: int, at: int, flip: int) -> None:
+    stored = log(300)
+    raw = bytearray(stored[index])
+    raw[at % len(raw)] ^= flip
+    stored[index] = bytes(raw)
+    (tmp_path / "x.db").unlink(missing_ok=True)
+    result = audited(Liar(log(300), dict(enumerate(stored))).sqlite(tmp_path / "x.db"))
+    assert {(Code.HASH_DIFFERS, index), (Code.TILE_DIFFERS, index)} <= found(result)
+    # Nobody else is blamed: the root differs somewhere from entry 0 on, and that is all.
+    assert {i for code, i in found(result) if code is not Code.ROOT_DIFFERS} == {index}
+
+
+def test_an_edit_with_hashes_and_tiles_made_to_fit_is_named_by_the_chain(write: Write) -> None:
+    lie = log()
+    lie[512] = edited(lie[512])
+    result = write(Liar(log(), dict(enumerate(lie)), hashed=lie))
+    assert found(result) == {(Code.CHAIN_BROKEN, 512), (Code.ROOT_DIFFERS, 0)}
+    assert "or it is entry 513" in one(result, Code.CHAIN_BROKEN).detail
+    assert not result.located
+
+
+def test_an_edit_of_everything_after_it_is_confined_by_older_checkpoints(tmp_path: Path) -> None:
+    lie = log()
+    lie[512] = edited(lie[512])
+    lie = rechained(lie, 513)
+    liar = Liar(log(), dict(enumerate(lie)), hashed=lie, sizes=(100, 500, 520, 550, 600))
+    result = audited(liar.sqlite(tmp_path / "x.db"))
+    finding = one(result, Code.ROOT_DIFFERS)
+    assert result.findings == (finding,)
+    assert (finding.index, finding.last) == (500, 519)
+    assert "size 500 still fits" in finding.detail
+
+
+def test_a_changed_prev_names_its_own_entry(tmp_path: Path) -> None:
+    stored = log()
+    stored[512] = replace(parse_entry(stored[512]), prev=bytes(32)).format()
+    result = audited(Liar(log(), dict(enumerate(stored))).sqlite(tmp_path / "x.db"))
+    chain = [finding for finding in result.findings if finding.code is Code.CHAIN_BROKEN]
+    assert [finding.index for finding in chain] == [512, 512]  # what it names, who names it
+    assert "its member prev is 0000" in chain[0].detail
+
+
+def test_a_cut_tail_is_missing(write: Write) -> None:
+    result = write(Liar(log(), dict(enumerate(log()[:590])), hashed=log()[:590]))
+    finding = one(result, Code.ENTRY_MISSING)
+    assert (finding.index, finding.last) == (590, 599)
+
+
+def test_a_tail_cut_with_its_checkpoints_shows_against_one_kept_elsewhere(tmp_path: Path) -> None:
+    path = Liar(log()[:590]).sqlite(tmp_path / "x.db")
+    assert audited(path).findings == ()
+    finding = one(audited(path, known=[note(log())]), Code.ENTRY_MISSING)
+    assert (finding.index, finding.last) == (590, 599)
+    assert audited(path, known=[note(log(), 400), note(log(), 1)]).findings == ()
+
+
+def test_a_checkpoint_kept_elsewhere_shows_a_rewritten_log(tmp_path: Path) -> None:
+    lie = log()
+    lie[100] = edited(lie[100])
+    path = Liar(rechained(lie, 101)).sqlite(tmp_path / "x.db")
+    assert audited(path).findings == ()
+    result = audited(path, known=[note(log(), 50), note(log(), 400)])
+    # The liar's newest checkpoint fits, the one kept elsewhere does not: a fork.
+    assert found(result) == {(Code.CHECKPOINT_FORKED, None)}
+    assert "size 400" in result.findings[0].detail
+    assert str(result.findings[0]).startswith("the log: ")
+
+
+def test_a_checkpoint_kept_elsewhere_must_be_one(tmp_path: Path) -> None:
+    path = Liar(log(3)).sqlite(tmp_path / "x.db")
+    with pytest.raises(SignatureError):
+        audited(path, known=[note(log(), 2, STRANGER)])
+    with pytest.raises(MalformedError):
+        audited(path, known=["nonsense"])
+    path = Liar(log(3), origin="other.example/log").sqlite(tmp_path / "y.db")
+    with pytest.raises(MalformedError, match="another log"):
+        audited(path, known=[note(log(), 2)])
+
+
+@pytest.mark.parametrize("gone", [[0], [512], [512, 513, 514], [255, 256]])
+def test_a_deleted_row_is_named(tmp_path: Path, gone: list[int]) -> None:
+    stored = {index: raw for index, raw in enumerate(log()) if index not in gone}
+    result = audited(Liar(log(), stored).sqlite(tmp_path / "x.db"))
+    finding = one(result, Code.ENTRY_MISSING)
+    assert (finding.index, finding.last or finding.index) == (gone[0], gone[-1])
+    assert result.findings == (finding,)
+    assert result.root is None
+    assert result.located  # the tiles lead to the signed root: the rest is as signed
+
+
+def test_a_deleted_row_without_tiles_leaves_the_tree_unknown(tmp_path: Path) -> None:
+    stored = {index: raw for index, raw in enumerate(log()) if index != 300}
+    path = Liar(log(), stored).sqlite(tmp_path / "x.db")
+    execute(path, "DELETE FROM log_tile WHERE level = 0")
+    result = audited(path)
+    assert (Code.ENTRY_MISSING, 300) in found(result)
+    assert (Code.TILE_MISSING, 0) in found(result)
+    assert not result.located
+
+
+def test_an_index_far_ahead_does_not_take_for_ever(tmp_path: Path) -> None:
+    path = Liar(log(3)).sqlite(tmp_path / "x.db")
+    execute(path, "UPDATE log_entry SET seq = 4000000000000000 WHERE seq = 2")
+    result = audited(path)
+    finding = one(result, Code.ENTRY_MISSING)
+    assert (finding.index, finding.last) == (2, 3_999_999_999_999_999)
+    assert result.root is None
+
+
+def test_swapped_entries_are_named(write: Write) -> None:
+    lie = swapped(log(), 300, 400)
+    result = write(Liar(log(), dict(enumerate(lie)), hashed=log()))
+    assert {(Code.SEQ_WRONG, 300), (Code.SEQ_WRONG, 400)} <= found(result)
+    assert {(Code.TILE_DIFFERS, 300), (Code.TILE_DIFFERS, 400)} <= found(result)
+    assert (Code.TIME_BACKWARDS, 301) in found(result)
+
+
+def test_an_inserted_entry_moves_all_after_it(write: Write) -> None:
+    lie = log()
+    lie.insert(300, lie[10])
+    result = write(Liar(log(), dict(enumerate(lie[:SIZE])), hashed=log()))
+    runs = [finding for finding in result.findings if finding.code is Code.SEQ_WRONG]
+    assert [(run.index, run.last) for run in runs] == [(300, 599)]
+    assert str(runs[0]).startswith("entries 300 to 599; of the first: ")
+    assert (Code.TILE_DIFFERS, 300) in found(result)
+
+
+def test_unsigned_entries_at_the_end_are_named(tmp_path: Path) -> None:
+    more = entries(SIZE + 5)
+    liar = Liar(more, sizes=(SIZE,), head=SIZE)
+    finding = one(audited(liar.sqlite(tmp_path / "x.db")), Code.ENTRY_UNSIGNED)
+    assert (finding.index, finding.last) == (SIZE, SIZE + 4)
+
+
+def test_two_signed_histories_are_a_fork(tmp_path: Path) -> None:
+    other = log()
+    other[50] = edited(other[50])
+    notes = {100: note(other, 100), SIZE: note(log())}
+    result = audited(Liar(log(), notes=notes).sqlite(tmp_path / "x.db"))
+    assert found(result) == {(Code.CHECKPOINT_FORKED, None)}
+
+
+@pytest.mark.parametrize(
+    ("notes", "codes"),
+    [
+        (
+            {SIZE: note(honest(), signer=STRANGER)},
+            {Code.CHECKPOINT_REFUSED, Code.CHECKPOINT_MISSING},
+        ),
+        ({SIZE: "nonsense"}, {Code.CHECKPOINT_REFUSED, Code.CHECKPOINT_MISSING}),
+        ({SIZE: note(honest(), 400)}, {Code.CHECKPOINT_REFUSED, Code.CHECKPOINT_MISSING}),
+        ({400: note(honest(), 400, STRANGER), SIZE: note(honest())}, {Code.CHECKPOINT_REFUSED}),
+        ({400: note(honest(), 300), SIZE: note(honest())}, {Code.CHECKPOINT_REFUSED}),
+        ({400: note(honest(), 400)}, {Code.HEAD_DIFFERS, Code.ENTRY_UNSIGNED}),
+    ],
+    ids=["stranger", "nonsense", "wrong size", "older stranger", "older wrong size", "too old"],
+)
+def test_checkpoints_that_are_not_accepted(
+    tmp_path: Path, notes: dict[int, str], codes: set[Code]
+) -> None:
+    result = audited(Liar(log(), notes=notes).sqlite(tmp_path / "x.db"))
+    assert {finding.code for finding in result.findings} == codes
+
+
+def test_a_log_without_any_checkpoint(tmp_path: Path) -> None:
+    path = Liar(log(3)).sqlite(tmp_path / "x.db")
+    execute(path, "DELETE FROM log_checkpoint")
+    result = audited(path)
+    assert found(result) == {(Code.CHECKPOINT_MISSING, None)}
+    assert result.checkpoint is None
+
+
+def test_the_newest_checkpoint_needs_the_whole_policy(tmp_path: Path) -> None:
+    witness = VerifierKey("witness.example", ED25519_COSIGNATURE, bytes(range(32)))
+    policy = Policy(POLICY.logs, (Witness("w", witness),), (), "w")
+    path = Liar(log(), sizes=(400, SIZE)).sqlite(tmp_path / "x.db")
+    result = audited(path, policy)
+    assert found(result) == {(Code.CHECKPOINT_REFUSED, None), (Code.CHECKPOINT_MISSING, None)}
+    assert "witness" in one(result, Code.CHECKPOINT_REFUSED).detail
+    assert result.checkpoints == 1  # the older one is held to the log's own key
+
+
+def test_a_log_stored_under_another_name(tmp_path: Path) -> None:
+    result = audited(Liar(log(3), origin="other.example/log").sqlite(tmp_path / "x.db"))
+    codes = {finding.code for finding in result.findings}
+    assert codes == {Code.GENESIS_WRONG, Code.CHECKPOINT_REFUSED, Code.CHECKPOINT_MISSING}
+
+
+def stranger_genesis(index: int) -> Body:
+    if index == 0:
+        return replace(genesis(), vkeys=(STRANGER.verifier_key.vkey(),))
+    return decision(index)
+
+
+def no_genesis(index: int) -> Body:
+    return decision(index)
+
+
+def second_genesis(index: int) -> Body:
+    return genesis() if index in (0, 2) else decision(index)
+
+
+@pytest.mark.parametrize(
+    ("body", "index", "text"),
+    [
+        (stranger_genesis, 0, "no key that the policy trusts"),
+        (no_genesis, 0, "not the entry that creates a log"),
+        (second_genesis, 2, "only the first entry may"),
+    ],
+)
+def test_a_log_begins_once_with_its_own_keys(
+    write: Write, body: Callable[[int], Body], index: int, text: str
+) -> None:
+    result = write(Liar(entries(3, body)))
+    (finding,) = result.findings
+    assert (finding.code, finding.index) == (Code.GENESIS_WRONG, index)
+    assert text in finding.detail
+
+
+def test_bytes_that_are_no_entry_are_named_even_when_signed(write: Write) -> None:
+    raws = log(3)
+    raws[1] = b'{"free text":"Jane Doe"}'
+    result = write(Liar(raws))
+    assert found(result) == {(Code.ENTRY_MALFORMED, 1), (Code.CHAIN_BROKEN, 1)}
+    assert "Jane" not in str(result)
+
+
+def test_an_entry_without_prev_in_the_middle(tmp_path: Path) -> None:
+    raws = log(3)
+    raws[2] = replace(parse_entry(raws[2]), seq=0, prev=None).format()
+    result = audited(Liar(raws).sqlite(tmp_path / "x.db"))
+    assert (Code.SEQ_WRONG, 2) in found(result)
+    assert "names nothing" in one(result, Code.CHAIN_BROKEN).detail
+
+
+def execute(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        for statement in statements:
+            db.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("UPDATE log_entry SET leaf_hash = zeroblob(32) WHERE seq = 5", (Code.HASH_DIFFERS, 5)),
+        ("UPDATE log_entry SET leaf_hash = NULL WHERE seq = 5", (Code.HASH_DIFFERS, 5)),
+        ("UPDATE log_entry SET leaf_hash = 'text' WHERE seq = 5", (Code.HASH_DIFFERS, 5)),
+        ("UPDATE log_entry SET entry = NULL WHERE seq = 5", (Code.HASH_DIFFERS, 5)),
+        ("UPDATE log_entry SET entry = zeroblob(9000000) WHERE seq = 5", (Code.HASH_DIFFERS, 5)),
+        ("UPDATE log_entry SET entry_id = 'x' WHERE seq = 5", (Code.ID_DIFFERS, 5)),
+        ("UPDATE log_entry SET seq = 'x' WHERE seq = 5", (Code.ENTRY_MISSING, 5)),
+        ("UPDATE log_entry SET seq = NULL WHERE seq = 5", (Code.SEQ_WRONG, -1)),
+        ("UPDATE log_head SET size = 599", (Code.HEAD_DIFFERS, None)),
+        ("DELETE FROM log_head", (Code.HEAD_DIFFERS, None)),
+        ("UPDATE log_checkpoint SET note = x'ff'", (Code.CHECKPOINT_REFUSED, None)),
+        ("UPDATE log_checkpoint SET note = NULL", (Code.CHECKPOINT_REFUSED, None)),
+        (
+            "UPDATE log_tile SET hashes = zeroblob(8192) WHERE level = 0 AND tile_index = 1",
+            (Code.TILE_DIFFERS, 256),
+        ),
+        (
+            "UPDATE log_tile SET hashes = hashes || x'00' WHERE tile_index = 1",
+            (Code.TILE_DIFFERS, 256),
+        ),
+        (
+            "UPDATE log_tile SET hashes = NULL WHERE level = 0 AND tile_index = 1",
+            (Code.TILE_DIFFERS, 256),
+        ),
+        ("UPDATE log_tile SET hashes = zeroblob(64) WHERE level = 1", (Code.TILE_DIFFERS, 0)),
+        ("DELETE FROM log_tile WHERE level = 0 AND tile_index = 1", (Code.TILE_MISSING, 256)),
+        ("DELETE FROM log_tile WHERE level = 1", (Code.TILE_MISSING, 0)),
+        ("INSERT INTO log_tile VALUES (1, 0, 2, 100, zeroblob(3200))", (Code.TILE_STRAY, None)),
+        ("INSERT INTO log_tile VALUES (1, 9, 0, 1, zeroblob(32))", (Code.TILE_STRAY, None)),
+        ("INSERT INTO log_tile VALUES (1, 0, 0, 5, zeroblob(160))", (Code.TILE_DIFFERS, 0)),
+    ],
+)
+def test_a_tampered_column_is_a_finding(
+    tmp_path: Path, statement: str, expected: tuple[Code, int | None]
+) -> None:
+    path = Liar(log()).sqlite(tmp_path / "x.db")
+    execute(path, statement)
+    assert expected in found(audited(path))
+
+
+def test_an_older_partial_tile_that_fits_is_fine(tmp_path: Path) -> None:
+    path = Liar(log()).sqlite(tmp_path / "x.db")
+    with closing(sqlite3.connect(path)) as db, db:
+        for tile, data in tiles_of(log(), 300).items():
+            row = (1, tile.level, tile.index, tile.width, data)
+            db.execute("INSERT OR IGNORE INTO log_tile VALUES (?, ?, ?, ?, ?)", row)
+    assert audited(path).findings == ()
+
+
+def test_a_tampered_upper_tile_names_the_entries_below(tmp_path: Path) -> None:
+    path = Liar(log()).sqlite(tmp_path / "x.db")
+    execute(
+        path, "UPDATE log_tile SET hashes = substr(hashes, 1, 32) || zeroblob(32) WHERE level = 1"
+    )
+    (finding,) = audited(path).findings
+    assert (finding.code, finding.index, finding.last) == (Code.TILE_DIFFERS, 256, 511)
+
+
+def test_a_bundle_that_differs_from_an_older_copy(tmp_path: Path) -> None:
+    path = Liar(log(), sizes=(SIZE,)).directory(tmp_path / "tiles")
+    lie = log()
+    lie[514] = edited(lie[514])
+    older = Liar(lie[:520]).directory(tmp_path / "older")
+    copy = "tile/entries/002.p/8"
+    (path / copy).write_bytes((older / copy).read_bytes())
+    (finding,) = audited(path).findings
+    assert (finding.code, finding.index) == (Code.HASH_DIFFERS, 514)
+    assert copy in finding.detail
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def lengthen(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"x")
+
+
+def reach_beyond(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    last = len(log()[511])
+    data[-last - 2 : -last] = b"\xff\xff"
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize("tamper", [truncate, lengthen, reach_beyond])
+def test_a_bundle_of_the_wrong_length_names_its_last_entry(
+    tmp_path: Path, tamper: Callable[[Path], None]
+) -> None:
+    path = Liar(log()).directory(tmp_path / "tiles")
+    tamper(path / "tile/entries/001")
+    assert {(Code.TILE_DIFFERS, 511), (Code.CHAIN_BROKEN, 511)} <= found(audited(path))
+
+
+def test_a_missing_bundle_is_missing_entries(tmp_path: Path) -> None:
+    path = Liar(log()).directory(tmp_path / "tiles")
+    (path / "tile/entries/001").unlink()
+    finding = one(audited(path), Code.ENTRY_MISSING)
+    assert (finding.index, finding.last) == (256, 511)
+
+
+def test_a_full_bundle_serves_a_smaller_checkpoint(tmp_path: Path) -> None:
+    path = Liar(log(), notes={500: note(log(), 500)}).directory(tmp_path / "tiles")
+    assert audited(path).findings == ()
+
+
+def test_findings_are_bounded(tmp_path: Path) -> None:
+    raws = entries(1 + 2 * (MAX_FINDINGS + 20))
+    stored = dict(enumerate(raws))
+    for index in range(1, len(raws), 2):
+        stored[index] = edited(stored[index])
+    result = audited(Liar(raws, stored).sqlite(tmp_path / "x.db"))
+    assert len(result.findings) == MAX_FINDINGS
+    assert result.omitted > MAX_FINDINGS
+
+
+def test_gaps_of_a_source_are_information(write: Write) -> None:
+    def body(index: int) -> Body:
+        if index == 0:
+            return genesis()
+        if index == 3:
+            return SourceGap("loan-desk", 3, 3, "outage")
+        return decision(index if index < 3 else index + 2)
+
+    result = write(Liar(entries(6, body)))
+    assert result.findings == ()
+    (source,) = result.sources
+    assert source.gaps == (Gap(3, 3, "outage"), Gap(4, 5, None))
+
+
+def test_rotated_keys_are_an_entry_like_others(write: Write) -> None:
+    def body(index: int) -> Body:
+        vkey = SIGNER.verifier_key.vkey()
+        return (genesis(), LogKeyRotated((vkey,), (STRANGER.verifier_key.vkey(),)))[index]
+
+    assert write(Liar(entries(2, body))).findings == ()
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    path = Liar(log()).sqlite(tmp_path / "x.db")
+    audited(path, on_progress=lambda done, total: told.append((done, total)))
+    assert told == [(256, SIZE), (512, SIZE)]
+
+
+def test_a_log_of_another_origin_beside_it_is_apart(tmp_path: Path) -> None:
+    path = Liar(log(3)).sqlite(tmp_path / "x.db")
+    Liar(log(2), origin="ledger.example/test/log/access").sqlite(path, log_id=2)
+    with SqliteLogReader.open(path) as readers:
+        assert [reader.origin for reader in readers] == [ORIGIN, "ledger.example/test/log/access"]
+        assert audit(readers[0], POLICY).findings == ()
