@@ -1,0 +1,114 @@
+"""The signing keys of one log, kept as files.
+
+Each log has two keys: Ed25519 (what today's witnesses and verifiers read) and
+ML-DSA-44 (so that evidence of ten years' standing survives quantum computers). They
+are PKCS#8 PEM files readable by their owner only, encrypted if a passphrase is
+given. Whoever owns these files can sign as the log; copies held by others and
+witnesses still show what was signed before.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from ledger.errors import ConflictError, NotFoundError, RefusedError
+from ledger.storage.database import FILE_MODE, private_directory
+from ledger.tlog.cosignature import MLDSA44Signer
+from ledger.tlog.note import Ed25519Signer, NoteSigner, VerifierKey
+
+MAX_KEY_FILE_BYTES: Final = 16_384  # an encrypted ML-DSA-44 key takes 5 kB
+
+_ED25519_FILE: Final = "ed25519.pem"
+_MLDSA44_FILE: Final = "mldsa44.pem"
+
+
+@dataclass(frozen=True, slots=True)
+class LogKeys:
+    """The two private keys of one log."""
+
+    origin: str
+    ed25519: Ed25519PrivateKey
+    mldsa44: MLDSA44PrivateKey
+
+    @classmethod
+    def generate(cls, directory: Path, origin: str, passphrase: bytes | None = None) -> Self:
+        """New keys, written to `directory`.
+
+        Raises:
+            ConflictError: there are keys already; they are never overwritten.
+        """
+        keys = cls(origin, Ed25519PrivateKey.generate(), MLDSA44PrivateKey.generate())
+        private_directory(directory)
+        how = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+        _write_key(directory / _ED25519_FILE, keys.ed25519, how)
+        _write_key(directory / _MLDSA44_FILE, keys.mldsa44, how)
+        return keys
+
+    @classmethod
+    def load(cls, directory: Path, origin: str, passphrase: bytes | None = None) -> Self:
+        """The keys that :meth:`generate` wrote.
+
+        Raises:
+            NotFoundError: a key file is not there.
+            RefusedError: a file is not such a key, or the passphrase is another.
+        """
+        ed25519 = _read_key(directory / _ED25519_FILE, passphrase)
+        mldsa44 = _read_key(directory / _MLDSA44_FILE, passphrase)
+        if not isinstance(ed25519, Ed25519PrivateKey) or not isinstance(mldsa44, MLDSA44PrivateKey):
+            raise RefusedError("log keys: a file holds a key of another kind")
+        return cls(origin, ed25519, mldsa44)
+
+    def signers(self, clock: Callable[[], datetime]) -> tuple[NoteSigner, ...]:
+        """What signs the log's checkpoints, in the order of the lines in a note."""
+
+        def posix_seconds() -> int:
+            return int(clock().timestamp())
+
+        return (
+            Ed25519Signer(self.origin, self.ed25519),
+            MLDSA44Signer(self.origin, self.mldsa44, posix_seconds),
+        )
+
+    def verifier_keys(self, clock: Callable[[], datetime]) -> tuple[VerifierKey, ...]:
+        """The public halves, in the order of :meth:`signers`."""
+        return tuple(signer.verifier_key for signer in self.signers(clock))
+
+
+def _write_key(
+    path: Path, key: Ed25519PrivateKey | MLDSA44PrivateKey, how: KeySerializationEncryption
+) -> None:
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
+    except FileExistsError:
+        raise ConflictError(f"log keys: {path.name} is there already") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_key(path: Path, passphrase: bytes | None) -> object:
+    try:
+        with path.open("rb") as file:
+            pem = file.read(MAX_KEY_FILE_BYTES)
+    except FileNotFoundError:
+        raise NotFoundError(f"log keys: there is no {path.name}") from None
+    try:
+        return load_pem_private_key(pem, passphrase)
+    except (ValueError, TypeError) as error:  # TypeError: a passphrase too many or too few
+        raise RefusedError("log keys: not a key, or another passphrase") from error

@@ -1,0 +1,170 @@
+"""What a log shows to everybody: checkpoint, tiles, entry bundles, entries, receipts.
+
+Reads only, from committed state; safe to use from many threads beside the writer.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+
+from ledger.errors import ErasedError, NotFoundError
+from ledger.storage.log_store import HASH_BYTES, MAX_READ_ENTRIES, Head, LogDatabase, StoredEntry
+from ledger.tlog.checkpoint import Checkpoint
+from ledger.tlog.merkle import NodeReader, inclusion_proof, leaf_hash, verify_inclusion
+from ledger.tlog.note import SignedNote
+from ledger.tlog.proof import Receipt
+from ledger.tlog.tile import (
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    EntryBundle,
+    Tile,
+    encode_bundle,
+    tile_nodes,
+)
+
+MAX_CACHED_TILES: Final = 256  # full tiles, 8 kB each
+
+
+class PublishedLog:
+    """The public face of one log."""
+
+    def __init__(self, store: LogDatabase, origin: str) -> None:
+        self._store = store
+        self._origin = origin
+        self._tiles: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._cache_lock = threading.Lock()
+        self._nodes: tuple[int, NodeReader] | None = None
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        return self._origin
+
+    def checkpoint(self) -> str:
+        """The newest signed checkpoint.
+
+        Raises:
+            NotFoundError: the log does not exist.
+        """
+        return self._head().note
+
+    def size(self) -> int:
+        """How many entries the newest checkpoint covers."""
+        return self._head().size
+
+    def tile(self, tile: Tile) -> bytes:
+        """The hashes of a tile, exactly as wide as asked.
+
+        Raises:
+            NotFoundError: the log is not that large.
+        """
+        if tile.index * TILE_WIDTH + tile.width > self.size() >> TILE_HEIGHT * tile.level:
+            raise NotFoundError("tile: the log is not that large")
+        return self._read_tile(tile)
+
+    def bundle(self, bundle: EntryBundle) -> bytes:
+        """The entries of a bundle, encoded as c2sp.org/tlog-tiles says.
+
+        Raises:
+            NotFoundError: the log is not that large.
+        """
+        start = bundle.index * TILE_WIDTH
+        if start + bundle.width > self.size():
+            raise NotFoundError("entry bundle: the log is not that large")
+        stored = self._store.entries(self._origin, start, bundle.width)
+        return encode_bundle([each.entry for each in stored])
+
+    def entry(self, entry_id: str) -> bytes:
+        """The bytes of the entry with this id.
+
+        Raises:
+            NotFoundError: it is not in the log.
+        """
+        return self._entry_at(self._locate(entry_id)).entry
+
+    def entries(self, start: int = 0) -> Iterator[bytes]:
+        """The bytes of every entry from index `start` to the newest checkpoint, in order."""
+        size = self.size()
+        while start < size:
+            stored = self._store.entries(self._origin, start, min(MAX_READ_ENTRIES, size - start))
+            yield from (each.entry for each in stored)
+            start += len(stored)
+
+    def locate(self, ids: Collection[str]) -> Mapping[str, int]:
+        """The index of each of these entries that is in the log."""
+        return self._store.locate(self._origin, ids)
+
+    def referring(self, reference: str) -> tuple[bytes, ...]:
+        """The bytes of the entries that are about this id or digest, in order."""
+        return tuple(each.entry for each in self._store.referring(self._origin, reference))
+
+    def sealed(self, record_id: str) -> bytes:
+        """The sealed payload that was stored with an entry.
+
+        Raises:
+            ErasedError: there is none (any more).
+        """
+        sealed = self._store.sealed(record_id)
+        if sealed is None:
+            raise ErasedError("log: the payload of this record is gone")
+        return sealed
+
+    def receipt(self, entry_id: str) -> Receipt:
+        """The proof that the entry is in the log, against the newest checkpoint.
+
+        Raises:
+            NotFoundError: it is not in the log.
+            VerificationError: what is stored does not prove it: raise the alarm.
+        """
+        return self.receipt_at(self._locate(entry_id))
+
+    def receipt_at(self, index: int) -> Receipt:
+        """The proof for the entry at an index; as :meth:`receipt`."""
+        head = self._head()
+        entry = self._entry_at(index).entry
+        proof = inclusion_proof(index, head.size, self._node_reader(head.size))
+        # A receipt is evidence: never hand out one that does not verify.
+        root = Checkpoint.parse(SignedNote.parse(head.note).text).root_hash
+        verify_inclusion(index, head.size, leaf_hash(entry), proof, root)
+        return Receipt(entry=entry, index=index, proof=proof, checkpoint_note=head.note)
+
+    def _head(self) -> Head:
+        head = self._store.head(self._origin)
+        if head is None:
+            raise NotFoundError("log: it does not exist")
+        return head
+
+    def _locate(self, entry_id: str) -> int:
+        found = self._store.locate(self._origin, [entry_id])
+        if entry_id not in found:
+            raise NotFoundError("log: no entry has this id")
+        return found[entry_id]
+
+    def _entry_at(self, index: int) -> StoredEntry:
+        stored = self._store.entries(self._origin, index, 1)
+        if not stored or stored[0].seq != index:
+            raise NotFoundError("log: no entry has this index")
+        return stored[0]
+
+    def _node_reader(self, size: int) -> NodeReader:
+        with self._cache_lock:
+            cached = self._nodes
+        if cached is None or cached[0] != size:
+            cached = (size, tile_nodes(self._read_tile, size))
+            with self._cache_lock:
+                self._nodes = cached
+        return cached[1]
+
+    def _read_tile(self, tile: Tile) -> bytes:
+        place = (tile.level, tile.index)
+        with self._cache_lock:
+            hashes = self._tiles.get(place)
+        if hashes is None:
+            hashes = self._store.tile(self._origin, *place)
+            if len(hashes) == TILE_WIDTH * HASH_BYTES:  # a full tile never changes again
+                with self._cache_lock:
+                    self._tiles[place] = hashes
+                    while len(self._tiles) > MAX_CACHED_TILES:
+                        self._tiles.popitem(last=False)
+        return hashes[: tile.width * HASH_BYTES]

@@ -1,0 +1,254 @@
+"""The one writer of a log: gives entries their place, commits and signs them.
+
+The order of a batch, and where each promise begins to hold:
+
+1. place: index, time, hash of the entry before;
+2. one transaction: entries, tiles and payloads are written, *read back* and hashed
+   again; only a root that follows from the bytes read back is signed; the head moves
+   by compare-and-swap; COMMIT — from here on the batch is in the log;
+3. the checkpoint lock is swapped — from here on nobody can be shown less;
+4. the caller gets its answer.
+
+A crash between 2 and 3 is repaired by the start-up rule, which every batch that finds
+the head moved applies as well: recovery runs the code of the normal path.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.entries import Body, Entry, LogCreated
+from ledger.entries import Decision as DecisionBody
+from ledger.errors import (
+    ConflictError,
+    LedgerError,
+    MalformedError,
+    NotFoundError,
+    RefusedError,
+    RootMismatchError,
+)
+from ledger.operate.checkpoint_lock import CheckpointLock
+from ledger.operate.published_log import PublishedLog
+from ledger.operate.right_edge import RightEdge
+from ledger.operate.startup_rule import Standing, agree
+from ledger.storage.log_store import (
+    HASH_BYTES,
+    Batch,
+    LogDatabase,
+    NewEntry,
+    StoredEntry,
+    Written,
+)
+from ledger.tlog.checkpoint import Checkpoint
+from ledger.tlog.merkle import EMPTY_ROOT, leaf_hash, tree_root
+from ledger.tlog.note import NoteSigner, SignedNote, sign_note
+from ledger.tlog.tile import TILE_HEIGHT, Tile, tile_nodes
+
+Clock = Callable[[], datetime]
+"""The time now, aware, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry that has no place yet: its id, what it says, and its sealed payload."""
+
+    id: str
+    body: Body
+    sealed: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """An entry in its place, the very bytes that were logged, and their leaf hash."""
+
+    entry: Entry
+    raw: bytes
+    leaf: bytes
+
+
+class Sequencer(PublishedLog):
+    """The writer of one log, and its public face.
+
+    Exactly one batch of one log is written at a time, across threads and processes.
+    """
+
+    def __init__(
+        self,
+        store: LogDatabase,
+        lock: CheckpointLock,
+        origin: str,
+        signers: Sequence[NoteSigner],
+        clock: Clock,
+    ) -> None:
+        """Take the log up where it stands; nothing is written but the lock's advance.
+
+        Raises:
+            LedgerError: the start-up rule forbids it (`startup_rule.agree` says why).
+        """
+        super().__init__(store, origin)
+        self._lock = lock
+        self._signers = tuple(signers)
+        self._keys = tuple(signer.verifier_key for signer in self._signers)
+        self._clock = clock
+        self._turn = threading.RLock()
+        self._depth = 0
+        self._fatal: str | None = None
+        with lock.held():
+            self._standing = agree(store, lock, origin, self._keys)
+
+    @classmethod
+    def create(
+        cls,
+        store: LogDatabase,
+        lock: CheckpointLock,
+        origin: str,
+        signers: Sequence[NoteSigner],
+        clock: Clock,
+        *,
+        entry_id: str,
+        software: str,
+    ) -> "Sequencer":
+        """A new log: its lock, then its first entry. The only place that makes a lock.
+
+        If creating was cut short before the first entry, it is taken up again.
+
+        Raises:
+            ConflictError: the log or its lock exists.
+        """
+        with lock.held():
+            if store.head(origin) is not None:
+                raise ConflictError("log: it exists already")
+            empty = sign_note(Checkpoint(origin, 0, EMPTY_ROOT).format(), signers)
+            try:
+                locked = Checkpoint.parse(SignedNote.parse(lock.read()).text)
+            except NotFoundError:
+                lock.create(empty)
+            else:
+                if locked.size or locked.origin != origin:
+                    raise ConflictError("checkpoint lock: it remembers another log")
+        sequencer = cls(store, lock, origin, signers, clock)
+        vkeys = tuple(signer.verifier_key.vkey() for signer in signers)
+        body = LogCreated(origin=origin, vkeys=vkeys, software=software)
+        sequencer.append([Draft(entry_id, body)])
+        return sequencer
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold the log for a unit of work that ends in :meth:`append`.
+
+        While it is held nobody else, in any process, writes to this log.
+
+        Raises:
+            RefusedError: the lock cannot be taken, or an earlier failure was fatal.
+        """
+        with self._turn, contextlib.ExitStack() as stack:
+            if self._fatal is not None:
+                raise RefusedError(self._fatal)
+            if self._depth == 0:
+                stack.enter_context(self._lock.held())
+            self._depth += 1
+            stack.callback(self._leave)
+            yield
+
+    def append(self, drafts: Sequence[Draft]) -> tuple[Appended, ...]:
+        """The drafts as entries of the log, in this order: durable, signed, proven.
+
+        All of them or none. After a PushbackError they may or may not be in the log;
+        the ids tell (`locate`).
+
+        Raises:
+            MalformedError: no drafts.
+            ConflictError: an id is in the log already.
+            PushbackError: the database does not answer.
+            RefusedError: fatal: the clock went backwards, or the lock could not be
+                swapped. Every later call is refused until the log is taken up anew.
+        """
+        if not drafts:
+            raise MalformedError("append: nothing to append")
+        with self.turn():
+            standing = self._current()
+            appended = self._place(standing, drafts)
+            edge, tiles = standing.edge.extend([each.leaf for each in appended])
+            batch = Batch(
+                origin=self.origin,
+                expected=standing.head,
+                entries=tuple(map(_new_entry, drafts, appended)),
+                tiles=tiles,
+            )
+            head = self._store.integrate(batch, lambda written: self._sign(batch, edge, written))
+            # Committed. An answer may only leave once the lock remembers it too.
+            self._swap(standing.note, head.note)
+            last = appended[-1]
+            self._standing = Standing(head.note, edge, last.leaf, last.entry.at)
+            return appended
+
+    def _leave(self) -> None:
+        self._depth -= 1
+
+    def _current(self) -> Standing:
+        """The standing, found anew if another process wrote or a commit went unanswered."""
+        if self._store.head(self.origin) != self._standing.head:
+            self._standing = agree(self._store, self._lock, self.origin, self._keys)
+        return self._standing
+
+    def _place(self, standing: Standing, drafts: Sequence[Draft]) -> tuple[Appended, ...]:
+        at = self._clock()
+        if standing.last_at is not None and at < standing.last_at:
+            raise self._stop("log: the clock went backwards; nothing is signed")
+        prev = standing.last_leaf
+        appended = []
+        for seq, draft in enumerate(drafts, standing.edge.size):
+            entry = Entry(id=draft.id, seq=seq, at=at, prev=prev, body=draft.body)
+            raw = entry.format()
+            prev = leaf_hash(raw)
+            appended.append(Appended(entry, raw, prev))
+        return tuple(appended)
+
+    def _sign(self, batch: Batch, edge: RightEdge, written: Written) -> str:
+        """The note for what the store holds now, if that is what was meant to be there."""
+        hashed = tuple(leaf_hash(each.entry) for each in written.entries)
+        if hashed != tuple(new.stored.leaf_hash for new in batch.entries):
+            raise RootMismatchError("log: the entries read back are not those written")
+        if written.tiles != batch.tiles:
+            raise RootMismatchError("log: the tiles read back are not those written")
+        known = {(tile.level, tile.index): tile.hashes for tile in written.tiles}
+
+        def read(tile: Tile) -> bytes:
+            hashes = known.get((tile.level, tile.index))
+            if hashes is None and tile.index == batch.size >> TILE_HEIGHT * (tile.level + 1):
+                hashes = edge.unfinished[tile.level]  # of a level that did not grow
+            return self._read_tile(tile) if hashes is None else hashes[: tile.width * HASH_BYTES]
+
+        root = tree_root(batch.size, tile_nodes(read, batch.size))
+        return sign_note(Checkpoint(self.origin, batch.size, root).format(), self._signers)
+
+    def _swap(self, old: str, new: str) -> None:
+        try:
+            self._lock.swap(old, new)
+        except LedgerError as error:
+            raise self._stop("log: the checkpoint lock could not be swapped") from error
+
+    def _stop(self, reason: str) -> RefusedError:
+        """Remember that nothing may be signed any more, until the log is taken up anew."""
+        self._fatal = reason
+        return RefusedError(reason)
+
+
+def _new_entry(draft: Draft, appended: Appended) -> NewEntry:
+    entry = appended.entry
+    stored = StoredEntry(entry.seq, entry.id, appended.raw, appended.leaf)
+    return NewEntry(stored, references(entry.body), draft.sealed)
+
+
+def references(body: Body) -> tuple[str, ...]:
+    """The ids and digests that an entry is about besides its own id, for `referring`.
+
+    A decision names its model in thousands, so that is no reference; a registration
+    or a change of status is about its model.
+    """
+    if isinstance(body, DecisionBody):
+        return ()
+    named = (getattr(body, member, None) for member in ("decision", "model", "policy"))
+    return (*filter(None, named), *getattr(body, "records", ()))

@@ -1,0 +1,175 @@
+"""Opening a database and bringing its schema up to date.
+
+Two databases belong to a deployment: the *ledger* (log, registry, sealed payloads)
+and the *vault* (keys and everything searchable about people). They are separate so
+that their backups are. This module knows connections and migrations; what is in the
+tables is `ledger.storage.models`.
+
+The database is the first fence, not the boundary: whoever owns the file can still
+change it, and only the log's proofs and copies held elsewhere show that.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import alembic.command
+import alembic.config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from ledger.errors import ConflictError, LedgerError, PushbackError
+
+BUSY_TIMEOUT_MS: Final = 10_000  # SQLite: how long a writer waits for another process's commit
+RETRY_AFTER_SECONDS: Final = 2.0  # what a caller is told when the database does not answer
+FILE_MODE: Final = 0o600
+DIRECTORY_MODE: Final = 0o700
+
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_SQLITE_PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",  # an answered commit survives the power going out
+    "PRAGMA foreign_keys=ON",
+    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
+    "PRAGMA recursive_triggers=ON",  # or INSERT OR REPLACE deletes a row past its trigger
+    "PRAGMA trusted_schema=OFF",
+    "PRAGMA secure_delete=ON",  # what is deleted is overwritten, not merely unlinked
+)
+
+
+class Schema(StrEnum):
+    """The two databases of a deployment; each has its own line of migrations."""
+
+    LEDGER = "ledger"
+    VAULT = "vault"
+
+
+def open_database(url: str) -> Engine:
+    """An engine for a `sqlite:///file` or `postgresql+psycopg://…` address.
+
+    A SQLite file is created if it is not there, readable by its owner only.
+
+    Raises:
+        LedgerError: the address names another kind of database, or none in a file.
+    """
+    address = make_url(url)
+    dialect = address.get_backend_name()
+    if dialect not in {"sqlite", "postgresql"}:
+        raise LedgerError("database: neither SQLite nor PostgreSQL")
+    if dialect == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+        return create_engine(address, hide_parameters=True, pool_pre_ping=True)
+    if not address.database or address.database == ":memory:":
+        raise LedgerError("database: SQLite needs a file")
+    _create_private_file(Path(address.database))
+    engine = create_engine(address, hide_parameters=True)
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def migrate(engine: Engine, schema: Schema) -> None:
+    """Bring the database to the newest schema; nothing changes if it is there already.
+
+    Raises:
+        PushbackError: the database does not answer.
+        LedgerError: it cannot be migrated.
+    """
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(_MIGRATIONS / schema.value))
+    config.set_main_option("path_separator", "os")
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "head")
+
+
+@contextlib.contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One read transaction: everything read in it is of one moment.
+
+    Raises:
+        PushbackError, ConflictError, LedgerError: as :func:`translated` says.
+    """
+    # SQLite's transactions are snapshots already.
+    level = {"isolation_level": "REPEATABLE READ"} if engine.name == "postgresql" else {}
+    with translated(), engine.execution_options(**level).begin() as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One write transaction, committed at the end or rolled back whole.
+
+    On SQLite it takes the write lock at once, so that what it reads stays true.
+
+    Raises:
+        PushbackError, ConflictError, LedgerError: as :func:`translated` says.
+    """
+    writer = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+    with translated(), writer.begin() as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Raise the ledger's errors in place of the database's.
+
+    Raises:
+        PushbackError: the database is away, full or busy: wait.
+        ConflictError: a constraint or fence refused the write.
+        LedgerError: anything else.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        raise ConflictError("database: a constraint refused the write") from error
+    except (OperationalError, InterfaceError) as error:
+        raise PushbackError(
+            "database: it does not answer", retry_after=RETRY_AFTER_SECONDS
+        ) from error
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == "P0001":  # RAISE EXCEPTION of a fence
+            raise ConflictError("database: a fence refused the write") from error
+        raise LedgerError("database: the statement failed") from error
+    except SQLAlchemyError as error:
+        raise LedgerError("database: the statement failed") from error
+
+
+def private_directory(path: Path) -> Path:
+    """The directory, created with its parents if needed, each new one for its owner only."""
+    missing = [path, *path.parents]
+    for directory in reversed([each for each in missing if not each.exists()]):
+        directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+    return path
+
+
+def _create_private_file(path: Path) -> None:
+    private_directory(path.parent)
+    with contextlib.suppress(FileExistsError):
+        # SQLite gives the -wal and -shm files the mode of the database itself.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
+
+
+def _configure_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    # The driver must not begin transactions of its own: `_begin_sqlite` says which kind.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _SQLITE_PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    begin = connection.get_execution_options().get("sqlite_begin", "BEGIN")
+    connection.exec_driver_sql(begin)

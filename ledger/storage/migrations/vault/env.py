@@ -1,0 +1,13 @@
+"""Alembic's entry point for the vault database: migrates over the connection it is handed."""
+
+from alembic import context
+
+from ledger.storage import models
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=models.vault,
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,84 @@
+"""The vault's tables: keys, and what is searchable about people. All of it can be deleted."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "r0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+_COUNT = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    _create_keys()
+    _create_index()
+
+
+def _create_keys() -> None:
+    op.create_table(
+        "tenant_key",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_tenant_key"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "subject_key",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tag", sa.LargeBinary(), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("created_us", _COUNT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_subject_key"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_subject_key_tag", "subject_key", ["tag"])
+    op.create_table(
+        "record_key",
+        sa.Column("record_id", sa.Text(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("seq", _COUNT, nullable=True),
+        sa.PrimaryKeyConstraint("record_id", name="pk_record_key"),
+        sa.ForeignKeyConstraint(["key_id"], ["subject_key.id"], name="fk_record_key_key_id"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_record_key_key_id", "record_key", ["key_id"])
+    op.create_index(
+        "ix_record_key_unsettled",
+        "record_key",
+        ["origin", "record_id"],
+        sqlite_where=sa.text("seq IS NULL"),
+        postgresql_where=sa.text("seq IS NULL"),
+    )
+
+
+def _create_index() -> None:
+    op.create_table(
+        "decision_index",
+        sa.Column("record_id", sa.Text(), nullable=False),
+        sa.Column("tag", sa.LargeBinary(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False),
+        sa.Column("margin", _COUNT, nullable=False),
+        sa.Column("decided_us", _COUNT, nullable=False),
+        sa.Column("received_us", _COUNT, nullable=False),
+        sa.Column("seq", _COUNT, nullable=True),
+        sa.PrimaryKeyConstraint("record_id", name="pk_decision_index"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_decision_index_tag", "decision_index", ["tag"])
+    op.create_index("ix_decision_index_decided", "decision_index", ["decided_us", "record_id"])
+    op.create_table(
+        "access_detail",
+        sa.Column("record_id", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("record_id", name="pk_access_detail"),
+        sa.ForeignKeyConstraint(
+            ["record_id"], ["record_key.record_id"], name="fk_access_detail_record_id"
+        ),
+        sqlite_strict=True,
+    )

@@ -1,0 +1,204 @@
+"""The tables of the two databases.
+
+The tables of a log are a format: the offline verifier reads them from a SQLite file
+without this module, so a column is never renamed. Triggers that keep them
+append-only are in the migrations. Rows never leave `storage` and `operate`.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+_COUNT = BigInteger().with_variant(Integer(), "sqlite")  # STRICT tables know INTEGER only
+
+ledger = MetaData(naming_convention=_NAMES)
+vault = MetaData(naming_convention=_NAMES)
+
+log = Table(
+    "log",
+    ledger,
+    Column("id", Integer, primary_key=True),
+    Column("origin", Text, nullable=False, unique=True),
+    sqlite_strict=True,
+)
+
+log_entry = Table(
+    "log_entry",
+    ledger,
+    Column("log_id", Integer, ForeignKey("log.id"), nullable=False),
+    Column("seq", _COUNT, nullable=False),
+    Column("entry_id", Text, nullable=False),
+    Column("entry", LargeBinary, nullable=False),
+    Column("leaf_hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("log_id", "seq"),
+    UniqueConstraint("log_id", "entry_id"),
+    sqlite_strict=True,
+)
+
+# What an entry names besides itself (a decision, a model), worked out from its bytes, so
+# that the history of one decision can be read without walking the log.
+log_reference = Table(
+    "log_reference",
+    ledger,
+    Column("log_id", Integer, ForeignKey("log.id"), nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("seq", _COUNT, nullable=False),
+    PrimaryKeyConstraint("log_id", "reference", "seq"),
+    sqlite_strict=True,
+)
+
+# Of each tile only the widest row is kept: a narrower tile is its prefix.
+log_tile = Table(
+    "log_tile",
+    ledger,
+    Column("log_id", Integer, ForeignKey("log.id"), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("tile_index", _COUNT, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("log_id", "level", "tile_index", "width"),
+    sqlite_strict=True,
+)
+
+log_checkpoint = Table(
+    "log_checkpoint",
+    ledger,
+    Column("log_id", Integer, ForeignKey("log.id"), nullable=False),
+    Column("size", _COUNT, nullable=False),
+    Column("note", Text, nullable=False),
+    PrimaryKeyConstraint("log_id", "size"),
+    sqlite_strict=True,
+)
+
+log_head = Table(
+    "log_head",
+    ledger,
+    Column("log_id", Integer, ForeignKey("log.id"), primary_key=True, autoincrement=False),
+    Column("size", _COUNT, nullable=False),
+    sqlite_strict=True,
+)
+
+sealed_payload = Table(
+    "sealed_payload",
+    ledger,
+    Column("record_id", Text, primary_key=True),
+    Column("log_id", Integer, ForeignKey("log.id"), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+model_version = Table(
+    "model_version",
+    ledger,
+    Column("digest", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("manifest", LargeBinary, nullable=False),
+    Column("entry_id", Text, nullable=False),
+    UniqueConstraint("name", "version"),
+    sqlite_strict=True,
+)
+
+policy_version = Table(
+    "policy_version",
+    ledger,
+    Column("digest", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("manifest", LargeBinary, nullable=False),
+    Column("entry_id", Text, nullable=False),
+    UniqueConstraint("name", "version"),
+    sqlite_strict=True,
+)
+
+api_key = Table(
+    "api_key",
+    ledger,
+    Column("id", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("created_us", _COUNT, nullable=False),
+    Column("revoked_us", _COUNT),
+    sqlite_strict=True,
+)
+
+tenant_key = Table(
+    "tenant_key",
+    vault,
+    Column("name", Text, primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+# One row per key, not per person: a subject may have several. `tag` is an HMAC.
+subject_key = Table(
+    "subject_key",
+    vault,
+    Column("id", Text, primary_key=True),
+    Column("tag", LargeBinary, nullable=False, index=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_us", _COUNT, nullable=False),
+    sqlite_strict=True,
+)
+
+# `seq` stays empty until the record is known to be in its log.
+record_key = Table(
+    "record_key",
+    vault,
+    Column("record_id", Text, primary_key=True),
+    Column("origin", Text, nullable=False),
+    Column("key_id", Text, ForeignKey("subject_key.id"), nullable=False, index=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("seq", _COUNT),
+    sqlite_strict=True,
+)
+Index(
+    "ix_record_key_unsettled",
+    record_key.c.origin,
+    record_key.c.record_id,
+    sqlite_where=record_key.c.seq.is_(None),
+    postgresql_where=record_key.c.seq.is_(None),
+)
+
+decision_index = Table(
+    "decision_index",
+    vault,
+    Column("record_id", Text, primary_key=True),
+    Column("tag", LargeBinary),
+    Column("outcome", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("margin", _COUNT, nullable=False),
+    Column("decided_us", _COUNT, nullable=False),
+    Column("received_us", _COUNT, nullable=False),
+    Column("seq", _COUNT),
+    Index("ix_decision_index_tag", "tag"),
+    Index("ix_decision_index_decided", "decided_us", "record_id"),
+    sqlite_strict=True,
+)
+
+# What an entry of the access log commits to, sealed: which records, which fields.
+access_detail = Table(
+    "access_detail",
+    vault,
+    Column("record_id", Text, ForeignKey("record_key.record_id"), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)

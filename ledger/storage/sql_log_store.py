@@ -1,0 +1,265 @@
+"""The log on a SQL database: SQLite or PostgreSQL through SQLAlchemy Core."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select, update
+
+from ledger.errors import CheckpointConflict, NotFoundError
+from ledger.storage.database import reading, writing
+from ledger.storage.log_store import (
+    MAX_READ_ENTRIES,
+    Batch,
+    Head,
+    Sign,
+    StoredEntry,
+    StoredTile,
+    Written,
+)
+from ledger.storage.models import (
+    log,
+    log_checkpoint,
+    log_entry,
+    log_head,
+    log_reference,
+    log_tile,
+    sealed_payload,
+)
+
+_ENTRY = (log_entry.c.seq, log_entry.c.entry_id, log_entry.c.entry, log_entry.c.leaf_hash)
+_IDS_PER_QUERY = 500  # bound variables of one statement; SQLite's oldest limit is 999
+
+
+class SqlLogStore:
+    """`LogStore` and `LogLookup` on the ledger database behind an engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._log_ids: dict[str, int] = {}  # rows of `log` never change
+
+    def head(self, origin: str) -> Head | None:
+        """The newest committed head, or None before the first."""
+        with reading(self._engine) as connection:
+            log_id = self._find_log(connection, origin)
+            return None if log_id is None else _read_head(connection, log_id)
+
+    def integrate(self, batch: Batch, sign: Sign) -> Head:
+        """Commit entries, tiles and the head that `sign` returns together, or nothing.
+
+        Raises:
+            CheckpointConflict: the stored head is not `batch.expected`.
+            ConflictError: an entry's id is in the log already.
+        """
+        with writing(self._engine) as connection:
+            log_id = self._claim(connection, batch)
+            _insert_entries(connection, log_id, batch)
+            _insert_tiles(connection, log_id, batch)
+            # From here on the head can only be derived from bytes that the database holds.
+            head = Head(batch.size, sign(_read_back(connection, log_id, batch)))
+            _advance(connection, log_id, batch.expected, head)
+        return head
+
+    def entries(self, origin: str, start: int, count: int) -> tuple[StoredEntry, ...]:
+        """Up to `count` (at most `MAX_READ_ENTRIES`) entries from index `start`, in order."""
+        with reading(self._engine) as connection:
+            log_id = self._find_log(connection, origin)
+            return _entries(
+                connection,
+                select(*_ENTRY)
+                .where(log_entry.c.log_id == log_id, log_entry.c.seq >= start)
+                .order_by(log_entry.c.seq)
+                .limit(min(count, MAX_READ_ENTRIES)),
+            )
+
+    def tile(self, origin: str, level: int, index: int) -> bytes:
+        """The hashes of a tile at its widest so far; a narrower tile is a prefix of it.
+
+        Raises:
+            NotFoundError: nothing of this tile is stored.
+        """
+        with reading(self._engine) as connection:
+            log_id = self._find_log(connection, origin)
+            hashes = connection.scalar(_widest_tile(log_id, level, index))
+        if hashes is None:
+            raise NotFoundError("tile: nothing of it is in this log")
+        return bytes(hashes)
+
+    def locate(self, origin: str, ids: Collection[str]) -> Mapping[str, int]:
+        """The index of each of these entries that is in the log."""
+        wanted, found = sorted(ids), {}
+        with reading(self._engine) as connection:
+            log_id = self._find_log(connection, origin)
+            for at in range(0, len(wanted), _IDS_PER_QUERY):
+                query = select(log_entry.c.entry_id, log_entry.c.seq).where(
+                    log_entry.c.log_id == log_id,
+                    log_entry.c.entry_id.in_(wanted[at : at + _IDS_PER_QUERY]),
+                )
+                found.update({row.entry_id: row.seq for row in connection.execute(query)})
+        return found
+
+    def referring(self, origin: str, reference: str) -> tuple[StoredEntry, ...]:
+        """The entries that name this id or digest besides their own, in order."""
+        with reading(self._engine) as connection:
+            log_id = self._find_log(connection, origin)
+            return _entries(
+                connection,
+                select(*_ENTRY)
+                .join(
+                    log_reference,
+                    (log_reference.c.log_id == log_entry.c.log_id)
+                    & (log_reference.c.seq == log_entry.c.seq),
+                )
+                .where(log_reference.c.log_id == log_id, log_reference.c.reference == reference)
+                .order_by(log_entry.c.seq),
+            )
+
+    def sealed(self, record_id: str) -> bytes | None:
+        """The sealed payload stored with an entry, or None if there is none any more."""
+        query = select(sealed_payload.c.sealed).where(sealed_payload.c.record_id == record_id)
+        with reading(self._engine) as connection:
+            sealed = connection.scalar(query)
+        return None if sealed is None else bytes(sealed)
+
+    def _find_log(self, connection: Connection, origin: str) -> int | None:
+        if origin in self._log_ids:
+            return self._log_ids[origin]
+        log_id = connection.scalar(select(log.c.id).where(log.c.origin == origin))
+        if log_id is not None:
+            self._log_ids[origin] = log_id
+        return log_id
+
+    def _claim(self, connection: Connection, batch: Batch) -> int:
+        """The log's id, its head locked until commit and equal to `batch.expected`."""
+        log_id: int | None = connection.scalar(select(log.c.id).where(log.c.origin == batch.origin))
+        if log_id is None:
+            if batch.expected is not None:
+                raise CheckpointConflict("log store: the log is not there")
+            new = connection.execute(insert(log).values(origin=batch.origin).returning(log.c.id))
+            return int(new.scalar_one())
+        # A second sequencer, started by mistake, waits here and then fails the comparison.
+        connection.execute(select(log_head.c.size).where(_of(log_id)).with_for_update())
+        if _read_head(connection, log_id) != batch.expected:
+            raise CheckpointConflict("log store: the head has moved")
+        return log_id
+
+
+def _of(log_id: int) -> Any:
+    return log_head.c.log_id == log_id
+
+
+def _read_head(connection: Connection, log_id: int) -> Head | None:
+    row = connection.execute(
+        select(log_head.c.size, log_checkpoint.c.note)
+        .join(
+            log_checkpoint,
+            (log_checkpoint.c.log_id == log_head.c.log_id)
+            & (log_checkpoint.c.size == log_head.c.size),
+        )
+        .where(_of(log_id))
+    ).one_or_none()
+    return None if row is None else Head(row.size, row.note)
+
+
+def _insert_entries(connection: Connection, log_id: int, batch: Batch) -> None:
+    connection.execute(
+        insert(log_entry),
+        [
+            {
+                "log_id": log_id,
+                "seq": new.stored.seq,
+                "entry_id": new.stored.entry_id,
+                "entry": new.stored.entry,
+                "leaf_hash": new.stored.leaf_hash,
+            }
+            for new in batch.entries
+        ],
+    )
+    references = [
+        {"log_id": log_id, "reference": reference, "seq": new.stored.seq}
+        for new in batch.entries
+        for reference in new.references
+    ]
+    if references:
+        connection.execute(insert(log_reference), references)
+    sealed = [
+        {"record_id": new.stored.entry_id, "log_id": log_id, "sealed": new.sealed}
+        for new in batch.entries
+        if new.sealed is not None
+    ]
+    if sealed:
+        connection.execute(insert(sealed_payload), sealed)
+
+
+def _insert_tiles(connection: Connection, log_id: int, batch: Batch) -> None:
+    rows = [
+        {
+            "log_id": log_id,
+            "level": tile.level,
+            "tile_index": tile.index,
+            "width": tile.width,
+            "hashes": tile.hashes,
+        }
+        for tile in batch.tiles
+    ]
+    if rows:
+        connection.execute(insert(log_tile), rows)
+    for tile in batch.tiles:  # at most one per level and 256 entries
+        connection.execute(
+            delete(log_tile).where(
+                log_tile.c.log_id == log_id,
+                log_tile.c.level == tile.level,
+                log_tile.c.tile_index == tile.index,
+                log_tile.c.width < tile.width,
+            )
+        )
+
+
+def _read_back(connection: Connection, log_id: int, batch: Batch) -> Written:
+    first = batch.entries[0].stored.seq
+    query = (
+        select(*_ENTRY)
+        .where(log_entry.c.log_id == log_id, log_entry.c.seq >= first)
+        .order_by(log_entry.c.seq)
+    )
+    tiles = tuple(
+        StoredTile(
+            tile.level,
+            tile.index,
+            bytes(connection.execute(_widest_tile(log_id, tile.level, tile.index)).scalar_one()),
+        )
+        for tile in batch.tiles
+    )
+    return Written(_entries(connection, query), tiles)
+
+
+def _advance(connection: Connection, log_id: int, expected: Head | None, head: Head) -> None:
+    connection.execute(insert(log_checkpoint).values(log_id=log_id, size=head.size, note=head.note))
+    if expected is None:
+        connection.execute(insert(log_head).values(log_id=log_id, size=head.size))
+        return
+    moved = connection.execute(
+        update(log_head).where(_of(log_id), log_head.c.size == expected.size).values(size=head.size)
+    )
+    if moved.rowcount != 1:
+        raise CheckpointConflict("log store: the head has moved")
+
+
+def _widest_tile(log_id: int | None, level: int, index: int) -> Select[bytes]:
+    return (
+        select(log_tile.c.hashes)
+        .where(
+            log_tile.c.log_id == log_id,
+            log_tile.c.level == level,
+            log_tile.c.tile_index == index,
+        )
+        .order_by(log_tile.c.width.desc())
+        .limit(1)
+    )
+
+
+def _entries(connection: Connection, query: Select[Any]) -> tuple[StoredEntry, ...]:
+    return tuple(_entry(row) for row in connection.execute(query))
+
+
+def _entry(row: Row[Any]) -> StoredEntry:
+    return StoredEntry(row.seq, row.entry_id, bytes(row.entry), bytes(row.leaf_hash))
