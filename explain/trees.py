@@ -18,6 +18,7 @@ import numpy as np
 
 from explain import ubjson
 from explain.errors import ArtefactRefused
+from explain.predictor import MAX_MAGNITUDE
 
 __all__ = ["Tree", "TreeEnsemble", "parse"]
 
@@ -124,9 +125,11 @@ def _base_margin(parameters: object) -> float:
     text = _member(parameters, "base_score")
     match = _BASE_SCORE.fullmatch(text) if isinstance(text, str) else None
     try:
-        probability = float(np.float32(match["number"] or match["listed"])) if match else math.nan
+        probability = float(match["number"] or match["listed"]) if match else math.nan
     except ValueError as error:
         raise ArtefactRefused("model file: base_score is not a number") from error
+    # Narrowed as the library holds it, but only once it is known to fit.
+    probability = float(np.float32(probability)) if 0 < probability < 1 else math.nan
     if not 0 < probability < 1:
         raise ArtefactRefused("model file: base_score is not a probability")
     return math.log(probability / (1 - probability))
@@ -174,13 +177,10 @@ def _whole(entry: object, name: str) -> tuple[int, ...]:
 def _threshold(number: object) -> float:
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise ArtefactRefused("model file: a threshold is not a number")
-    try:
-        value = float(np.float32(number))
-    except OverflowError as error:
-        raise ArtefactRefused("model file: a threshold is not a finite number") from error
-    if not math.isfinite(value):
+    # Compared before it is narrowed: NaN fails, and so does what float32 cannot hold.
+    if not -MAX_MAGNITUDE <= number <= MAX_MAGNITUDE:
         raise ArtefactRefused("model file: a threshold is not a finite number")
-    return value
+    return float(np.float32(number))
 
 
 def _check_shape(tree: Tree, features: int) -> None:

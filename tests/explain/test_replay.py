@@ -1,0 +1,108 @@
+"""Replay: reproduced, drifted by how much and where, or impossible and why."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from explain.attribution import Attribution
+from explain.boosters import BoosterContributions
+from explain.model import Model
+from explain.predictor import Rows
+from explain.replay import Replay
+from explain.replay import replay as run
+
+
+def recorded(model: Model, one: dict[str, Any]) -> Attribution:
+    (attribution,) = model.attributor.attribute(model.schema.row(one)[None, :])
+    return attribution
+
+
+def replayed(model: Model, one: dict[str, Any], attribution: Attribution) -> Replay:
+    row = model.schema.row(one)
+    return run(model.predictor, model.attributor, row, attribution, tolerance=100)
+
+
+def moved(attribution: Attribution, feature: str, by: int) -> Attribution:
+    values = tuple((name, value + by * (name == feature)) for name, value in attribution.values)
+    return replace(attribution, values=values, residual=attribution.residual - by)
+
+
+def test_the_same_model_reproduces_every_number(model: Model, declined: list[Any]) -> None:
+    for one in declined[:20]:
+        outcome = replayed(model, one, recorded(model, one))
+        assert (outcome.verdict, outcome.exact, outcome.differences) == ("reproduced", True, ())
+
+
+@pytest.mark.parametrize(("by", "verdict"), [(100, "reproduced"), (101, "drifted")])
+def test_the_tolerance_is_the_line(
+    model: Model, declined: list[Any], by: int, verdict: str
+) -> None:
+    one = declined[0]
+    outcome = replayed(model, one, moved(recorded(model, one), "income", by))
+    assert (outcome.verdict, outcome.exact) == (verdict, False)
+    assert [(part.part, part.size) for part in outcome.differences] == [("income", by)]
+
+
+def test_drift_says_where_largest_first(model: Model, declined: list[Any]) -> None:
+    one = declined[0]
+    attribution = moved(moved(recorded(model, one), "late", 500), "income", -900)
+    outcome = replayed(model, one, replace(attribution, base=attribution.base + 7))
+    assert [(part.part, part.size) for part in outcome.differences] == [
+        ("income", 900),
+        ("late", 500),
+        ("base", 7),
+    ]
+    assert "900 units" in outcome.why
+
+
+def test_another_margin_is_drift(model: Model, declined: list[Any]) -> None:
+    one = declined[0]
+    attribution = recorded(model, one)
+    outcome = replayed(model, one, replace(attribution, residual=attribution.residual + 500))
+    assert outcome.verdict == "drifted"
+    assert outcome.margin is not None
+    assert outcome.recorded_margin - outcome.margin == 500
+
+
+def test_another_engine_or_another_feature_is_impossible(model: Model, declined: list[Any]) -> None:
+    one = declined[0]
+    attribution = recorded(model, one)
+    other = replayed(model, one, replace(attribution, engine="oracle"))
+    assert (other.verdict, other.margin) == ("impossible", None)
+    assert "oracle" in other.why
+    fewer = replace(attribution, values=attribution.values[1:])
+    assert replayed(model, one, fewer).verdict == "impossible"
+
+
+class Moved:
+    """A model that no longer scores what its engine explains."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def margin(self, rows: Rows) -> NDArray[np.float64]:
+        return self._model.predictor.margin(rows) + 1.151
+
+    def contributions(self, rows: Rows) -> NDArray[np.float64]:
+        predictor: Any = self._model.predictor
+        contributions: NDArray[np.float64] = predictor.contributions(rows)
+        return contributions
+
+
+def test_an_engine_that_no_longer_adds_up_is_impossible(model: Model, declined: list[Any]) -> None:
+    one = declined[0]
+    liar: Any = Moved(model)
+    engine = BoosterContributions(liar, model.schema.names)
+    outcome = run(liar, engine, model.schema.row(one), recorded(model, one), tolerance=100)
+    assert outcome.verdict == "impossible"
+    assert "miss the model's own margin" in outcome.why
+
+
+def test_a_replay_is_plain_json(model: Model, declined: list[Any]) -> None:
+    plain = replayed(model, declined[0], recorded(model, declined[0])).to_json()
+    assert isinstance(plain, dict)
+    assert plain["verdict"] == "reproduced"
+    assert plain["differences"] == []
