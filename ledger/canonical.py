@@ -7,6 +7,7 @@ takes the canonical form only; `parse` is for bytes from outside and takes any l
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn, TypeAlias
 
@@ -22,6 +23,8 @@ JsonValue: TypeAlias = (
 
 MAX_INTEGER: Final = 2**53 - 1  # beyond it other readers round (RFC 7493 §2.2)
 MAX_DEPTH: Final = 32  # nested arrays and objects; ours need four
+_PLAIN_BELOW: Final = 1e21  # RFC 8785 writes a double below it with all its digits
+_LONG_DIGITS: Final = re.compile(rb"[0-9]{16}")
 _MAX_NUMBER_LENGTH: Final = 400  # characters; a double's longest plain form takes 327
 
 
@@ -32,9 +35,12 @@ def encode(value: object) -> bytes:
         MalformedError: the value is not I-JSON.
     """
     try:
-        return rfc8785.dumps(value)  # type: ignore[arg-type]  # it checks the type itself
+        data = rfc8785.dumps(value)  # type: ignore[arg-type]  # it checks the type itself
     except (rfc8785.CanonicalizationError, RecursionError, UnicodeError, TypeError) as error:
         raise MalformedError("JSON: the value has no canonical form (RFC 8785)") from error
+    if _LONG_DIGITS.search(data):  # rare in ours: only then is it worth a second walk
+        _check_floats(value)
+    return data
 
 
 def decode(data: bytes, *, max_bytes: int) -> JsonValue:
@@ -97,7 +103,24 @@ def _integer(text: str) -> int | _OutOfRange:
 def _number(text: str) -> float | _OutOfRange:
     if len(text) > _MAX_NUMBER_LENGTH or not math.isfinite(float(text)):
         return _OutOfRange("a number that no double holds")
+    if _is_written_as_large_integer(float(text)):
+        return _OutOfRange("an integer beyond ±(2^53 - 1)")
     return float(text)
+
+
+def _is_written_as_large_integer(number: float) -> bool:
+    """Say whether the canonical form is an integer that no reader takes (1e20, say)."""
+    return MAX_INTEGER < abs(number) < _PLAIN_BELOW
+
+
+def _check_floats(value: object) -> None:
+    if isinstance(value, float) and _is_written_as_large_integer(value):
+        raise MalformedError("JSON: a float whose canonical form is an integer beyond 2^53 - 1")
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            _check_floats(item)
 
 
 def _constant(text: str) -> _OutOfRange:
