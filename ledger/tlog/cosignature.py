@@ -58,8 +58,12 @@ class MLDSA44Signer:
         return VerifierKey(self.name, MLDSA44_COSIGNATURE, raw)
 
     def sign(self, text: str) -> bytes:
-        """Return 8 bytes of time and 2,420 bytes of signature over a checkpoint's text."""
-        timestamp = self.now()
+        """Return 8 bytes of time and 2,420 bytes of signature over a checkpoint's text.
+
+        Raises:
+            MalformedError: not a checkpoint, or the clock is out of range.
+        """
+        timestamp = _checked_time(self.now())
         message = _subtree_message(self.name, timestamp, Checkpoint.parse(text))
         return _TIMESTAMP.pack(timestamp) + self.private_key.sign(message)
 
@@ -79,8 +83,12 @@ class Ed25519Cosigner:
         return VerifierKey(self.name, ED25519_COSIGNATURE, raw)
 
     def sign(self, text: str) -> bytes:
-        """Return 8 bytes of time and 64 bytes of signature over a note's text."""
-        timestamp = self.now()
+        """Return 8 bytes of time and 64 bytes of signature over a note's text.
+
+        Raises:
+            MalformedError: the clock is out of range.
+        """
+        timestamp = _checked_time(self.now())
         return _TIMESTAMP.pack(timestamp) + self.private_key.sign(_v1_message(timestamp, text))
 
 
@@ -112,9 +120,9 @@ def open_note(note: str, keys: Sequence[VerifierKey]) -> Opened:
     verified: dict[VerifierKey, VerifiedSignature] = {}
     for line in parsed.signatures:
         key = known.get((line.name, line.key_id))
-        if key is not None and key not in verified:
+        if key is not None:  # each is verified, also the second one of a key
             timestamp = verify_signature(key, parsed.text, line.signature)
-            verified[key] = VerifiedSignature(key, timestamp)
+            verified.setdefault(key, VerifiedSignature(key, timestamp))
     if not verified:
         raise SignatureError("note: no signature of a known key")
     return Opened(parsed.text, tuple(verified.values()))
@@ -148,6 +156,12 @@ def _verify_mldsa44(key: VerifierKey, signature: bytes, timestamp: int, text: st
         MLDSA44PublicKey.from_public_bytes(key.public_key).verify(signature, message)
     except (InvalidSignature, ValueError, MalformedError) as error:
         raise SignatureError("ML-DSA-44: the signature does not verify") from error
+
+
+def _checked_time(timestamp: int) -> int:
+    if not 0 <= timestamp <= MAX_TIMESTAMP:
+        raise MalformedError("cosignature: its time is out of range")
+    return timestamp
 
 
 def _v1_message(timestamp: int, text: str) -> bytes:

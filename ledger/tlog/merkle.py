@@ -270,6 +270,10 @@ def _range_root(start: int, end: int, nodes: NodeReader) -> bytes:
     `start` is a multiple of the smallest power of two that is not below `end - start`,
     so complete subtrees line up with the levels that `nodes` serves.
     """
+    width = end - start
+    if width & (width - 1) == 0:  # the usual case, and the one that look-ups wait for
+        level = width.bit_length() - 1
+        return nodes(level, start >> level)
     pieces = []
     while start < end:
         level = (end - start).bit_length() - 1

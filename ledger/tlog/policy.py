@@ -59,6 +59,10 @@ class Policy:
 
     def __post_init__(self) -> None:
         """Refuse duplicates, names that are not defined, and keys of the wrong kind."""
+        words = [each.name for each in self.witnesses] + [each.name for each in self.groups]
+        urls = [each.url for each in self.logs] + [each.url for each in self.witnesses]
+        if not all(map(_is_word, [*words, *filter(None, urls)])):
+            raise MalformedError("policy: a name or an address is empty or has blanks in it")
         if len(self.logs) + len(self.witnesses) + len(self.groups) > MAX_NAMES:
             raise MalformedError("policy: too many logs, witnesses and groups")
         _check_keys([log.key for log in self.logs], _LOG_KINDS)
@@ -84,7 +88,7 @@ class Policy:
         lines = text.split("\n")
         if len(text) > MAX_POLICY_LENGTH or len(lines) > MAX_LINES:
             raise MalformedError("policy: too long")
-        if lines[-1] or any(_is_control(each) for each in text):
+        if lines[-1] or any(_is_control(each) for each in text):  # the last line ends too
             raise MalformedError("policy: not lines of plain text, each with its end")
         reading = _Reading([], [], [], [], {_NONE})
         for line in lines:
@@ -201,6 +205,10 @@ def _check_group(group: Group, names: set[str], used: set[str]) -> None:
         raise MalformedError("policy: a name is a member twice")
     if not names.issuperset(group.members):
         raise MalformedError("policy: a group's member is not defined before it")
+
+
+def _is_word(text: str) -> bool:
+    return bool(text) and not any(each in " \t\n" or _is_control(each) for each in text)
 
 
 def _is_control(character: str) -> bool:

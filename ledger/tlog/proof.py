@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from ledger.errors import MalformedError
 from ledger.tlog.checkpoint import Checkpoint, parse_decimal
-from ledger.tlog.merkle import HASH_BYTES, leaf_hash, verify_inclusion
+from ledger.tlog.merkle import HASH_BYTES, MAX_SIZE, leaf_hash, verify_inclusion
 from ledger.tlog.note import (
     MAX_NOTE_BYTES,
     SignedNote,
@@ -41,7 +41,7 @@ class Receipt:
         """Refuse what the file's form cannot carry."""
         if not 1 <= len(self.entry) <= MAX_ENTRY_BYTES:
             raise MalformedError("receipt: the entry is empty or too long")
-        if self.index < 0 or len(self.proof) > MAX_PROOF_HASHES:
+        if not 0 <= self.index < MAX_SIZE or len(self.proof) > MAX_PROOF_HASHES:
             raise MalformedError("receipt: the index or the proof is out of range")
         if any(len(each) != HASH_BYTES for each in self.proof):
             raise MalformedError("receipt: a hash is not 32 bytes")
@@ -62,8 +62,6 @@ class Receipt:
             raise MalformedError("receipt: not a tlog-proof with an entry and an index")
         if not lines[1].startswith("extra ") or not lines[2].startswith("index "):
             raise MalformedError("receipt: not a tlog-proof with an entry and an index")
-        if len(lines) - 3 > MAX_PROOF_HASHES:
-            raise MalformedError("receipt: the proof is too long")
         return cls(
             entry=decode_base64(lines[1].removeprefix("extra ")),
             index=parse_decimal(lines[2].removeprefix("index ")),
