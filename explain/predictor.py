@@ -22,7 +22,8 @@ Rows = NDArray[np.float32]  # shape (rows, features)
 Scalar = None | bool | int | float | str
 
 MAX_FEATURES = 500  # columns of one model; contributions of each are stored with each decision
-MAX_MAGNITUDE = float(np.finfo(np.float32).max)  # beyond it a value becomes infinite on the way in
+MAX_MAGNITUDE = float(np.finfo(np.float32).max)  # the largest number that float32 holds
+MAX_VALUE = 1e15  # of an input without bounds; larger is a mistake, and no text could show it
 
 
 class Predictor(Protocol):
@@ -125,8 +126,8 @@ def _encode_number(feature: Feature, value: object, member: str) -> float:
     if feature.type == "integer" and not isinstance(value, int):
         raise SchemaError("must be a whole number", member=member)
     # Comparing before converting: a huge integer has no float. NaN fails both comparisons.
-    if not -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE:
-        raise SchemaError("must be a finite number", member=member)
+    if not -MAX_VALUE <= value <= MAX_VALUE:
+        raise SchemaError("must be a finite number of a usual size", member=member)
     if (feature.lower is not None and value < feature.lower) or (
         feature.upper is not None and value > feature.upper
     ):

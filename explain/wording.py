@@ -12,8 +12,6 @@ from explain.predictor import Rows, Scalar, decode
 
 __all__ = ["Wording", "typical", "typical_values"]
 
-MAX_DIGITS = 18  # whole digits of a quantity; a larger one is a mistake, not a measurement
-
 
 @dataclass(frozen=True, slots=True)
 class Wording:
@@ -48,12 +46,7 @@ class Wording:
     def _quantity(self, feature: Feature, value: float) -> str:
         say = self.catalogue.say
         exact = Decimal(str(value))
-        # A value of a size that no one writes out keeps its digits instead of failing.
-        shown = (
-            exact.quantize(Decimal(1).scaleb(-feature.decimals), rounding=ROUND_HALF_UP)
-            if exact.adjusted() < MAX_DIGITS
-            else exact
-        )
+        shown = exact.quantize(Decimal(1).scaleb(-feature.decimals), rounding=ROUND_HALF_UP)
         number = self.catalogue.number(shown, feature.decimals)
         # A plural is chosen by the number shown: "1 year" also where it was 0.98.
         count = int(shown) if shown == shown.to_integral_value() else float(shown)
