@@ -112,6 +112,18 @@ def verify_opening_of(entry: Entry, opening: Opening) -> None:
     verify_opening(opening, commitment)
 
 
+def verify_disclosed(entry: Entry, disclosed: DisclosedSections) -> None:
+    """Return if every opening of a file opens the entry's own commitments.
+
+    Raises:
+        VerificationError: the file is of another entry, or an opening does not fit.
+    """
+    if disclosed.decision != entry.id:
+        raise VerificationError("the openings are of another entry", member="decision")
+    for opening in disclosed.openings:
+        verify_opening_of(entry, opening)
+
+
 def verify_growth(older: str, newer: str, proof: tuple[bytes, ...], policy: Policy) -> None:
     """Return if a signed head grew from an older one of the same log: nothing was rewritten.
 

@@ -1,0 +1,168 @@
+"""What a check says, in words for people and as JSON for programs.
+
+It says what was checked and what was not, so that nobody takes silence for proof. Pure.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from ledger.canonical import JsonValue
+from ledger.verify.audit import AuditResult
+from ledger.verify.completeness import Gap, SourceReport
+from ledger.verify.verifier import DisclosedSections, VerifiedReceipt
+
+MAX_GAPS = 20  # of one source, shown one by one to a person; JSON has them all
+
+MEANING = (
+    "What this means: integrity proves that these bytes and their order are the ones that were "
+    "signed; it does not prove that what was logged is true, fair or lawful, or that everything "
+    "was logged."
+)
+NOT_CHECKED = ("sealed payloads: not checked here; they need the operator's keys",)
+NOT_CHECKED_TAIL = (
+    "whether the newest entries were cut off together with their checkpoints: that takes a "
+    "checkpoint kept elsewhere (--checkpoint)"
+)
+
+
+def unchecked(*, known: bool) -> tuple[str, ...]:
+    """What an audit leaves open; `known` says that a checkpoint kept elsewhere was given."""
+    return NOT_CHECKED if known else (*NOT_CHECKED, NOT_CHECKED_TAIL)
+
+
+def audit_lines(result: AuditResult, *, known: bool) -> Iterator[str]:
+    """The result of an audit as lines of plain text."""
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in result.counts)
+    yield f"Log         {result.origin}"
+    yield f"Entries     {result.size:,}" + (f" ({kinds})" if kinds else "")
+    if result.first_at is not None and result.last_at is not None:
+        span = f"{_moment(result.first_at)} to {_moment(result.last_at)}"
+        yield f"Accepted    {span}, by the log's own clock"
+    if result.checkpoint is not None:
+        head = f"size {result.checkpoint.size:,}, root {result.checkpoint.root_hash.hex()}"
+        yield f"Checkpoint  {head}"
+    yield ""
+    yield "Checked"
+    yield "  - every entry's bytes: form, index, time, hash chain, and the tree made of them"
+    yield f"  - {result.checkpoints:,} signed checkpoints against that tree"
+    yield f"  - {result.tiles:,} stored tiles against that tree"
+    yield "Not checked"
+    for line in unchecked(known=known):
+        yield f"  - {line}"
+    if result.sources:
+        yield "Sources, by their own counters (information, not tampering)"
+    for source in result.sources:
+        yield f"  - {_source(source)}"
+    yield ""
+    yield from _verdict(result)
+
+
+def _verdict(result: AuditResult) -> Iterator[str]:
+    if not result.findings:
+        yield "RESULT: fine. Everything that was checked agrees with what was signed."
+        return
+    yield f"RESULT: NOT FINE. Findings: {len(result.findings) + result.omitted:,}"
+    for finding in result.findings:
+        yield f"  - {finding}"
+    if result.omitted:
+        yield f"  - and {result.omitted:,} more"
+    elif result.located:
+        yield "  The stored tiles lead to the signed root: entries not named are as signed."
+
+
+def audit_json(result: AuditResult, *, known: bool) -> dict[str, JsonValue]:
+    """The result of an audit as JSON; hashes in hex, moments in RFC 3339."""
+    head = result.checkpoint
+    return {
+        "origin": result.origin,
+        "size": result.size,
+        "root": None if result.root is None else result.root.hex(),
+        "checkpoint": None if head is None else {"size": head.size, "root": head.root_hash.hex()},
+        "findings": [
+            {"code": str(f.code), "index": f.index, "last": f.last, "detail": f.detail}
+            for f in result.findings
+        ],
+        "omitted": result.omitted,
+        "located": result.located,
+        "checkpoints": result.checkpoints,
+        "tiles": result.tiles,
+        "counts": dict(result.counts),
+        "first_at": None if result.first_at is None else result.first_at.isoformat(),
+        "last_at": None if result.last_at is None else result.last_at.isoformat(),
+        "sources": [_source_json(source) for source in result.sources],
+        "not_checked": list(unchecked(known=known)),
+    }
+
+
+def receipt_lines(proved: VerifiedReceipt, shown: DisclosedSections | None) -> Iterator[str]:
+    """What a receipt proved, and the fields whose openings fit, as lines of plain text."""
+    entry, head = proved.entry, proved.checkpoint
+    yield f"Log         {head.origin}"
+    yield f"Entry       {entry.seq:,}, {entry.body.kind}, id {entry.id}"
+    yield f"Accepted    {_moment(entry.at)}, by the log's own clock"
+    yield f"Checkpoint  size {head.size:,}, root {head.root_hash.hex()}"
+    yield ""
+    yield "Checked"
+    yield "  - the checkpoint's signatures, against the policy"
+    yield "  - that exactly these bytes are in the tree that was signed, at this index"
+    for opening in () if shown is None else shown.openings:
+        fields = opening.disclosed()
+        hidden = len(opening.fields) - len(fields)
+        yield f"  - section {opening.section}: {len(fields)} fields as logged, {hidden} not shown"
+        for name, value in fields.items():
+            yield f"      {name} = {value!r}"
+    yield "Not checked"
+    if shown is None:
+        yield "  - the values behind the entry's commitments: that takes openings (--openings)"
+    yield "  - the rest of the log"
+    yield ""
+    yield "RESULT: fine. The entry is in the log as it was signed."
+
+
+def receipt_json(proved: VerifiedReceipt, shown: DisclosedSections | None) -> dict[str, JsonValue]:
+    """What a receipt proved as JSON."""
+    entry, head = proved.entry, proved.checkpoint
+    openings = () if shown is None else shown.openings
+    return {
+        "origin": head.origin,
+        "index": entry.seq,
+        "id": entry.id,
+        "kind": str(entry.body.kind),
+        "at": entry.at.isoformat(),
+        "checkpoint": {"size": head.size, "root": head.root_hash.hex()},
+        "disclosed": {opening.section: opening.disclosed() for opening in openings},
+    }
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _source(source: SourceReport) -> str:
+    if source.last is None:
+        return f"{source.source}: registered, nothing received"
+    missing = sum(gap.last - gap.first + 1 for gap in source.gaps)
+    text = f"{source.source}: {source.first:,} to {source.last:,}, {source.recorded:,} recorded"
+    if source.repeated:
+        text += f", {source.repeated:,} repeated"
+    if not source.gaps:
+        return f"{text}, none missing"
+    shown = "; ".join(_gap(gap) for gap in source.gaps[:MAX_GAPS])
+    more = f"; and {len(source.gaps) - MAX_GAPS:,} more gaps" if source.gaps[MAX_GAPS:] else ""
+    return f"{text}, {missing:,} missing: {shown}{more}"
+
+
+def _gap(gap: Gap) -> str:
+    span = f"{gap.first:,}" if gap.first == gap.last else f"{gap.first:,} to {gap.last:,}"
+    return f"{span} ({gap.reason or 'no reason given'})"
+
+
+def _source_json(source: SourceReport) -> dict[str, JsonValue]:
+    return {
+        "source": source.source,
+        "first": source.first,
+        "last": source.last,
+        "recorded": source.recorded,
+        "repeated": source.repeated,
+        "gaps": [{"first": g.first, "last": g.last, "reason": g.reason} for g in source.gaps],
+    }
