@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final, Self, cast
 
 from ledger.canonical import MAX_INTEGER, JsonValue
+from ledger.commitments import SECTIONS
 from ledger.entries import SourceCounter, parse_id
 from ledger.errors import MalformedError
 
@@ -26,7 +27,8 @@ SCALE: Final = 6  # numbers of an attribution are integers in units of 10^-SCALE
 INPUT_HASH: Final = "input_hash"
 """The only member of `input` when a source may not send what the model saw."""
 
-SECTIONS: Final = ("input", "output", "attributions", "context")
+ROLES: Final = ("advisory", "determinative", "sole")
+"""What part the model had in the decision; `context.decision_role`, when it is stated."""
 
 _TIME: Final = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,6})?Z")
 _OUTPUT: Final = {"margin", "outcome", "scale", "space"}
@@ -63,7 +65,10 @@ class Decision:
     context: Mapping[str, JsonValue]
 
     def __post_init__(self) -> None:
-        parse_id(self.id)
+        try:
+            parse_id(self.id)
+        except MalformedError:
+            raise MalformedError("decision: not a lowercase UUIDv7", member="id") from None
         for member in ("model", "policy"):
             _check_text(getattr(self, member), member, MAX_REFERENCE_CHARACTERS)
         if self.subject is not None:
@@ -73,7 +78,7 @@ class Decision:
         _freeze(self, "attributions", _attributions(self.attributions))
         _check_output(self.output)
         _check_sum(self)
-        parse_time(self.context.get("decided_at"), "context.decided_at")
+        _check_context(self.context)
 
     @property
     def margin(self) -> int:
@@ -251,6 +256,15 @@ def _check_sum(decision: Decision) -> None:
             f"decision: base, values and residual miss the margin by {missing}"
             f" units of 10^-{SCALE}",
             member="attributions.residual",
+        )
+
+
+def _check_context(context: Mapping[str, JsonValue]) -> None:
+    parse_time(context.get("decided_at"), "context.decided_at")
+    if context.get("decision_role", ROLES[0]) not in ROLES:
+        raise MalformedError(
+            "decision: the role is advisory, determinative or sole",
+            member="context.decision_role",
         )
 
 

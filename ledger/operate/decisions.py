@@ -6,41 +6,37 @@ is answered with a receipt for the same entry, other content is a conflict.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Literal, cast
+from typing import TypeVar, cast
 
-from ledger import canonical
 from ledger.canonical import JsonValue
 from ledger.commitments import SECTIONS, Opening, commit, open_section, verify_opening
-from ledger.entries import (
-    UUID7_RANDOM_BYTES,
-    Body,
-    Entry,
-    ExplanationIssued,
-    NoticeIssued,
-    parse_entry,
-    uuid7,
-)
-from ledger.entries import Decision as DecisionEntry
+from ledger.entries import Body, Entry, ExplanationIssued, NoticeIssued, parse_entry
 from ledger.errors import (
-    ConflictError,
     DuplicateSubmission,
+    ErasedError,
     LedgerError,
+    MalformedError,
     NotFoundError,
     RefusedError,
-    VerificationError,
 )
 from ledger.operate.decision import Decision, first_difference, section_members
 from ledger.operate.decision_check import check_decision
 from ledger.operate.decision_search import DecisionQuery, DecisionRow, Facets, Page, search
+from ledger.operate.decision_view import (
+    DecisionView,
+    Recorded,
+    Status,
+    check_payload,
+    decision_entry,
+    entry_body,
+)
 from ledger.operate.key_wrapper import Random
-from ledger.operate.registry import SUSPENDED, Registry
-from ledger.operate.sequencer import Clock, Draft, Sequencer
-from ledger.operate.sweep import settle, sweep
-from ledger.operate.vault import DrawnKeys, IndexRow, KeyRequest, Vault, microseconds
-from ledger.sealing import MAX_PAYLOAD_BYTES, NONCE_BYTES, seal, unseal
-from ledger.tlog.proof import Receipt
+from ledger.operate.records import NewRecord, Records
+from ledger.operate.registry import SUSPENDED, ModelVersion, PolicyVersion, Registry
+from ledger.operate.sequencer import Clock, Sequencer
+from ledger.operate.vault import IndexRow, Vault, microseconds
 
 __all__ = [
     "Decision",
@@ -54,44 +50,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A decision that is in the log: now, or since it was first submitted.
-
-    Attributes:
-        id: the record's id.
-        seq: the entry's index.
-        status: "recorded", or "duplicate" if it was in the log before.
-        receipt: the proof, which stands alone.
-    """
-
-    id: str
-    seq: int
-    status: Literal["recorded", "duplicate"]
-    receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionView:
-    """A decision as it was logged, opened and checked.
-
-    Attributes:
-        id: the record's id.
-        seq: the entry's index.
-        at: when the log accepted it.
-        entry: the entry.
-        raw: its bytes.
-        payload: what was decided; `model` and `policy` are digests.
-        receipt: the proof that the entry is in the log, verified.
-    """
-
-    id: str
-    seq: int
-    at: datetime
-    entry: Entry
-    raw: bytes
-    payload: Decision
-    receipt: Receipt
+_Version = TypeVar("_Version", ModelVersion, PolicyVersion)
 
 
 class Decisions:
@@ -105,14 +64,11 @@ class Decisions:
         self._vault = vault
         self._registry = registry
         self._clock = clock
-        self._random = random
-        self._landed: Mapping[str, int] = {}  # in the log, but not yet settled in the vault
-        sweep(log, vault)
+        self._records = Records(log, vault, clock, random)
 
     def new_id(self) -> str:
         """A fresh id for a decision that came without one."""
-        unix_ms = microseconds(self._clock()) // 1000
-        return uuid7(unix_ms, self._random(UUID7_RANDOM_BYTES))
+        return self._records.new_id()
 
     def record(self, batch: Sequence[Decision]) -> tuple[Recorded, ...]:
         """Record all of these decisions; nothing is written if one of them is refused.
@@ -181,7 +137,7 @@ class Decisions:
         Raises:
             MalformedError: the query's cursor is not one of ours.
         """
-        settle(self._log, self._vault)
+        self._records.settle()
         try:
             model = self._registry.model(query.model).digest if query.model else None
             policy = self._registry.policy(query.policy).digest if query.policy else None
@@ -244,8 +200,7 @@ class Decisions:
         if not issued:
             return None
         entry = issued[-1]
-        key = self._vault.key(entry.id)
-        content = self._unseal(key, entry.id)
+        content, key = self._records.open(entry.id)
         logged = cast("ExplanationIssued", entry.body).explanation
         verify_opening(open_section(key, "explanation", content), logged)
         return content
@@ -253,53 +208,58 @@ class Decisions:
     def _record(
         self, batch: Sequence[Decision], *, all_or_none: bool
     ) -> tuple[Recorded | LedgerError, ...]:
-        checked = [self._check(decision) for decision in batch]
-        if all_or_none and any(isinstance(each, LedgerError) for each in checked):
-            return tuple(each for each in checked if isinstance(each, LedgerError))
+        checked = self._check(batch)
+        refused = tuple(each for each in checked if isinstance(each, LedgerError))
+        if all_or_none and refused:
+            return refused
         with self._log.turn():
-            ids = {each.id for each in checked if isinstance(each, Decision)}
-            known = self._log.locate(ids)
-            first: dict[str, Decision] = {}
-            outcomes: list[LedgerError | Literal["recorded", "duplicate"]] = [
-                each if isinstance(each, LedgerError) else self._sort(each, known, first)
+            known = self._log.locate([each.id for each in checked if isinstance(each, Decision)])
+            new: dict[str, Decision] = {}
+            outcomes = [
+                each if isinstance(each, LedgerError) else self._sort(each, known, new)
                 for each in checked
             ]
-            refused = [each for each in outcomes if isinstance(each, LedgerError)]
+            refused = tuple(each for each in outcomes if isinstance(each, LedgerError))
             if all_or_none and refused:
-                return tuple(refused)
-            places = {**known, **self._write(tuple(first.values()))}
+                return refused
+            places = {**known, **self._write(tuple(new.values()))}
+        return self._answer(batch, outcomes, places)
+
+    def _check(self, batch: Sequence[Decision]) -> tuple[Decision | LedgerError, ...]:
+        """Each decision with digests for its model and policy, or why it is refused."""
+        models = {ref: self._found(self._registry.model, ref) for ref in {d.model for d in batch}}
+        policies = {
+            ref: self._found(self._registry.policy, ref) for ref in {d.policy for d in batch}
+        }
         return tuple(
-            outcome
-            if isinstance(outcome, LedgerError)
-            else self._recorded(decision.id, places[decision.id], outcome)
-            for decision, outcome in zip(batch, outcomes, strict=True)
+            _checked(decision, models[decision.model], policies[decision.policy])
+            for decision in batch
         )
 
-    def _check(self, decision: Decision) -> Decision | LedgerError:
-        """The decision with digests for its model and policy, or why it is refused."""
+    @staticmethod
+    def _found(find: Callable[[str], _Version], reference: str) -> _Version | LedgerError:
         try:
-            model = self._registry.model(decision.model)
-            policy = self._registry.policy(decision.policy)
-            if model.status == SUSPENDED:
-                raise RefusedError("decision: the model version is suspended", member="model")
-            check_decision(decision, model.manifest, policy.manifest)
-        except LedgerError as error:
+            return find(reference)
+        except NotFoundError as error:
             return error
-        return replace(decision, model=model.digest, policy=policy.digest)
 
     def _sort(
-        self, decision: Decision, known: Mapping[str, int], first: dict[str, Decision]
-    ) -> Literal["recorded", "duplicate"] | LedgerError:
-        """Whether a decision is new, was there before, or claims the id of another one."""
+        self, decision: Decision, known: Mapping[str, int], new: dict[str, Decision]
+    ) -> Status | LedgerError:
+        """Whether a decision is new (then it is put there), was there, or claims another's id."""
         try:
             if decision.id in known:
                 original = self._open(decision.id)[0].payload
-            elif decision.id in first:
-                original = first[decision.id]
+            elif decision.id in new:
+                original = new[decision.id]
             else:
-                first[decision.id] = decision
+                new[decision.id] = decision
                 return "recorded"
             member = first_difference(original.to_json(), decision.to_json())
+        except NotFoundError as error:
+            if isinstance(error, ErasedError):
+                return error
+            return DuplicateSubmission("decision: the id is another entry's", member="id")
         except LedgerError as error:
             return error
         if member is None:
@@ -307,78 +267,62 @@ class Decisions:
         return DuplicateSubmission("decision: the id was used with other content", member=member)
 
     def _write(self, new: Sequence[Decision]) -> Mapping[str, int]:
-        """Vault, then log. The caller holds the turn; returns each record's index."""
+        """The index that each of these has in the log from now on."""
         if not new:
             return {}
         now = self._clock()
-        holders = [self._holder(decision, now) for decision in new]
-        drawn = self._vault.draw_keys(
-            [KeyRequest(d.id, holder) for d, holder in zip(new, holders, strict=True)]
-        )
-        drafts = [
-            self._draft(decision, record.key)
-            for decision, record in zip(new, drawn.records, strict=True)
-        ]
-        index = [
-            _index_row(decision, holder if decision.subject is not None else None)
-            for decision, holder in zip(new, holders, strict=True)
-        ]
-        return self._append(drafts, drawn, index)
+        appended = self._records.write([self._new_record(decision, now) for decision in new])
+        return {each.entry.id: each.entry.seq for each in appended}
 
-    def _append(
-        self, drafts: Sequence[Draft], drawn: DrawnKeys, index: Sequence[IndexRow] = ()
-    ) -> Mapping[str, int]:
-        try:
-            self._keep(drawn, index)
-        except ConflictError:
-            # We hold the turn and the log has none of these: an earlier attempt failed
-            # between its two commits.
-            self._vault.discard(self._log.origin, [record.record_id for record in drawn.records])
-            self._keep(drawn, index)
-        appended = self._log.append(drafts)
-        self._landed = {each.entry.id: each.entry.seq for each in appended}
-        return self._landed
-
-    def _keep(self, drawn: DrawnKeys, index: Sequence[IndexRow]) -> None:
-        self._vault.keep(self._log.origin, drawn, index=index, settled=self._landed)
-
-    def _holder(self, decision: Decision, now: datetime) -> bytes:
+    def _new_record(self, decision: Decision, now: datetime) -> NewRecord:
         if decision.subject is not None:
-            return self._vault.subject_tag(decision.subject)
-        policy = self._registry.policy(decision.policy).manifest
-        return self._vault.period_tag(str(policy.get("retention_class", "")), now)
-
-    def _draft(self, decision: Decision, key: bytes) -> Draft:
-        payload = canonical.encode(decision.to_json())
-        sealed = seal(key, self._log.origin, decision.id, payload, self._random(NONCE_BYTES))
-        commitments = {
-            section: commit(key, section, section_members(decision, section))
-            for section in SECTIONS
-        }
-        body = DecisionEntry(
-            model=decision.model, policy=decision.policy, source=decision.source, **commitments
+            holder = self._vault.subject_tag(decision.subject)
+        else:
+            policy = self._registry.policy(decision.policy).manifest
+            holder = self._vault.period_tag(str(policy.get("retention_class", "")), now)
+        index = IndexRow(
+            record_id=decision.id,
+            tag=holder if decision.subject is not None else None,
+            outcome=decision.outcome,
+            model=decision.model,
+            policy=decision.policy,
+            margin=decision.margin,
+            decided_us=microseconds(decision.decided_at),
         )
-        return Draft(decision.id, body, sealed)
 
-    def _recorded(
-        self, record_id: str, seq: int, status: Literal["recorded", "duplicate"]
-    ) -> Recorded:
-        return Recorded(record_id, seq, status, self._log.receipt_at(seq))
+        def body(key: bytes) -> Body:
+            return entry_body(decision, key)
+
+        return NewRecord(decision.id, holder, decision.to_json(), body, index)
+
+    def _answer(
+        self,
+        batch: Sequence[Decision],
+        outcomes: Sequence[Status | LedgerError],
+        places: Mapping[str, int],
+    ) -> tuple[Recorded | LedgerError, ...]:
+        wanted = {
+            places[decision.id]
+            for decision, outcome in zip(batch, outcomes, strict=True)
+            if not isinstance(outcome, LedgerError)
+        }
+        receipts = self._log.receipts(wanted)
+        return tuple(
+            outcome
+            if isinstance(outcome, LedgerError)
+            else Recorded(decision.id, places[decision.id], outcome, receipts[places[decision.id]])
+            for decision, outcome in zip(batch, outcomes, strict=True)
+        )
 
     def _entry(self, record_id: str) -> Entry:
-        entry = parse_entry(self._log.entry(record_id))
-        if not isinstance(entry.body, DecisionEntry):
-            raise NotFoundError("decision: the entry with this id is not a decision")
-        return entry
+        return decision_entry(self._log.entry(record_id))
 
     def _open(self, record_id: str) -> tuple[DecisionView, bytes]:
         receipt = self._log.receipt(record_id)
-        entry = parse_entry(receipt.entry)
-        if not isinstance(entry.body, DecisionEntry):
-            raise NotFoundError("decision: the entry with this id is not a decision")
-        key = self._vault.key(record_id)
-        payload = Decision.from_json(self._unseal(key, record_id))
-        _check_against(payload, entry, key)
+        entry = decision_entry(receipt.entry)
+        document, key = self._records.open(record_id)
+        payload = Decision.from_json(document)
+        check_payload(payload, entry, key)
         view = DecisionView(
             id=record_id,
             seq=entry.seq,
@@ -390,11 +334,6 @@ class Decisions:
         )
         return view, key
 
-    def _unseal(self, key: bytes, record_id: str) -> dict[str, JsonValue]:
-        sealed = self._log.sealed(record_id)
-        payload = unseal(key, self._log.origin, record_id, sealed)
-        return cast("dict[str, JsonValue]", canonical.decode(payload, max_bytes=MAX_PAYLOAD_BYTES))
-
     def _attach(
         self,
         record_id: str,
@@ -404,38 +343,25 @@ class Decisions:
     ) -> Entry:
         self._entry(record_id)
         holder = self._vault.key_and_holder(record_id)[1]
-        entry_id = self.new_id()
-        with self._log.turn():
-            drawn = self._vault.draw_keys([KeyRequest(entry_id, holder)])
-            key = drawn.records[0].key
-            payload = canonical.encode(dict(content))
-            sealed = seal(key, self._log.origin, entry_id, payload, self._random(NONCE_BYTES))
-            self._append([Draft(entry_id, body(commit(key, section, content)), sealed)], drawn)
-        return parse_entry(self._log.entry(entry_id))
+
+        def committed(key: bytes) -> Body:
+            return body(commit(key, section, content))
+
+        new = NewRecord(self.new_id(), holder, content, committed)
+        return self._records.write([new])[0].entry
 
 
-def _index_row(decision: Decision, tag: bytes | None) -> IndexRow:
-    return IndexRow(
-        record_id=decision.id,
-        tag=tag,
-        outcome=decision.outcome,
-        model=decision.model,
-        policy=decision.policy,
-        margin=decision.margin,
-        decided_us=microseconds(decision.decided_at),
-    )
-
-
-def _check_against(payload: Decision, entry: Entry, key: bytes) -> None:
-    """Return if the payload is the one that the entry committed to.
-
-    Raises:
-        VerificationError: it is not; `member` names the section.
-    """
-    body = cast("DecisionEntry", entry.body)
-    stated = (payload.id, payload.model, payload.policy, payload.source)
-    if stated != (entry.id, body.model, body.policy, body.source):
-        raise VerificationError("decision: the payload belongs to another entry")
-    for section in SECTIONS:
-        opening = open_section(key, section, section_members(payload, section))
-        verify_opening(opening, getattr(body, section))
+def _checked(
+    decision: Decision, model: ModelVersion | LedgerError, policy: PolicyVersion | LedgerError
+) -> Decision | LedgerError:
+    for found in (model, policy):
+        if isinstance(found, LedgerError):
+            return found
+    model, policy = cast("ModelVersion", model), cast("PolicyVersion", policy)
+    if model.status == SUSPENDED:
+        return RefusedError("decision: the model version is suspended", member="model")
+    try:
+        check_decision(decision, model.manifest, policy.manifest)
+    except MalformedError as error:
+        return error
+    return replace(decision, model=model.digest, policy=policy.digest)

@@ -5,11 +5,11 @@ Reads only, from committed state; safe to use from many threads beside the write
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from ledger.errors import ErasedError, NotFoundError
-from ledger.storage.log_store import HASH_BYTES, MAX_READ_ENTRIES, Head, LogDatabase, StoredEntry
+from ledger.storage.log_store import HASH_BYTES, MAX_READ_ENTRIES, Head, LogDatabase
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.merkle import NodeReader, inclusion_proof, leaf_hash, verify_inclusion
 from ledger.tlog.note import SignedNote
@@ -81,7 +81,7 @@ class PublishedLog:
         Raises:
             NotFoundError: it is not in the log.
         """
-        return self._entry_at(self._locate(entry_id)).entry
+        return next(self._entries_at([self._locate(entry_id)]))[1]
 
     def entries(self, start: int = 0) -> Iterator[bytes]:
         """The bytes of every entry from index `start` to the newest checkpoint, in order."""
@@ -121,13 +121,33 @@ class PublishedLog:
 
     def receipt_at(self, index: int) -> Receipt:
         """The proof for the entry at an index; as :meth:`receipt`."""
+        return self.receipts([index])[index]
+
+    def receipts(self, indexes: Collection[int]) -> Mapping[int, Receipt]:
+        """The proofs for the entries at these indexes, all against one checkpoint.
+
+        Raises:
+            NotFoundError: the log is not that large.
+            VerificationError: what is stored does not prove it: raise the alarm.
+        """
         head = self._head()
-        entry = self._entry_at(index).entry
-        proof = inclusion_proof(index, head.size, self._node_reader(head.size))
-        # A receipt is evidence: never hand out one that does not verify.
         root = Checkpoint.parse(SignedNote.parse(head.note).text).root_hash
-        verify_inclusion(index, head.size, leaf_hash(entry), proof, root)
-        return Receipt(entry=entry, index=index, proof=proof, checkpoint_note=head.note)
+        nodes = self._node_reader(head.size)
+        receipts = {}
+        for index, entry in self._entries_at(sorted(indexes)):
+            proof = inclusion_proof(index, head.size, nodes)
+            # A receipt is evidence: never hand out one that does not verify.
+            verify_inclusion(index, head.size, leaf_hash(entry), proof, root)
+            receipts[index] = Receipt(entry, index, proof, head.note)
+        return receipts
+
+    def _entries_at(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """The entries at these rising indexes, neighbours in one read."""
+        for start, count in _runs(indexes):
+            stored = self._store.entries(self._origin, start, count)
+            if [each.seq for each in stored] != list(range(start, start + count)):
+                raise NotFoundError("log: no entry has this index")
+            yield from ((each.seq, each.entry) for each in stored)
 
     def _head(self) -> Head:
         head = self._store.head(self._origin)
@@ -140,12 +160,6 @@ class PublishedLog:
         if entry_id not in found:
             raise NotFoundError("log: no entry has this id")
         return found[entry_id]
-
-    def _entry_at(self, index: int) -> StoredEntry:
-        stored = self._store.entries(self._origin, index, 1)
-        if not stored or stored[0].seq != index:
-            raise NotFoundError("log: no entry has this index")
-        return stored[0]
 
     def _node_reader(self, size: int) -> NodeReader:
         with self._cache_lock:
@@ -168,3 +182,17 @@ class PublishedLog:
                     while len(self._tiles) > MAX_CACHED_TILES:
                         self._tiles.popitem(last=False)
         return hashes[: tile.width * HASH_BYTES]
+
+
+def _runs(indexes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Rising indexes as (start, count) of neighbours, at most `MAX_READ_ENTRIES` long."""
+    start = count = 0
+    for index in indexes:
+        if count and index == start + count and count < MAX_READ_ENTRIES:
+            count += 1
+            continue
+        if count:
+            yield start, count
+        start, count = index, 1
+    if count:
+        yield start, count

@@ -1,0 +1,177 @@
+"""The access log: who looked at whose records, and what for.
+
+A log of its own, with its own keys, so that the custodian of one cannot quietly
+rewrite the other. Its entries are public, so they hold pseudonyms that change each
+month, codes, and a commitment; the list of records and fields is sealed in the
+vault. An access is written *before* anything is shown: if it cannot be written, the
+error leaves through :meth:`AccessLog.record` and the caller shows nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, cast
+
+from ledger.canonical import JsonValue
+from ledger.commitments import commit, open_section, verify_opening
+from ledger.entries import Access, AccessDenied, Body, Entry, parse_entry, parse_id
+from ledger.errors import MalformedError, NotFoundError
+from ledger.operate.key_wrapper import Random
+from ledger.operate.records import NewRecord, Records
+from ledger.operate.sequencer import Clock, Sequencer
+from ledger.operate.vault import Vault
+from ledger.roles import Principal
+
+MAX_RECORDS: Final = 100_000  # of one access; an export of more is several
+MAX_FIELDS: Final = 1_000  # names in one access
+MAX_FIELD_CHARACTERS: Final = 256  # a section, a dot and a member's name
+MAX_CASE_CHARACTERS: Final = 200  # the operator's own reference to a case
+
+_SECTION: Final = "access"
+_RETENTION_CLASS: Final = "access"
+
+
+class Purpose(StrEnum):
+    """Why somebody looks: a closed list."""
+
+    AUDIT = "audit"
+    CASE_HANDLING = "case_handling"
+    COMPLAINT = "complaint"
+    DATA_SUBJECT_REQUEST = "data_subject_request"
+    MODEL_MONITORING = "model_monitoring"
+    REVIEW = "review"
+    SUPERVISION = "supervision"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessDetail:
+    """What one entry of the access log is about, opened and checked.
+
+    `records` and `fields` are what was shown, or asked for and denied.
+    """
+
+    id: str
+    at: datetime
+    entry: Entry
+    records: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+class AccessLog:
+    """Who read what. `log` is the sequencer of `<base>/log/access`."""
+
+    def __init__(self, log: Sequencer, vault: Vault, clock: Clock, random: Random) -> None:
+        """Take up the log; what a crash left in the vault is swept away."""
+        self._log = log
+        self._vault = vault
+        self._clock = clock
+        self._records = Records(log, vault, clock, random, sealed_in_vault=True)
+
+    def record(
+        self,
+        principal: Principal,
+        *,
+        purpose: str,
+        case: str,
+        records: Sequence[str],
+        fields: Sequence[str],
+        size: int,
+    ) -> Entry:
+        """Log that somebody is about to be shown records. Show nothing unless it returns.
+
+        Args:
+            principal: who looks.
+            purpose: a `Purpose`.
+            case: the operator's reference to the case; "" if there is none.
+            records: ids of the records to be shown; () for a search without results.
+            fields: what of them is shown, as `input.income`, or whole sections.
+            size: how many records the answer has.
+
+        Raises:
+            MalformedError: the purpose is not on the list, or a size is out of bounds.
+            PushbackError, RefusedError: it could not be written.
+        """
+        return self._write(
+            Access, principal, _Asked(purpose, case, tuple(records), tuple(fields), size)
+        )
+
+    def deny(
+        self,
+        principal: Principal,
+        *,
+        purpose: str,
+        case: str,
+        records: Sequence[str],
+        fields: Sequence[str],
+    ) -> Entry:
+        """Log that somebody asked for records and is refused; arguments as :meth:`record`."""
+        return self._write(
+            AccessDenied, principal, _Asked(purpose, case, tuple(records), tuple(fields), 0)
+        )
+
+    def open(self, entry_id: str) -> AccessDetail:
+        """What an entry is about, checked against its commitment.
+
+        Raises:
+            NotFoundError: there is no such entry.
+            ErasedError: the detail was destroyed.
+            VerificationError: what is stored is not what was logged.
+        """
+        entry = parse_entry(self._log.entry(entry_id))
+        if not isinstance(entry.body, Access | AccessDenied):
+            raise NotFoundError("access log: the entry with this id is not an access")
+        members, key = self._records.open(entry_id)
+        verify_opening(open_section(key, _SECTION, members), entry.body.access)
+        listed = cast("dict[str, list[str]]", members)  # committed to, so as we wrote it
+        return AccessDetail(
+            entry_id, entry.at, entry, tuple(listed["records"]), tuple(listed["fields"])
+        )
+
+    def _write(
+        self, kind: type[Access | AccessDenied], principal: Principal, asked: "_Asked"
+    ) -> Entry:
+        now = self._clock()
+        members = asked.members()
+
+        def body(key: bytes) -> Body:
+            return kind(
+                actor=self._vault.pseudonym("actor", principal.id, now),
+                role=principal.role.value,
+                purpose=asked.purpose,
+                case=self._vault.pseudonym("case", asked.case, now),
+                access=commit(key, _SECTION, members),
+                size=asked.size,
+            )
+
+        holder = self._vault.period_tag(_RETENTION_CLASS, now)
+        new = NewRecord(self._records.new_id(), holder, members, body)
+        return self._records.write([new])[0].entry
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What somebody asked to see, and why; checked at birth."""
+
+    purpose: str
+    case: str
+    records: tuple[str, ...]
+    fields: tuple[str, ...]
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.purpose not in set(Purpose):
+            raise MalformedError("access log: not a purpose on the list", member="purpose")
+        if len(self.case) > MAX_CASE_CHARACTERS:
+            raise MalformedError("access log: the case is too long", member="case")
+        if len(self.records) > MAX_RECORDS:
+            raise MalformedError("access log: too many records", member="records")
+        for record in self.records:
+            parse_id(record)
+        longest = max(map(len, self.fields), default=0)
+        if len(self.fields) > MAX_FIELDS or longest > MAX_FIELD_CHARACTERS:
+            raise MalformedError("access log: too many or too long fields", member="fields")
+
+    def members(self) -> dict[str, JsonValue]:
+        """What is committed to and sealed."""
+        return {"records": list(self.records), "fields": list(self.fields)}

@@ -1,0 +1,142 @@
+"""API keys: who may call.
+
+A key is `dl_<id>_<secret>` with 256 random bits as its secret. Only the SHA-256 of
+the whole text is stored: the secret has too much entropy to be guessed from it, so a
+slow hash would cost time and buy nothing. A key is shown once, when it is issued.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Engine, Row, insert, select, update
+
+from ledger.errors import MalformedError, NotFoundError, RefusedError
+from ledger.operate.key_wrapper import Random
+from ledger.operate.sequencer import Clock
+from ledger.operate.vault import EPOCH, microseconds
+from ledger.roles import Principal, Role
+from ledger.storage.database import reading, writing
+from ledger.storage.models import api_key
+
+ID_BYTES: Final = 8
+SECRET_BYTES: Final = 32
+MAX_NAME_CHARACTERS: Final = 100
+
+_KEY: Final = re.compile(r"dl_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An issued key, without its secret. `revoked_at` is None while it is in force."""
+
+    id: str
+    name: str
+    role: Role
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class ApiKeys:
+    """The keys of one ledger."""
+
+    def __init__(self, engine: Engine, clock: Clock, random: Random) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._random = random
+
+    def issue(self, name: str, role: Role) -> tuple[str, str]:
+        """A new key: its text, which is shown this once, and its id.
+
+        Raises:
+            MalformedError: the name is empty, too long or not printable.
+        """
+        if not 1 <= len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():
+            raise MalformedError("API key: not a printable name", member="name")
+        key_id = self._random(ID_BYTES).hex()
+        secret = base64.urlsafe_b64encode(self._random(SECRET_BYTES)).decode().rstrip("=")
+        text = f"dl_{key_id}_{secret}"
+        with writing(self._engine) as connection:
+            connection.execute(
+                insert(api_key).values(
+                    id=key_id,
+                    digest=_digest(text),
+                    name=name,
+                    role=role.value,
+                    created_us=microseconds(self._clock()),
+                )
+            )
+        return text, key_id
+
+    def authenticate(self, text: str) -> Principal:
+        """Who calls with this key.
+
+        Raises:
+            RefusedError: nobody: it is not a key, unknown or revoked. It does not say which.
+        """
+        match = _KEY.fullmatch(text)
+        row = self._row(match[1]) if match else None
+        # An unknown id is compared with something too, so that time tells nothing.
+        digest = bytes(row.digest) if row else bytes(hashlib.sha256().digest_size)
+        if not hmac.compare_digest(digest, _digest(text)) or row is None or row.revoked_us:
+            raise RefusedError("API key: not one that is in force")
+        return Principal(row.id, row.name, Role(row.role))
+
+    def principal(self, key_id: str) -> Principal:
+        """Who holds the key with this id, for a session that was opened with it.
+
+        Raises:
+            RefusedError: the key is unknown or revoked.
+        """
+        row = self._row(key_id)
+        if row is None or row.revoked_us is not None:
+            raise RefusedError("API key: not one that is in force")
+        return Principal(row.id, row.name, Role(row.role))
+
+    def revoke(self, key_id: str) -> None:
+        """From now on the key is refused; revoking it again changes nothing.
+
+        Raises:
+            NotFoundError: there is no such key.
+        """
+        now = microseconds(self._clock())
+        with writing(self._engine) as connection:
+            found = connection.scalar(select(api_key.c.id).where(api_key.c.id == key_id))
+            if found is None:
+                raise NotFoundError("API key: there is none with this id")
+            connection.execute(
+                update(api_key)
+                .where(api_key.c.id == key_id, api_key.c.revoked_us.is_(None))
+                .values(revoked_us=now)
+            )
+
+    def list(self) -> tuple[ApiKey, ...]:
+        """Every key ever issued, oldest first."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(api_key).order_by(api_key.c.created_us, api_key.c.id))
+            return tuple(_value(row) for row in rows)
+
+    def _row(self, key_id: str) -> Row[Any] | None:
+        with reading(self._engine) as connection:
+            query = select(api_key).where(api_key.c.id == key_id)
+            return connection.execute(query).one_or_none()
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _value(row: Row[Any]) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        name=row.name,
+        role=Role(row.role),
+        created_at=EPOCH + timedelta(microseconds=row.created_us),
+        revoked_at=(
+            None if row.revoked_us is None else EPOCH + timedelta(microseconds=row.revoked_us)
+        ),
+    )
