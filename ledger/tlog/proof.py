@@ -45,7 +45,7 @@ class Receipt:
             raise MalformedError("receipt: the index or the proof is out of range")
         if any(len(each) != HASH_BYTES for each in self.proof):
             raise MalformedError("receipt: a hash is not 32 bytes")
-        SignedNote.parse(self.checkpoint_note)
+        Checkpoint.parse(SignedNote.parse(self.checkpoint_note).text)
 
     @classmethod
     def parse(cls, text: str) -> Self:
