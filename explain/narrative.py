@@ -26,6 +26,14 @@ from explain.wording import typical_values
 
 __all__ = ["explain_decision"]
 
+# What an engine compares with, and so what may be said of its numbers.
+_METHODS = {
+    "leaf-tables": "method-reference-group",
+    "shap-interventional": "method-reference-group",
+    "shap-path-dependent": "method-training-paths",
+    "xgboost-contributions": "method-training-paths",
+}
+
 
 def explain_decision(
     manifest: Mapping[str, object],
@@ -194,7 +202,8 @@ def _method(manifest: Mapping[str, object], attribution: Attribution, speech: Ca
     name, version = manifest.get("name"), manifest.get("version")
     if not isinstance(name, str) or not isinstance(version, str):
         raise SchemaError("must be text", member="name")
-    return speech.say("method-exact", engine=attribution.engine, model=name, version=version)
+    message = _METHODS.get(attribution.engine, "method-other")
+    return speech.say(message, engine=attribution.engine, model=name, version=version)
 
 
 def _limits(case: Case, sentences: Sentences) -> tuple[str, ...]:

@@ -22,7 +22,6 @@ Rows = NDArray[np.float32]  # shape (rows, features)
 Scalar = None | bool | int | float | str
 
 MAX_FEATURES = 500  # columns of one model; contributions of each are stored with each decision
-MAX_MAGNITUDE = float(np.finfo(np.float32).max)  # the largest number that float32 holds
 MAX_VALUE = 1e15  # of an input without bounds; larger is a mistake, and no text could show it
 
 

@@ -147,7 +147,12 @@ class Sentences:
         """Return reasons as one enumeration of labels with their points."""
         return self.catalogue.listed(
             [
-                self.catalogue.say("item-with-points", label=one.label, points=one.points_text)
+                self.catalogue.say(
+                    "item-with-points",
+                    label=one.label,
+                    value=one.value_text,
+                    points=one.points_text,
+                )
                 for one in reasons
             ]
         )
@@ -215,13 +220,13 @@ class Sentences:
         reason = wording.speak(self.catalogue.language)
         phrase = self._words.phrase(feature, value)
         if phrase is None or value is None:
-            return say(
-                "reason-value",
-                reason=reason,
-                label=label,
-                value=self._value(feature),
-                reference=reference,
-            )
+            given = self._value(feature)
+            if feature.type == "boolean":
+                # "Nobody else signs: no" would puzzle; the label says what the yes or no is of.
+                return say(
+                    "reason-yes-no", reason=reason, label=label, value=given, reference=reference
+                )
+            return say("reason-value", reason=reason, value=given, reference=reference)
         return say("reason-phrase", reason=reason, phrase=phrase, reference=reference)
 
 

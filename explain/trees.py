@@ -18,12 +18,12 @@ import numpy as np
 
 from explain import ubjson
 from explain.errors import ArtefactRefused
-from explain.predictor import MAX_MAGNITUDE
 
 __all__ = ["Tree", "TreeEnsemble", "parse"]
 
 MAX_TREES = 10_000
 MAX_NODES = 1_000_000  # of all trees together; explaining takes time in proportion
+MAX_MAGNITUDE = float(np.finfo(np.float32).max)  # the largest number that float32 holds
 OBJECTIVE = "binary:logistic"
 # XGBoost up to 3.2 writes "2.4E-1"; later ones write "[2.4E-1]", which an older reader
 # takes for zero without a word.

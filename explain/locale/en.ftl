@@ -25,7 +25,7 @@ unit-years = { $count ->
 }
 reference-mostly = mostly { $value }
 item-with-value = { $label } ({ $value })
-item-with-points = { $label } ({ $points })
+item-with-points = { $label }: { $value } ({ $points } points)
 
 ## Outcomes
 
@@ -61,7 +61,8 @@ paragraph-helped = { $count ->
 ## Reasons
 
 reason-phrase = { $reason }: { $phrase } (reference group: { $reference })
-reason-value = { $reason } ({ $label }: { $value }; reference group: { $reference })
+reason-value = { $reason }: { $value } (reference group: { $reference })
+reason-yes-no = { $reason } ({ $label }: { $value }; reference group: { $reference })
 reason-combined = { $label }: { $value } (reference group: { $reference }). This lowered the score only together with other details
 reason-not-given = { $label } was not given (reference group: { $reference })
 reason-together = { $text }. Counted together with: { $others }
@@ -80,8 +81,10 @@ counterfactual-note-favourable = The outcome was the favourable one, so no other
 
 ## How it was worked out, and what it cannot say
 
-method-exact = The points of each item come from comparing this case with every case in the reference group, and averaging over every order in which the items can be considered (Shapley values of the model’s log-odds, engine { $engine }). They are exact for this model, not estimated. They were worked out when the decision was made and checked against the model’s own score. Model: { $model }, version { $version }.
-limit-not-causes = The points show how this model used the details of this case. They do not show why anyone repays a loan or does not.
+method-reference-group = The points of each item come from comparing this case with every case in the reference group, and averaging over every order in which the items can be considered (Shapley values of the model’s log-odds, engine { $engine }). They are exact for this model, not estimated. They were recorded with the decision and checked against the model’s own score. Model: { $model }, version { $version }.
+method-training-paths = The points of each item come from the paths that the training data took through the model, averaging over every order in which the items can be considered (Shapley values of the model’s log-odds, engine { $engine }). They do not compare this case with a group of people. They were recorded with the decision and checked against the model’s own score. Model: { $model }, version { $version }.
+method-other = The points of each item are those that were recorded with the decision (engine { $engine }). Model: { $model }, version { $version }.
+limit-not-causes = The points show how this model used the details of this case. They do not show why a person is in the situation that these details describe, or how that person will act.
 limit-linked = Items that are linked to each other can share points between them.
 limit-reference = With another reference group the points would be different.
 limit-rounding = Points are rounded to one decimal place, so a sum can differ in its last digit.

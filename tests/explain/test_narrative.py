@@ -289,3 +289,42 @@ def test_the_population_may_be_told_per_language(
     told = manifest | {"background": {"population": {"en": "everyone of May"}}}
     _, _, explanation = explained_one(model, told, policy, declined[0])
     assert explanation.reference == "everyone of May"
+
+
+@pytest.mark.parametrize(
+    ("engine", "told"),
+    [
+        ("leaf-tables", "comparing this case with every case in the reference group"),
+        ("xgboost-contributions", "do not compare this case with a group of people"),
+        ("oracle", "those that were recorded with the decision (engine oracle)"),
+    ],
+)
+def test_the_method_told_is_the_engine_s(
+    *,
+    model: Model,
+    manifest: dict[str, Any],
+    policy: dict[str, Any],
+    declined: list[Input],
+    engine: str,
+    told: str,
+) -> None:
+    _, attribution, _ = explained_one(model, manifest, policy, declined[0])
+    other = replace(attribution, engine=engine)
+    assert told in explain_decision(manifest, policy, declined[0], other, model).method
+
+
+def test_a_yes_or_no_is_told_with_what_it_is_of(
+    model: Model, manifest: dict[str, Any], policy: dict[str, Any]
+) -> None:
+    features = [
+        entry | ({"group": "bankruptcy"} if entry["name"] == "bankrupt" else {})
+        for entry in manifest["features"]
+    ]
+    apart = replace(model, schema=FeatureSchema.from_manifest({"features": features}))
+    one = {"loan_to_value": 60.0, "income": 60.0, "late": 3, "bankrupt": True, "job": "retired"}
+    _, _, explanation = explained_one(apart, manifest, policy, one)
+    texts = {reason.feature: reason.text for reason in explanation.reasons}
+    assert texts["bankrupt"] == (
+        "A bankruptcy is on file (Bankruptcy on file: yes; reference group: mostly no)"
+    )
+    assert texts["late"] == "Payments were late: 3 (reference group: 2)"

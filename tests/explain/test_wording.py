@@ -118,7 +118,15 @@ def test_every_message_is_used_and_every_used_message_exists() -> None:
     written = set(re.findall(r"^([a-z][a-z-]*) =", text, flags=re.MULTILINE))
     package = Path(str(resources.files("explain")))
     code = "".join(path.read_text(encoding="utf-8") for path in package.glob("*.py"))
-    dynamic = ("outcome-", "unit-", "gate-", "summary-", "limit-", "counterfactual-note-")
+    dynamic = (
+        "outcome-",
+        "unit-",
+        "gate-",
+        "summary-",
+        "limit-",
+        "counterfactual-note-",
+        "method-",
+    )
     unused = {name for name in written if f'"{name}"' not in code and not name.startswith(dynamic)}
     assert unused == set()
     asked = set(re.findall(r'\bsay\(\s*"([a-z-]+)"', code))
