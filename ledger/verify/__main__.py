@@ -215,5 +215,5 @@ def _read(path: Path, most: int) -> bytes:
     return data
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - a test runs it in a process of its own
     sys.exit(main())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.canonical import JsonValue
@@ -59,6 +59,7 @@ def test_a_decision_has_four_sections() -> None:
 
 
 @given(sections, st.data())
+@settings(max_examples=40)
 def test_any_part_can_be_disclosed_and_checked(
     members: dict[str, JsonValue], data: st.DataObject
 ) -> None:
