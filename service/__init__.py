@@ -1,1 +1,33 @@
-"""."""
+"""The doors of the ledger: HTTP interface, audit UI and command line.
+
+The only package that knows all the others. `create_app` builds the web application;
+everything it is told comes from one frozen `Settings`.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # Imported for real inside: the command line must answer --help without Flask.
+    from flask import Flask
+
+    from service.settings import Settings
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: "Settings", *, clock: "Callable[[], datetime] | None" = None) -> "Flask":
+    """The web application of one ledger that `decision-ledger init` has made.
+
+    Args:
+        settings: what the deployment is told from outside.
+        clock: the time now, aware, in UTC; the system's clock if None.
+
+    Raises:
+        LedgerError: the ledger is not there, or the start-up rule forbids to take it up.
+    """
+    from service.assembly import assemble
+    from service.runtime import Runtime
+
+    return assemble(Runtime.open(settings, clock))

@@ -1,0 +1,193 @@
+"""Recording decisions and looking them up.
+
+A person's reference must not stand in an address, so the recommended search is
+`POST /v1/decisions/search`; the same as `GET` exists because links are useful for
+everything else, and this service writes no query string to any log.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+from flask import Response, request
+
+from ledger.operate.decision import Decision
+from ledger.operate.decisions import DecisionRow, DecisionView, Page, Recorded
+from ledger.roles import Permission
+from service import auth
+from service.api import bodies, schemas
+from service.api.routes import Routes, answer, runtime
+from service.problems import Problem, problem_of
+from service.reading import Reading
+
+__all__ = ["routes"]
+
+routes = Routes("decisions", "Record decisions and look them up.")
+
+_DECISION: Final = schemas.DecisionSchema()
+_SEARCH: Final = schemas.SearchSchema()
+_BODY: Final = {"oneOf": [schemas.DecisionSchema, schemas.BatchSchema]}
+_QUERY: Final = tuple(
+    {"in": "query", "name": name, "schema": {"type": "integer" if name == "limit" else "string"}}
+    for name in _SEARCH.fields
+)
+
+
+@routes.add(
+    "POST", "/v1/decisions", Permission.DECISIONS_RECORD,
+    body=_BODY,
+    returns={201: schemas.RecordedSchema, 200: schemas.RecordedBatchSchema},
+    problems=("conflict", "unavailable"),
+)  # fmt: skip
+def record() -> Response:
+    """Record one decision, or up to 1,000 of them.
+
+    One decision answers 201, or 200 if the same content was recorded before under this id;
+    the receipt in the answer is proof for you to keep. A batch `{"decisions": […]}` answers
+    200 and judges each item by itself: `results` holds, in order, what became of it or the
+    problem it has; items that are fine are recorded although others are not.
+    """
+    body = bodies.json_body()
+    if isinstance(body, dict) and "decisions" in body:
+        return _record_batch(body)
+    decision = _read(body, at="")
+    (recorded,) = runtime().decisions.record([decision])
+    fresh = recorded.status == "recorded"
+    where = {"Location": f"/v1/decisions/{recorded.id}"}
+    return answer(_shown(recorded, receipt=True), 201 if fresh else 200, where)
+
+
+def _record_batch(body: dict[str, Any]) -> Response:
+    for name in body.keys() - {"decisions"}:
+        raise Problem("invalid", "There is no such member.", name)
+    items = body["decisions"]
+    if not isinstance(items, list) or not 1 <= len(items) <= schemas.MAX_BATCH:
+        raise Problem("invalid", f"Give a list of 1 to {schemas.MAX_BATCH:,}.", "decisions")
+    results: list[dict[str, Any]] = [{} for _ in items]
+    fit: list[tuple[int, Decision]] = []
+    for index, item in enumerate(items):
+        try:
+            fit.append((index, _read(item, at=f"decisions[{index}]")))
+        except Exception as error:  # noqa: BLE001  # each becomes the item's own problem
+            results[index] = _refused(error, index)
+    outcomes = runtime().decisions.record_each([decision for _, decision in fit]) if fit else ()
+    for (index, _), outcome in zip(fit, outcomes, strict=True):
+        if isinstance(outcome, Recorded):
+            results[index] = _shown(outcome, receipt=False)
+        else:
+            results[index] = _refused(outcome, index)
+    counted = {
+        status: sum(result["status"] == status for result in results)
+        for status in ("recorded", "duplicate", "refused")
+    }
+    return answer({"results": results, **counted})
+
+
+def _read(item: object, *, at: str) -> Decision:
+    """The decision, if its shape is right; whether it fits its model is the ledger's check."""
+    read: dict[str, Any] = bodies.checked(_DECISION, item, at=at)
+    read.setdefault("id", runtime().decisions.new_id())
+    return Decision.from_json(read)
+
+
+def _refused(error: Exception, index: int) -> dict[str, Any]:
+    problem = problem_of(error)
+    if problem.slug in {"internal", "unavailable"}:
+        raise error
+    told = problem.to_json("")
+    del told["instance"]
+    prefix = f"decisions[{index}]"
+    member = problem.member or ""
+    if not member.startswith(prefix):
+        told["member"] = f"{prefix}.{member}".rstrip(".")
+    return {"status": "refused", "problem": told}
+
+
+def _shown(recorded: Recorded, *, receipt: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"id": recorded.id, "status": recorded.status, "seq": recorded.seq}
+    if receipt:
+        shown["receipt"] = recorded.receipt.format()
+    return shown
+
+
+@routes.add(
+    "GET", "/v1/decisions/<decision_id>", Permission.DECISIONS_READ,
+    returns={200: schemas.DecisionViewSchema}, problems=("not-found", "erased"),
+)  # fmt: skip
+def show(decision_id: str) -> Response:
+    """One decision as it was recorded, with its place in the log.
+
+    The read is on the access log before the decision is opened.
+    """
+    return answer(shown(Reading(runtime(), auth.caller()).decision(decision_id)))
+
+
+@routes.add(
+    "POST", "/v1/decisions/search", Permission.DECISIONS_FIND,
+    body=schemas.SearchSchema, returns={200: schemas.PageSchema},
+)  # fmt: skip
+def search() -> Response:
+    """Decisions that match, newest first: the way to look for a person.
+
+    `next` of the answer is the `cursor` of the following page.
+    """
+    return _page(bodies.checked(_SEARCH, bodies.json_body()))
+
+
+@routes.add(
+    "GET", "/v1/decisions", Permission.DECISIONS_FIND,
+    returns={200: schemas.PageSchema}, problems=("invalid",), parameters=_QUERY,
+)  # fmt: skip
+def find() -> Response:
+    """Decisions that match, newest first, as a link.
+
+    A reference to a person is personal data, and addresses end up in browser histories and
+    in the logs of proxies that are not ours: use `POST /v1/decisions/search` for `subject`.
+    This service itself never writes a query string anywhere.
+    """
+    asked: dict[str, Any] = {}
+    for name, values in request.args.lists():
+        if len(values) > 1:
+            raise Problem("invalid", "Give it once.", name)
+        asked[name] = values[0]
+    if str(asked.get("limit", "")).isascii() and str(asked.get("limit", "")).isdigit():
+        asked["limit"] = int(asked["limit"])
+    return _page(bodies.checked(_SEARCH, asked))
+
+
+def _page(asked: dict[str, Any]) -> Response:
+    return answer(listed(Reading(runtime(), auth.caller()).page(asked)))
+
+
+def listed(page: Page) -> dict[str, Any]:
+    """A page of decisions as JSON."""
+    rows = [_row(row) for row in page.rows]
+    return {"decisions": rows, "next": page.next_cursor, "total": page.total}
+
+
+def _row(row: DecisionRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "seq": row.seq,
+        "decided_at": written(row.decided_at),
+        "model": row.model,
+        "policy": row.policy,
+        "outcome": row.outcome,
+        "margin": row.margin,
+    }
+
+
+def shown(view: DecisionView) -> dict[str, Any]:
+    """A decision and its place in the log, as JSON; model and policy by digest as logged."""
+    return {
+        "id": view.id,
+        "seq": view.seq,
+        "logged_at": written(view.at),
+        "model_digest": view.payload.model,
+        "policy_digest": view.payload.policy,
+        "decision": view.payload.to_json(),
+    }
+
+
+def written(at: datetime) -> str:
+    """A time as RFC 3339 in UTC, with the fraction it has."""
+    return at.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,72 @@
+"""Whether the process lives, whether the ledger can work, and what each problem means."""
+
+from html import escape
+from typing import Final
+
+from flask import Response
+
+from ledger import errors
+from service.api.routes import Routes, answer, runtime
+from service.problems import KINDS, Kind, Problem
+
+__all__ = ["routes"]
+
+routes = Routes("health", "Liveness, readiness, and a page for each kind of problem.")
+
+_STATUS: Final = {"type": "object", "properties": {"status": {"type": "string"}}}
+HTML: Final = "text/html; charset=utf-8"
+
+
+@routes.add("GET", "/healthz", None, returns={200: _STATUS})
+def alive() -> Response:
+    """The process answers. Says nothing about databases: see `/readyz`."""
+    return answer({"status": "alive"})
+
+
+@routes.add("GET", "/readyz", None, returns={200: _STATUS}, problems=("unavailable",))
+def ready() -> Response:
+    """Both logs can be read and their heads are signed."""
+    try:
+        for log in runtime().logs.values():
+            log.checkpoint()
+    except errors.LedgerError as error:
+        raise Problem(
+            "unavailable", "A log cannot be read.", headers={"Retry-After": "5"}
+        ) from error
+    return answer({"status": "ready"})
+
+
+@routes.add("GET", "/problems/<slug>", None, returns={200: {HTML: {"type": "string"}}},
+            problems=("not-found",))  # fmt: skip
+def explain_problem(slug: str) -> Response:
+    """What this kind of problem means and what to do about it."""
+    kind = KINDS.get(slug)
+    if kind is None:
+        raise Problem("not-found", "There is no such kind of problem.")
+    return Response(_page(kind.title, _paragraphs(kind)), content_type=HTML)
+
+
+@routes.add("GET", "/problems/", None, returns={200: {HTML: {"type": "string"}}})
+def list_problems() -> Response:
+    """All kinds of problems that this service reports."""
+    rows = "".join(
+        f'<li><a href="/problems/{kind.slug}">{escape(kind.title)}</a> ({kind.status})</li>'
+        for kind in KINDS.values()
+    )
+    return Response(_page("Problems", f"<ul>{rows}</ul>"), content_type=HTML)
+
+
+def _paragraphs(kind: Kind) -> str:
+    return (
+        f"<p>Status {kind.status}, type <code>/problems/{kind.slug}</code>.</p>"
+        f"<p>{escape(kind.advice)}</p>"
+        '<p><a href="/problems/">All kinds of problems</a></p>'
+    )
+
+
+def _page(title: str, body: str) -> str:
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+        f"<main><h1>{escape(title)}</h1>{body}</main></html>\n"
+    )

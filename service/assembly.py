@@ -1,0 +1,119 @@
+"""The web application, put together: routes, documentation, headers, request log.
+
+Nothing here decides anything about decisions; it decides what every response carries.
+"""
+
+import logging
+import time
+import uuid
+from typing import Any, Final
+
+import flask_smorest
+from flask import Flask, Response, g, request
+
+from service import problems
+from service.api import decisions, evidence, health, log, models
+from service.runtime import Runtime
+from service.ui.blueprint import blueprint as ui
+
+__all__ = ["assemble"]
+
+_requests = logging.getLogger("service.requests")
+
+HEADERS: Final = {
+    # Pages set a policy of their own before this default is applied.
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Most answers hold personal data: nothing on the way may keep them.
+    "Cache-Control": "no-store",
+}
+HSTS: Final = "max-age=31536000; includeSubDomains"
+
+DESCRIPTION: Final = """\
+Records every decision of a model in a tamper-evident log, explains it months later, and lets
+anyone check both offline. Errors are RFC 9457 problems. Every read of a decision is written
+to an access log before anything is shown: state why with `Ledger-Purpose` and `Ledger-Case`.
+"""
+
+
+def assemble(runtime: Runtime) -> Flask:
+    """The application that serves the runtime."""
+    app = Flask("service", static_folder=None)
+    app.extensions["ledger"] = runtime
+    app.config.update(
+        API_TITLE="Decision ledger",
+        API_VERSION="1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/",
+        OPENAPI_JSON_PATH="openapi.json",
+        # What a form of the audit UI may send; the interfaces state their own limits.
+        MAX_CONTENT_LENGTH=1_000_000,
+        SECRET_KEY=runtime.session_key,
+        # A cookie named so is only taken back from this very host, over TLS (RFC 6265bis).
+        SESSION_COOKIE_NAME="__Host-ledger" if runtime.settings.https else "ledger",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=runtime.settings.https,
+        SESSION_REFRESH_EACH_REQUEST=False,
+    )
+    app.before_request(_begin)
+    app.after_request(_finish)
+    _document(app)
+    app.register_blueprint(ui)
+    problems.register(app)
+    return app
+
+
+def _document(app: Flask) -> None:
+    options: dict[str, Any] = {
+        "info": {"description": DESCRIPTION, "license": {"name": "Apache-2.0"}},
+        "security": [{"key": []}],
+    }
+    api: Any = flask_smorest.Api(app, spec_kwargs=options)
+    api.spec.components.security_scheme(
+        "key",
+        {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key from `decision-ledger key issue`, sent as `Bearer dl_…`.",
+        },
+    )
+    for noun in (decisions, evidence, models, log, health):
+        api.register_blueprint(noun.routes.blueprint)
+
+
+def _begin() -> None:
+    g.request_id = str(uuid.uuid4())
+    g.began = time.perf_counter()
+
+
+def _finish(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["Request-Id"] = g.get("request_id", "")
+    settings = _settings()
+    if settings.https:
+        response.headers.setdefault("Strict-Transport-Security", HSTS)
+    # The rule and not the path, and never the query: addresses can name records and people.
+    rule = request.url_rule.rule if request.url_rule else "-"
+    _requests.info(
+        "%s %s %s %d %.0f ms",
+        g.get("request_id", "-"),
+        request.method if request.method.isalpha() else "-",
+        rule,
+        response.status_code,
+        1000 * (time.perf_counter() - g.get("began", time.perf_counter())),
+    )
+    return response
+
+
+def _settings() -> Any:
+    from service.api.routes import runtime
+
+    return runtime().settings

@@ -1,0 +1,67 @@
+"""The command line: `decision-ledger`.
+
+Each command parses its arguments, calls one use-case and prints. Nothing heavy is
+imported until a command runs.
+"""
+
+import sys
+
+import click
+
+from service.commands.decisions import decisions, explain, letter, proof, replay
+from service.commands.keys import key
+from service.commands.registry import model, policy, sources
+from service.commands.reports import report, verify
+from service.commands.running import export, init, serve
+
+__all__ = ["main"]
+
+
+class _Sections(click.Group):
+    """A group whose help lists its commands by what they are for."""
+
+    sections = (
+        ("Set up", ("init", "serve", "key", "export")),
+        ("Register", ("model", "policy")),
+        ("Look up", ("decisions", "explain", "letter", "replay")),
+        ("Check", ("proof", "sources", "report", "verify")),
+    )
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, section by section."""
+        for title, names in self.sections:
+            rows = []
+            for name in names:
+                command = self.get_command(ctx, name)
+                if command is not None:
+                    rows.append((name, command.get_short_help_str(limit=70)))
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+@click.group(
+    cls=_Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 90}
+)
+@click.version_option(package_name="decision-ledger")
+def main() -> None:
+    """Record every model decision in a tamper-evident ledger, explain it months later, prove both.
+
+    \b
+    A first run:
+      decision-ledger init --origin ledger.example/demo
+      decision-ledger key issue --name loan-desk --role source
+      decision-ledger serve
+
+    Settings come from the environment: LEDGER_DATA (./data), LEDGER_ORIGIN, LEDGER_HOST,
+    PORT and others; an unknown LEDGER_ variable is an error. Exit status: 0 done, 1 the
+    answer is no, 2 it could not be tried.
+    """  # noqa: D301  # \b tells click to keep the lines
+
+
+for _command in (init, serve, key, export, model, policy, decisions, explain, letter, replay, proof,
+                 sources, report, verify):  # fmt: skip
+    main.add_command(_command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The commands of `decision-ledger`, one module per noun."""

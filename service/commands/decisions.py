@@ -1,0 +1,172 @@
+"""Decisions: find, show, explain, prove and replay them. Every read goes on the access log."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from service.commands.terminal import NO, opened, print_json, reading, reads, speaks
+
+__all__ = ["decisions", "explain", "letter", "proof", "replay"]
+
+_OUT = click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file."
+)
+
+
+@click.group()
+def decisions() -> None:
+    """Find and show recorded decisions."""
+
+
+@decisions.command()
+@click.option(
+    "--subject", help="Your reference to a person; - asks for it, so that no shell keeps it."
+)
+@click.option("--model", help="Model version, as name@version or digest.")
+@click.option("--policy", help="Policy version, as name@version or digest.")
+@click.option("--outcome", help="The outcome's code.")
+@click.option("--since", help="Decided at or after, e.g. 2026-05-14T00:00:00Z.")
+@click.option("--until", help="Decided before.")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@reads
+@speaks
+def find(purpose: str, case: str, *, as_json: bool, **asked: Any) -> None:
+    """Find decisions, newest first."""
+    if asked["subject"] == "-":
+        asked["subject"] = click.prompt("Reference", hide_input=True)
+    with opened() as runtime:
+        page = reading(runtime, purpose, case).page(asked)
+        if as_json:
+            from service.api.decisions import listed
+
+            print_json(listed(page))
+            return
+        for row in page.rows:
+            click.echo(
+                f"{row.id}  {row.decided_at:%Y-%m-%d %H:%M}  {row.outcome:<12} {row.margin:>12}"
+            )
+        click.echo(f"{len(page.rows)} of {page.total:,}", err=True)
+
+
+@decisions.command()
+@click.argument("decision_id")
+@reads
+@speaks
+def show(decision_id: str, purpose: str, case: str) -> None:
+    """Show one decision as it was recorded, as JSON."""
+    from service.api.decisions import shown
+
+    with opened() as runtime:
+        print_json(shown(reading(runtime, purpose, case).decision(decision_id)))
+
+
+@click.command()
+@click.argument("decision_id")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole explanation as JSON.")
+@reads
+@speaks
+def explain(decision_id: str, purpose: str, case: str, *, as_json: bool) -> None:
+    """Explain a decision in words; issues the explanation if nobody has."""
+    with opened() as runtime:
+        reading(runtime, purpose, case).note([decision_id], ("explanation",))
+        issued = runtime.explaining.issue(decision_id, runtime.settings.language)
+    if as_json:
+        print_json(issued.explanation.to_json())
+        return
+    for line in _told(issued.explanation):
+        click.echo(line)
+
+
+def _told(explanation: Any) -> list[str]:
+    points = explanation.points
+    lines = [
+        explanation.summary,
+        "",
+        f"Score {points.score_text}, limit {points.limit_text}",
+        f"Reference {points.reference_text}: {explanation.reference}",
+    ]
+    for title, reasons in (("Reasons", explanation.reasons), ("In favour", explanation.helped)):
+        if reasons:
+            lines += ["", title]
+        lines += [f"  {each.points_text:>8}  {each.text} ({each.value_text})" for each in reasons]
+    if explanation.counterfactuals:
+        lines += ["", "What would have led to another outcome"]
+        lines += [f"  {each.text}" for each in explanation.counterfactuals]
+    lines += ["", explanation.counterfactual_note, "", explanation.method]
+    return lines + [f"- {limit}" for limit in explanation.limits]
+
+
+@click.command()
+@click.argument("decision_id")
+@_OUT
+@click.option("--html", "as_html", is_flag=True, help="Write HTML instead of PDF.")
+@reads
+@speaks
+def letter(
+    decision_id: str, output: Path | None, purpose: str, case: str, *, as_html: bool
+) -> None:
+    """Write the letter that explains a decision to the person, as PDF with its evidence."""
+    with opened() as runtime:
+        reading(runtime, purpose, case).note([decision_id], ("explanation", "input"))
+        issued = runtime.explaining.issue(decision_id, runtime.settings.language)
+        if as_html:
+            written = runtime.reporting.letter_html(decision_id, issued).encode()
+        else:
+            written = runtime.reporting.letter_pdf(decision_id, issued)
+    suffix = "html" if as_html else "pdf"
+    target = output or Path(f"explanation-{decision_id}.{suffix}")
+    target.write_bytes(written)
+    click.echo(f"{target}: {len(written):,} bytes", err=True)
+
+
+@click.command()
+@click.argument("decision_id")
+@_OUT
+@click.option(
+    "--openings",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the openings of every section to this file: personal data.",
+)
+@reads
+@speaks
+def proof(
+    decision_id: str, output: Path | None, openings: Path | None, purpose: str, case: str
+) -> None:
+    """Write the proof that a decision is in the log (a C2SP tlog-proof).
+
+    Check it anywhere with: python -m ledger.verify FILE --policy policy.txt
+    """
+    with opened() as runtime:
+        reader = reading(runtime, purpose, case)
+        reader.note([decision_id], ("proof",))
+        text = runtime.logs["decisions"].receipt(decision_id).format()
+        if openings is not None:
+            reader.note([decision_id], ("attributions", "context", "input", "output"))
+            openings.write_bytes(runtime.reporting.openings(decision_id))
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+        click.echo(f"{output}: check it with python -m ledger.verify {output} --policy policy.txt",
+                   err=True)  # fmt: skip
+
+
+@click.command()
+@click.argument("decision_id")
+@reads
+@speaks
+def replay(decision_id: str, purpose: str, case: str) -> None:
+    """Run the archived model on the recorded input again and compare.
+
+    Exits with 0 if it reproduces what was recorded, else with 1.
+    """
+    with opened() as runtime:
+        reading(runtime, purpose, case).note([decision_id], ("attributions", "input", "output"))
+        found = runtime.explaining.replay(decision_id)
+    click.echo(f"{found.verdict}: {found.why}")
+    for each in found.differences:
+        click.echo(f"  {each.part}: recorded {each.recorded}, now {each.now}")
+    if found.verdict != "reproduced":
+        raise click.exceptions.Exit(NO)

@@ -1,0 +1,124 @@
+"""Models, policies and sources: what decisions are made with, and who sends them."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from service.commands.terminal import NO, opened, print_json, speaks
+
+__all__ = ["model", "policy", "sources"]
+
+MAX_MANIFEST_BYTES: Final = 4_000_000  # as the registry takes them
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def model() -> None:
+    """Register and show model versions."""
+
+
+@model.command("register")
+@click.argument("manifest", type=_FILE)
+@click.option(
+    "--artefact",
+    "artefacts",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="A file under the name that the manifest gives it, e.g. model=model.json. Repeat it.",
+)
+@speaks
+def register_model(manifest: Path, artefacts: tuple[str, ...]) -> None:
+    """Register the model version that MANIFEST (JSON) describes, with its files."""
+    files = dict(_named_file(each) for each in artefacts)
+    with opened() as runtime:
+        version = runtime.registry.register_model(_manifest(manifest), files)
+    click.echo(f"{version.digest}  {version.reference}")
+
+
+@model.command("list")
+@speaks
+def list_models() -> None:
+    """List model versions: digest, name@version, stage of life."""
+    with opened() as runtime:
+        for version in runtime.registry.models():
+            click.echo(f"{version.digest}  {version.reference}  {version.status}")
+
+
+@model.command("show")
+@click.argument("reference")
+@speaks
+def show_model(reference: str) -> None:
+    """Show the manifest of a model version, by digest or name@version."""
+    with opened() as runtime:
+        print_json(dict(runtime.registry.model(reference).manifest))
+
+
+@click.group()
+def policy() -> None:
+    """Register and show decision policies."""
+
+
+@policy.command("register")
+@click.argument("manifest", type=_FILE)
+@speaks
+def register_policy(manifest: Path) -> None:
+    """Register the policy version that MANIFEST (JSON) describes."""
+    with opened() as runtime:
+        version = runtime.registry.register_policy(_manifest(manifest))
+    click.echo(f"{version.digest}  {version.reference}")
+
+
+@policy.command("list")
+@speaks
+def list_policies() -> None:
+    """List policy versions: digest, name@version."""
+    with opened() as runtime:
+        for version in runtime.registry.policies():
+            click.echo(f"{version.digest}  {version.reference}")
+
+
+@policy.command("show")
+@click.argument("reference")
+@speaks
+def show_policy(reference: str) -> None:
+    """Show the manifest of a policy version, by digest or name@version."""
+    with opened() as runtime:
+        print_json(dict(runtime.registry.policy(reference).manifest))
+
+
+@click.command()
+@speaks
+def sources() -> None:
+    """Say of each source what its counter shows to be missing.
+
+    Exits with 1 if a range is missing for which the source gave no reason.
+    """
+    unexplained = 0
+    with opened() as runtime:
+        for report in runtime.sources.reports():
+            missing = sum(gap.last - gap.first + 1 for gap in report.gaps)
+            click.echo(
+                f"{report.source}: {report.first} to {report.last}, {report.recorded:,} recorded, "
+                f"{missing:,} missing, {report.repeated:,} repeated"
+            )
+            for gap in report.gaps:
+                click.echo(
+                    f"  missing {gap.first} to {gap.last}: {gap.reason or 'no reason given'}"
+                )
+                unexplained += gap.reason is None
+    if unexplained:
+        raise click.exceptions.Exit(NO)
+
+
+def _manifest(path: Path) -> Any:
+    from ledger import canonical
+
+    return canonical.parse(path.read_bytes(), max_bytes=MAX_MANIFEST_BYTES)
+
+
+def _named_file(text: str) -> tuple[str, bytes]:
+    name, found, path = text.partition("=")
+    if not found or not name:
+        raise click.BadParameter("write NAME=FILE", param_hint="--artefact")
+    return name, Path(path).read_bytes()

@@ -1,0 +1,131 @@
+"""Making a ledger, serving it, and publishing its logs as files."""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from service.commands.terminal import opened, settings, speaks
+
+if TYPE_CHECKING:
+    from ledger.operate.sequencer import Sequencer
+
+__all__ = ["export", "init", "serve"]
+
+KEEP_ALIVE_SECONDS: Final = 5
+TIMEOUT_SECONDS: Final = 120  # a letter takes two; a hung worker is replaced after this
+
+
+@click.command()
+@click.option(
+    "--origin",
+    metavar="HOST/PATH",
+    help="Base of the logs' names, e.g. ledger.example/demo. It cannot change later.",
+)
+@speaks
+def init(origin: str | None) -> None:
+    """Make a new ledger in LEDGER_DATA (./data).
+
+    Makes the signing keys of both logs, the key-encryption key, the databases and the
+    first entry of each log, all readable by you alone, and prints the keys that relying
+    parties need. Nothing is ever overwritten.
+    """
+    from dataclasses import replace
+
+    from service.founding import found
+
+    chosen = settings()
+    if origin is not None:
+        chosen = replace(chosen, origin=origin)
+    found(chosen)
+    click.echo(f"A new ledger stands in {chosen.data}/ under {chosen.origin}.\n")
+    click.echo("Give relying parties this trust policy by a way of its own (a contract, a")
+    click.echo("gazette, a witness): keys never come from the server being checked.\n")
+    click.echo(chosen.policy_path.read_text("utf-8"))
+    click.echo("Next:")
+    click.echo("  decision-ledger key issue --name you --role case_handler")
+    click.echo("  decision-ledger serve")
+    click.echo(f"\nBack up {chosen.kek_path.name} and keys/ apart from the databases.")
+
+
+@click.command()
+@speaks
+def serve() -> None:
+    """Serve the HTTP interface and the audit UI (PORT, LEDGER_HOST).
+
+    One process with LEDGER_THREADS threads: a log has exactly one writer, and more
+    processes would only queue behind it.
+    """
+    chosen = settings()
+    with opened():
+        pass  # fails here, with a sentence, rather than in a worker
+    host = "localhost" if chosen.host in {"0.0.0.0", "127.0.0.1", "::"} else chosen.host  # noqa: S104  # compared, not bound
+    click.echo(f"Decision ledger {chosen.origin} at http://{host}:{chosen.port}/")
+    click.echo("Sign in with a key: decision-ledger key issue --name you --role case_handler")
+    click.echo(f"The interface is described at http://{host}:{chosen.port}/openapi.json")
+    sys.stdout.flush()
+    # Replaces this process, so that signals reach the server directly.
+    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *_gunicorn(chosen.host, chosen.port, chosen.threads), "service.wsgi:application()"])  # fmt: skip  # noqa: S606, E501
+
+
+def _gunicorn(host: str, port: int, threads: int) -> list[str]:
+    return [
+        f"--bind={host}:{port}",
+        "--workers=1",
+        "--worker-class=gthread",
+        f"--threads={threads}",
+        f"--timeout={TIMEOUT_SECONDS}",
+        f"--keep-alive={KEEP_ALIVE_SECONDS}",
+        # Addresses can name records and people: gunicorn writes no access log, we write ours.
+        "--access-logfile=",
+        "--log-level=warning",
+        "--no-control-socket",
+    ]
+
+
+@click.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@speaks
+def export(directory: Path) -> None:
+    """Write both logs to DIRECTORY as static files.
+
+    Any web server can publish them: <DIRECTORY>/decisions and <DIRECTORY>/access hold a
+    checkpoint, tiles and entry bundles as c2sp.org/tlog-tiles says. They hold no personal
+    data. Running it again adds what is new.
+    """
+    with opened() as runtime:
+        for name, log in runtime.logs.items():
+            written = _export(log, directory / name)
+            click.echo(f"{directory / name}: {log.size():,} entries, {written:,} files written")
+        (directory / "policy.txt").write_text(runtime.policy_text, encoding="utf-8")
+
+
+def _export(log: "Sequencer", directory: Path) -> int:
+    from ledger.tlog.checkpoint import Checkpoint
+    from ledger.tlog.note import SignedNote
+    from ledger.tlog.tile import TILE_WIDTH, bundle_for, tiles_to_write
+
+    note = log.checkpoint()
+    size = Checkpoint.parse(SignedNote.parse(note).text).size
+    written = 1
+    for tile in tiles_to_write(0, size):
+        written += _publish(directory / tile.path(), partial(log.tile, tile))
+    for index in range(-(-size // TILE_WIDTH)):
+        bundle = bundle_for(index, size)
+        written += _publish(directory / bundle.path(), partial(log.bundle, bundle))
+    # Last, so that no checkpoint promises a tile that is not there yet.
+    (directory / "checkpoint").write_text(note, encoding="utf-8")
+    return written
+
+
+def _publish(target: Path, read: "Callable[[], bytes]") -> int:
+    """Write the file unless it is there: a tile's address fixes its content."""
+    if target.exists():
+        return 0
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(read())
+    return 1

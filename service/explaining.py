@@ -1,0 +1,182 @@
+"""Explaining and replaying a recorded decision: the use-case across ledger and explain.
+
+The model is the archived one, loaded by digest and only used after it reproduced its
+golden rows; the attribution is the recorded one. The first explanation that is issued is
+stored with the decision and committed to on the log, and every later reader gets that
+one: what a person was told does not change under them.
+"""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from ledger import errors
+from ledger.entries import ExplanationIssued
+from ledger.operate.decisions import Decisions, DecisionView
+from ledger.operate.registry import ModelVersion, PolicyVersion, Registry
+
+if TYPE_CHECKING:
+    # Imported for real inside the functions: numpy and the engines cost a second.
+    from explain.explanation import Explanation
+    from explain.model import Model
+    from explain.replay import Replay
+
+__all__ = ["Explaining", "Issued", "NotIssued"]
+
+MAX_MODELS: Final = 4  # opened model versions kept; one with its tables can take 200 MB
+NEEDED: Final = ("model", "background")  # artefacts that an explanation reads
+
+
+class NotIssued(errors.NotFoundError):
+    """No explanation has been issued, and the caller may not issue one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """The explanation that stands for a decision, and the entry that committed to it."""
+
+    explanation: "Explanation"
+    entry_id: str
+    at: datetime
+
+
+class Explaining:
+    """Explains and replays decisions with the models they were made by.
+
+    Safe to share between threads: models are opened one at a time and kept, at most
+    `MAX_MODELS` of them, the one used longest ago making room.
+    """
+
+    def __init__(self, registry: Registry, decisions: Decisions) -> None:
+        self._registry = registry
+        self._decisions = decisions
+        self._models: OrderedDict[str, Model] = OrderedDict()
+        self._opening = threading.Lock()
+        self._issuing = threading.Lock()
+
+    def issued(self, decision_id: str) -> Issued:
+        """The explanation that was issued for the decision.
+
+        Raises:
+            NotIssued: none has been.
+            NotFoundError, ErasedError: there is no such decision, or it is gone.
+        """
+        from explain.explanation import Explanation
+
+        stored = self._decisions.explanation(decision_id)
+        if stored is None:
+            raise NotIssued("no explanation has been issued for this decision")
+        entry = next(
+            entry
+            for entry in reversed(self._decisions.history(decision_id))
+            if isinstance(entry.body, ExplanationIssued)
+        )
+        return Issued(Explanation.from_json(stored), entry.id, entry.at)
+
+    def issue(self, decision_id: str, language: str) -> Issued:
+        """The explanation that stands: the issued one, or a new one, stored and logged.
+
+        Raises:
+            ExplainError: the model, the input and the attribution do not fit together.
+            NotFoundError, ErasedError: there is no such decision, or it is gone.
+        """
+        # One at a time: two first readers must not issue two explanations.
+        with self._issuing:
+            try:
+                return self.issued(decision_id)
+            except NotIssued:
+                explanation = self.explain(decision_id, language)
+                self._decisions.attach_explanation(
+                    decision_id,
+                    explanation.to_json(),
+                    template=_form_digest(),
+                    catalogue=_catalogue_digest(explanation.language),
+                )
+                return self.issued(decision_id)
+
+    def explain(self, decision_id: str, language: str) -> "Explanation":
+        """The explanation as it would be issued now; nothing is stored.
+
+        Raises:
+            ExplainError: the model, the input and the attribution do not fit together.
+            NotFoundError, ErasedError: there is no such decision, or it is gone.
+        """
+        from explain.attribution import Attribution
+        from explain.narrative import explain_decision
+
+        view = self._decisions.read(decision_id)
+        model, policy = self.versions(view)
+        return explain_decision(
+            model.manifest,
+            policy.manifest,
+            view.payload.input,
+            Attribution.from_json(view.payload.attributions),
+            self._open(model),
+            language=language,
+            outcome=view.payload.outcome,
+        )
+
+    def replay(self, decision_id: str) -> "Replay":
+        """Whether the archived model still says what was recorded.
+
+        Raises:
+            ModelMismatch, ArtefactRefused: the model file is not the registered one.
+            NotFoundError, ErasedError: there is no such decision, or it is gone.
+        """
+        from explain.attribution import Attribution
+        from explain.errors import SchemaError
+        from explain.replay import Replay, replay
+
+        view = self._decisions.read(decision_id)
+        version, _ = self.versions(view)
+        recorded = Attribution.from_json(view.payload.attributions)
+        model = self._open(version)
+        try:
+            row = model.schema.row(view.payload.input)
+        except SchemaError as error:
+            return Replay.impossible(recorded.margin, str(error), model.tolerance)
+        return replay(model.predictor, model.attributor, row, recorded, tolerance=model.tolerance)
+
+    def versions(self, view: DecisionView) -> tuple[ModelVersion, PolicyVersion]:
+        """The model and policy versions that the decision's entry names by digest."""
+        return (
+            self._registry.model(view.payload.model),
+            self._registry.policy(view.payload.policy),
+        )
+
+    def _open(self, version: ModelVersion) -> "Model":
+        from explain.artifacts import open_model
+
+        with self._opening:
+            if version.digest not in self._models:
+                listed = cast("dict[str, Any]", version.manifest["artefacts"])
+                files: dict[str, bytes] = {
+                    name: self._registry.artefact(listed[name]["sha256"])
+                    for name in NEEDED
+                    if name in listed
+                }
+                self._models[version.digest] = open_model(version.manifest, files)
+                if len(self._models) > MAX_MODELS:
+                    self._models.popitem(last=False)
+            self._models.move_to_end(version.digest)
+            return self._models[version.digest]
+
+
+def _form_digest() -> str:
+    """The SHA-256 of the code that composes an explanation: its form, as it was then."""
+    from explain import narrative, sentences
+
+    digest = hashlib.sha256()
+    for module in (narrative, sentences):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return digest.hexdigest()
+
+
+def _catalogue_digest(language: str) -> str:
+    from explain.catalogue import load_catalogue
+
+    return load_catalogue(language).digest

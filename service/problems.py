@@ -1,0 +1,208 @@
+"""Problems: what a caller is told when a request fails (RFC 9457).
+
+One table gives each kind of problem its stable address, status and advice; one
+function turns any exception into one of them. A problem names the JSON member at
+fault and never quotes its value, and an unforeseen error says nothing about itself
+beyond the id under which the operator finds it in the log.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from flask import Flask, Response, g, json, request
+from werkzeug.exceptions import HTTPException
+
+from explain.errors import ExplainError
+from ledger import errors
+from reports.errors import ReportError
+
+__all__ = ["KINDS", "Kind", "Problem", "problem_of", "register", "render"]
+
+MEDIA_TYPE: Final = "application/problem+json"
+MAX_DETAIL_CHARS: Final = 500  # characters; a sentence or two, whatever a library had to say
+
+_log = logging.getLogger("service.problems")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem: its address, title and status, and what to do about it."""
+
+    slug: str
+    status: int
+    title: str
+    advice: str
+
+
+_TABLE: Final = (
+    Kind("malformed", 400, "The request is not in the form we read", "Correct it and send it "
+         "again. `member` names the place. Bodies are JSON in UTF-8: no duplicate names, no NaN "
+         "or infinity, no integer beyond 2^53 - 1."),
+    Kind("unauthenticated", 401, "A key is needed", "Send `Authorization: Bearer dl_…`. The "
+         "operator issues keys with `decision-ledger key issue`."),
+    Kind("refused", 403, "Your role does not allow this", "Ask the operator for a key whose role "
+         "carries the permission, or ask someone who has it."),
+    Kind("not-found", 404, "There is nothing here", "Check the id. What was never recorded and "
+         "what you may not know about look alike."),
+    Kind("not-issued", 404, "No explanation has been issued for this decision", "Ask someone "
+         "whose role may issue explanations to open it first."),
+    Kind("method-not-allowed", 405, "This address does not take that method", "The `Allow` header "
+         "lists the methods that it takes."),
+    Kind("not-acceptable", 406, "None of the accepted media types is offered", "Change the "
+         "`Accept` header; `detail` lists what is offered."),
+    Kind("conflict", 409, "It was recorded before with other content", "An id is used once. Send "
+         "the same content to get the original receipt, or another id for other content."),
+    Kind("erased", 410, "It was erased and its key destroyed", "Nobody can open it again. The "
+         "log still proves that there was an entry."),
+    Kind("too-large", 413, "The body is larger than the limit", "Split the batch. A request to "
+         "record decisions takes 5,000,000 bytes and 1,000 decisions."),
+    Kind("unsupported-media-type", 415, "The body is of a type that we do not read", "Send JSON "
+         "with `Content-Type: application/json` and no content coding."),
+    Kind("invalid", 422, "The request reads well but breaks a rule", "`member` names the place "
+         "and `detail` the rule. Nothing was stored."),
+    Kind("unverified", 422, "A check of authenticity failed", "Keep what you have and tell the "
+         "operator: this can mean that the records were changed."),
+    Kind("not-explainable", 422, "This decision cannot be explained as asked", "The model, the "
+         "input or the recorded attributions do not fit together; `detail` says how."),
+    Kind("internal", 500, "We failed", "Not your request's fault. Give the operator the id in "
+         "`instance`."),
+    Kind("unavailable", 503, "The ledger cannot take this right now", "Wait for the seconds in "
+         "`Retry-After` and send it again; recording twice under one id is safe."),
+)  # fmt: skip
+
+KINDS: Final[Mapping[str, Kind]] = {kind.slug: kind for kind in _TABLE}
+
+# The first class that matches decides, so children stand before their parents.
+_LEDGER: Final = (
+    (errors.MalformedError, "malformed"),
+    (errors.VerificationError, "unverified"),
+    (errors.ConflictError, "conflict"),
+    (errors.PushbackError, "unavailable"),
+    (errors.ErasedError, "erased"),
+    (errors.NotFoundError, "not-found"),
+    (errors.RefusedError, "refused"),
+)
+_HTTP: Final = {kind.status: kind.slug for kind in reversed(_TABLE)}
+
+
+class Problem(Exception):  # noqa: N818  # RFC 9457 calls it a problem, and it is raised as one
+    """One problem of one request; raise it, or get it from `problem_of`.
+
+    Attributes:
+        slug: which kind, a key of `KINDS`.
+        detail: one sentence about this occurrence, without anyone's data.
+        member: the JSON member at fault as a dotted path, or None.
+        headers: HTTP headers that belong to it.
+        others: further (member, detail) pairs found in the same request.
+    """
+
+    def __init__(
+        self,
+        slug: str,
+        detail: str,
+        member: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        others: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(detail)
+        self.slug = slug
+        self.detail = detail
+        self.member = member
+        self.headers = dict(headers or {})
+        self.others = others
+
+    @property
+    def kind(self) -> Kind:
+        """The row of the table that this problem belongs to."""
+        return KINDS[self.slug]
+
+    def to_json(self, instance: str) -> dict[str, object]:
+        """The members of RFC 9457, and `member` and `errors` of our own."""
+        body: dict[str, object] = {
+            "type": f"/problems/{self.slug}",
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail[:MAX_DETAIL_CHARS],
+            "instance": instance,
+        }
+        if self.member:
+            body["member"] = self.member
+        if self.others:
+            body["errors"] = [{"member": m, "detail": d} for m, d in self.others]
+        return body
+
+
+def problem_of(error: BaseException) -> Problem:
+    """The problem that a caller is told of when `error` ended the request."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException):
+        return _http_problem(error)
+    member = getattr(error, "member", None)
+    if isinstance(error, errors.PushbackError):
+        wait = {"Retry-After": str(max(1, round(error.retry_after)))}
+        return Problem("unavailable", str(error), member, headers=wait)
+    for kind, slug in _LEDGER:
+        if isinstance(error, kind):
+            return Problem(slug, str(error), member)
+    if isinstance(error, (ExplainError, ReportError)):
+        return Problem("not-explainable", str(error), member)
+    return Problem("internal", "Something went wrong on our side; it has been noted.")
+
+
+def render(problem: Problem) -> Response:
+    """The response that carries the problem; its instance is the request's id."""
+    body = problem.to_json(f"urn:uuid:{g.get('request_id', '')}")
+    response = Response(json.dumps(body), problem.kind.status, content_type=MEDIA_TYPE)
+    response.headers.update(problem.headers)
+    return response
+
+
+def register(app: Flask) -> None:
+    """Answer every failed request of the app with a problem."""
+
+    def answer(error: Exception) -> Response:
+        problem = problem_of(error)
+        if problem.slug == "internal":
+            # The traceback names code and line; arguments could hold a person's data, so
+            # the message is left out and only the class of the error is written.
+            _log.error(
+                "request %s failed: %s at %s",
+                g.get("request_id", "-"),
+                type(error).__name__,
+                _place(error),
+            )
+        return render(problem)
+
+    # HTTPException has its own line because Flask would else prefer an extension's handler.
+    app.register_error_handler(HTTPException, answer)
+    app.register_error_handler(Exception, answer)
+
+
+def _http_problem(error: HTTPException) -> Problem:
+    code = error.code or 500
+    slug = _HTTP.get(code, "internal" if code >= 500 else "malformed")  # noqa: PLR2004  # RFC 9110 §15.6
+    headers = {}
+    valid = getattr(error, "valid_methods", None)
+    if valid:
+        headers["Allow"] = ", ".join(sorted(valid))
+    if slug == "internal":
+        return Problem(slug, "Something went wrong on our side; it has been noted.")
+    detail = {
+        404: "No such address.",
+        405: f"{request.method} is not offered here.",
+        413: "The body is larger than this address takes.",
+    }.get(code, error.name + ".")
+    return Problem(slug, detail, headers=headers)
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "an unknown place"
+    return f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"

@@ -1,0 +1,206 @@
+"""Documents about one decision: values gathered from ledger and explanation, laid out.
+
+A letter is made from the explanation that was issued, so it says today what it said
+then; with it travels the evidence, so that its reader can check it without us.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from ledger.entries import parse_entry
+from ledger.errors import MalformedError
+from ledger.operate.decisions import Decisions, DecisionView
+from ledger.operate.registry import Registry
+from ledger.tlog.checkpoint import Checkpoint
+from ledger.tlog.merkle import leaf_hash
+from ledger.tlog.note import SignedNote
+from ledger.tlog.proof import Receipt
+from ledger.verify.verifier import DisclosedSections
+from service.explaining import Issued
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    # Imported for real inside the functions: the doors open without them.
+    from reports.documents.attachment import Attachment
+    from reports.documents.letter import InputUsed, LedgerPlace, LetterDecision, SubjectLetter
+
+__all__ = ["Reporting"]
+
+RECEIPT_NAME: Final = "receipt.tlog-proof"
+EVIDENCE_NAME: Final = "evidence.json"
+OPENINGS_NAME: Final = "openings.json"
+
+
+class Reporting:
+    """Makes documents; safe to share between threads."""
+
+    def __init__(self, settings: Settings, registry: Registry, decisions: Decisions) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._decisions = decisions
+
+    def evidence(self, decision_id: str) -> dict[str, Any]:
+        """Entry, receipt and openings of every section, as JSON: enough to check offline.
+
+        Raises:
+            NotFoundError, ErasedError: there is no such decision, or it is gone.
+        """
+        receipt = self._decisions.read(decision_id).receipt
+        return self._evidence(decision_id, receipt)
+
+    def openings(self, decision_id: str) -> bytes:
+        """The openings of every section, as the file that the offline verifier reads.
+
+        Raises:
+            NotFoundError, ErasedError: there is no such decision, or it is gone.
+        """
+        openings = DisclosedSections(decision_id, self._decisions.openings(decision_id))
+        return _readable(openings.to_json())
+
+    def letter(self, decision_id: str, issued: Issued) -> "SubjectLetter":
+        """The letter to the person, as a value.
+
+        Raises:
+            DocumentError: a law's requirement is not met, or a gate failed.
+            NotFoundError: contacts are not set up; or there is no such decision.
+        """
+        from reports.documents.letter import SubjectLetter
+        from service.contacts import read_contacts
+
+        view = self._decisions.read(decision_id)
+        model = self._registry.model(view.payload.model)
+        policy = self._registry.policy(view.payload.policy)
+        return SubjectLetter(
+            reference=decision_id,
+            issued=issued.at.date(),
+            regimes=_regimes(policy.manifest, model.manifest),
+            decision=_decision(view, model.manifest, policy.manifest),
+            explanation=issued.explanation,
+            inputs=_inputs(issued, model.manifest),
+            contacts=read_contacts(self._settings.contacts_path),
+            place=_place(view.receipt),
+            proof=RECEIPT_NAME,
+            evidence=EVIDENCE_NAME,
+        )
+
+    def letter_html(self, decision_id: str, issued: Issued) -> str:
+        """The letter as a page. Raises as :meth:`letter`."""
+        from reports.html import letter_html
+
+        return letter_html(self.letter(decision_id, issued))
+
+    def letter_pdf(self, decision_id: str, issued: Issued) -> bytes:
+        """The letter as PDF/A-3a with its evidence attached. Raises as :meth:`letter`."""
+        from reports.html import letter_html
+        from reports.pdf import render
+
+        letter = self.letter(decision_id, issued)
+        return render(
+            letter_html(letter),
+            title=letter.explanation.summary,
+            created=issued.at,
+            author=letter.contacts.controller.name,
+            attachments=self._attachments(decision_id),
+        )
+
+    def _attachments(self, decision_id: str) -> "tuple[Attachment, ...]":
+        from reports.documents.attachment import Attachment, Relationship
+
+        receipt = self._decisions.read(decision_id).receipt
+        evidence = self._evidence(decision_id, receipt)
+        return (
+            Attachment(
+                EVIDENCE_NAME,
+                "The entry of the log, its proof, and the openings of its commitments",
+                _readable(evidence),
+                Relationship.SOURCE,
+            ),
+            Attachment(
+                RECEIPT_NAME,
+                "Proof that the entry is in the log, in the format c2sp.org/tlog-proof",
+                receipt.format().encode(),
+                Relationship.SUPPLEMENT,
+            ),
+            Attachment(
+                OPENINGS_NAME,
+                "The openings alone, in the form that the offline verifier reads",
+                self.openings(decision_id),
+                Relationship.SUPPLEMENT,
+            ),
+        )
+
+    def _evidence(self, decision_id: str, receipt: Receipt) -> dict[str, Any]:
+        openings = DisclosedSections(decision_id, self._decisions.openings(decision_id))
+        return {
+            "decision": decision_id,
+            "entry": json.loads(receipt.entry),
+            "receipt": receipt.format(),
+            "openings": openings.to_json()["openings"],
+        }
+
+
+def _readable(value: Mapping[str, Any]) -> bytes:
+    """JSON laid out for a person who opens the attachment."""
+    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _decision(
+    view: DecisionView, model: Mapping[str, Any], policy: Mapping[str, Any]
+) -> "LetterDecision":
+    from reports.documents.letter import DecidedBy, LetterDecision
+
+    role = view.payload.context.get("decision_role", model.get("legal_role"))
+    if role not in list(DecidedBy):
+        raise MalformedError(
+            "a letter must say who decided: record sole, determinative or advisory",
+            member="context.decision_role",
+        )
+    return LetterDecision(
+        id=view.id,
+        case=view.payload.subject or view.id,
+        decided_at=view.payload.decided_at,
+        decided_by=DecidedBy(str(role)),
+        adverse=view.payload.outcome == policy["outcomes"].get("fail"),
+        model=str(model["name"]),
+        version=str(model["version"]),
+        kind=str(model.get("kind", "")),
+        policy=f"{policy['name']}@{policy['version']}",
+    )
+
+
+def _inputs(issued: Issued, model: Mapping[str, Any]) -> "tuple[InputUsed, ...]":
+    from reports.documents.letter import InputUsed
+
+    used = {each.feature: each for each in issued.explanation.contributions}
+    features: Sequence[Mapping[str, Any]] = model["features"]
+    return tuple(
+        InputUsed(
+            feature["name"],
+            used[feature["name"]].label,
+            used[feature["name"]].value_text,
+            str(feature.get("source", "")),
+        )
+        for feature in features
+    )
+
+
+def _regimes(*manifests: Mapping[str, Any]) -> tuple[Any, ...]:
+    from reports.documents.letter import Regime
+
+    named = {str(name) for manifest in manifests for name in manifest.get("regimes", ())}
+    return tuple(regime for regime in Regime if regime.value in named)
+
+
+def _place(receipt: Receipt) -> "LedgerPlace":
+    from reports.documents.letter import LedgerPlace
+
+    checkpoint = Checkpoint.parse(SignedNote.parse(receipt.checkpoint_note).text)
+    entry = parse_entry(receipt.entry)
+    return LedgerPlace(
+        origin=checkpoint.origin,
+        index=entry.seq,
+        leaf_hash=leaf_hash(receipt.entry),
+        size=checkpoint.size,
+        root_hash=checkpoint.root_hash,
+    )

@@ -1,0 +1,108 @@
+"""The running ledger: everything built once from the settings, and handed to every door."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Self
+
+from ledger.errors import NotFoundError
+from ledger.operate.access_log import AccessLog
+from ledger.operate.checkpoint_lock import FileCheckpointLock
+from ledger.operate.credentials import ApiKeys
+from ledger.operate.decisions import Decisions
+from ledger.operate.key_wrapper import LocalKeyWrapper
+from ledger.operate.keys import LogKeys
+from ledger.operate.registry import Registry
+from ledger.operate.sequencer import Sequencer
+from ledger.operate.vault import Vault
+from ledger.storage.database import Schema, migrate, open_database
+from ledger.storage.sql_log_store import SqlLogStore
+from ledger.tlog.note import VerifierKey
+from service.explaining import Explaining
+from service.reporting import Reporting
+from service.settings import Settings
+from service.sources import Sources
+
+__all__ = ["LOGS", "Clock", "Runtime", "log_lock", "system_clock"]
+
+Clock = Callable[[], datetime]
+LOGS: Final = ("decisions", "access")
+
+
+def system_clock() -> datetime:
+    """The time now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def log_lock(settings: Settings, name: str) -> FileCheckpointLock:
+    """The lock that remembers the newest signed checkpoint of a log."""
+    # Slashes of an origin would be directories, so the log's short name is the file's.
+    return FileCheckpointLock(settings.locks_dir / f"{name}.lock")
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One ledger, taken up. Its parts are safe to share between threads."""
+
+    settings: Settings
+    clock: Clock
+    logs: Mapping[str, Sequencer]
+    verifier_keys: Mapping[str, tuple[VerifierKey, ...]]
+    registry: Registry
+    decisions: Decisions
+    access_log: AccessLog
+    api_keys: ApiKeys
+    sources: Sources
+    explaining: Explaining
+    reporting: Reporting
+    policy_text: str
+    session_key: bytes
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Clock | None = None) -> Self:
+        """Take up the ledger that `found` made.
+
+        Raises:
+            NotFoundError: there is none.
+            LedgerError: the start-up rule forbids it, or a key does not open.
+        """
+        if not settings.policy_path.is_file():
+            raise NotFoundError(
+                f"there is no ledger in {settings.data}; make one with: decision-ledger init"
+            )
+        now = clock or system_clock
+        engine = open_database(settings.database_url)
+        vault_engine = open_database(settings.vault_url)
+        migrate(engine, Schema.LEDGER)
+        migrate(vault_engine, Schema.VAULT)
+        store = SqlLogStore(engine)
+        keys = {
+            name: LogKeys.load(
+                settings.keys_dir / name, settings.log_origin(name), settings.key_passphrase
+            )
+            for name in LOGS
+        }
+        logs = {
+            name: Sequencer(store, log_lock(settings, name), pair.origin, pair.signers(now), now)
+            for name, pair in keys.items()
+        }
+        vault = Vault(vault_engine, LocalKeyWrapper.load(settings.kek_path), now, os.urandom)
+        registry = Registry(engine, logs["decisions"], settings.artefacts_dir, now, os.urandom)
+        decisions = Decisions(logs["decisions"], vault, registry, now, os.urandom)
+        explaining = Explaining(registry, decisions)
+        return cls(
+            settings=settings,
+            clock=now,
+            logs=logs,
+            verifier_keys={name: pair.verifier_keys(now) for name, pair in keys.items()},
+            registry=registry,
+            decisions=decisions,
+            access_log=AccessLog(logs["access"], vault, now, os.urandom),
+            api_keys=ApiKeys(engine, now, os.urandom),
+            sources=Sources(logs["decisions"]),
+            explaining=explaining,
+            reporting=Reporting(settings, registry, decisions),
+            policy_text=settings.policy_path.read_text("utf-8"),
+            session_key=settings.session_key_path.read_bytes(),
+        )
