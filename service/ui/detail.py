@@ -26,12 +26,18 @@ from service.ui.views import (
     WhyPanel,
 )
 
+Manifest = Mapping[str, JsonValue]
+
 MAX_ROWS: Final = 18  # of a waterfall; the smallest contributions beyond are shown as one sum
 
 
-def why(explanation: Explanation) -> WhyPanel:
-    """Return the explanation as a panel, with its figures as a waterfall."""
+def why(explanation: Explanation, standing: str) -> WhyPanel:
+    """Return the explanation as a panel, with its figures as a waterfall.
+
+    `standing` says in words whether and when it was given.
+    """
     return WhyPanel(
+        standing=standing,
         summary=explanation.summary,
         paragraphs=explanation.paragraphs,
         waterfall=waterfall(explanation),
@@ -71,7 +77,7 @@ def waterfall(explanation: Explanation) -> Waterfall:
 
 
 def inputs(
-    manifest: Mapping[str, JsonValue], given: Mapping[str, JsonValue], explained: Explanation | None
+    manifest: Manifest, given: Mapping[str, JsonValue], explained: Explanation | None
 ) -> tuple[InputRow, ...]:
     """Return the inputs in the order of the model's features, in the explanation's words.
 
@@ -119,9 +125,7 @@ def timeline(history: Sequence[Entry]) -> tuple[Event, ...]:
     return tuple(events)
 
 
-def provenance(
-    manifest: Mapping[str, JsonValue], model: str, policy: str, policy_name: str
-) -> tuple[Fact, ...]:
+def provenance(manifest: Manifest, model: str, policy: str, policy_name: str) -> tuple[Fact, ...]:
     """Return where the decision and its figures come from; members a manifest lacks are left out.
 
     `model` and `policy` are hexadecimal digests of the manifests.
@@ -184,7 +188,7 @@ _TITLES: Final[Mapping[type[Body], str]] = {
 
 
 def _features(
-    manifest: Mapping[str, JsonValue], given: Mapping[str, JsonValue]
+    manifest: Manifest, given: Mapping[str, JsonValue]
 ) -> dict[str, Mapping[str, JsonValue]]:
     listed = manifest.get("features")
     rows = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []

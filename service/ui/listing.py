@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from explain.errors import ExplainError
-from explain.policy import Policy
 from ledger.canonical import JsonValue
 from service.ui import drawing, wording
 from service.ui.views import DecisionRow, Icon, Moment, Tag, Tone
+
+if TYPE_CHECKING:
+    # Imported for real where it is used: it brings numpy, which costs every start its time.
+    from explain.policy import Policy
 
 TOLD: Final = 2  # contributions named in words on a line
 
@@ -36,11 +39,13 @@ class Scale:
 
     model: str
     labels: Mapping[str, str]
-    policy: Policy | None
+    policy: "Policy | None"
 
     @classmethod
     def of(cls, model: Mapping[str, JsonValue], policy: Mapping[str, JsonValue]) -> "Scale":
         """Return the scale of two manifests; without points if they do not make a scorecard."""
+        from explain.policy import Policy
+
         try:
             read = Policy.from_manifests(policy, model)
         except ExplainError:
@@ -102,7 +107,7 @@ def row(recorded: Recorded, scale: Scale, href: str) -> DecisionRow:
 def amounts(attributions: Mapping[str, JsonValue]) -> dict[str, int]:
     """Return the recorded integers by feature; anything else in their place is left out."""
     values = attributions.get("values")
-    pairs = values.items() if isinstance(values, dict) else ()
+    pairs = values.items() if isinstance(values, Mapping) else ()
     return {name: value for name, value in pairs if type(value) is int}
 
 

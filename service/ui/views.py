@@ -138,6 +138,7 @@ class ModelRow:
 
     name: str
     digest: str
+    status: str
     decisions: str
     href: str
     last: Moment | None
@@ -269,8 +270,9 @@ class Waterfall:
 
 @dataclass(frozen=True, slots=True)
 class WhyPanel:
-    """The explanation in words, with the figures behind it."""
+    """The explanation in words, with its figures; `standing` says whether it was given."""
 
+    standing: str
     summary: str
     paragraphs: tuple[str, ...]
     waterfall: Waterfall | None
@@ -329,7 +331,11 @@ class ProofPanel:
 
 @dataclass(frozen=True, slots=True)
 class DecisionPage:
-    """Everything known about one decision."""
+    """Everything known about one decision.
+
+    `letter` is the address of the letter once it was issued; `issue` is where to post to
+    issue it, for those who may.
+    """
 
     id: str
     short_id: str
@@ -344,6 +350,7 @@ class DecisionPage:
     provenance: tuple[Fact, ...]
     proof: ProofPanel
     letter: str = ""
+    issue: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,9 +366,10 @@ class ErasedPage:
 
 @dataclass(frozen=True, slots=True)
 class ErrorPage:
-    """An error in words: what happened and what to do now."""
+    """An error in words: what happened and what to do now; `request` finds it in our log."""
 
     status: int
     title: str
     text: str
     advice: str
+    request: str = ""

@@ -97,7 +97,11 @@ OVERVIEW = OverviewPage(
         ),
         SourceRow("web", "1 to 12", "12", Tag("None", Tone.PLAIN, Icon.TICK), ""),
     ),
-    (ModelRow("mortgage-approval 1.0.0", "3f9a1c77e0b2…", "1,590", "/decisions", THEN),),
+    (
+        ModelRow(
+            "mortgage-approval 1.0.0", "3f9a1c77e0b2…", "promoted", "1,590", "/decisions", THEN
+        ),
+    ),
 )
 EMPTY_OVERVIEW = OverviewPage(
     "An empty ledger", "Nothing has been recorded yet.", Tone.PLAIN, (), (), None, (), ()
@@ -239,6 +243,7 @@ DECISION = DecisionPage(
         Fact("Model", "mortgage-approval 1.0.0"),
     ),
     WhyPanel(
+        "Issued 14 May 2026, 10:02.",
         "The application scored 586 points; 600 were needed.",
         (
             "The loan is 92.5 % of the value of the property; a bankruptcy is on file.",

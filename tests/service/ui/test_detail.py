@@ -62,7 +62,8 @@ MANIFEST: dict[str, JsonValue] = {
 
 
 def test_why_carries_the_explanations_own_sentences() -> None:
-    panel = detail.why(EXPLANATION)
+    panel = detail.why(EXPLANATION, "Issued.")
+    assert panel.standing == "Issued."
     assert panel.summary == EXPLANATION.summary
     assert panel.paragraphs == EXPLANATION.paragraphs
     assert panel.counterfactuals == ("With 80 %: approved.",)

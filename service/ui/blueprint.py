@@ -1,0 +1,255 @@
+"""The addresses of the audit UI. Each view asks one use-case and fills one page.
+
+Every page but the sign-in needs a session; every form carries a token of that session.
+References to people travel in forms only.
+"""
+
+from typing import Final
+
+from flask import Blueprint, Response, g, redirect, request, url_for
+from flask.blueprints import BlueprintSetupState
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.wrappers import Response as AnyResponse
+
+from ledger.entries.identifiers import UUID7_PATTERN
+from ledger.errors import ErasedError, MalformedError, NotFoundError, RefusedError
+from ledger.roles import Permission
+from service.api.routes import runtime
+from service.explaining import NotIssued
+from service.problems import Problem
+from service.reading import Reading
+from service.ui import exports, rendering, session, troubles
+from service.ui.decision_list import DecisionList
+from service.ui.decision_page import Shown
+from service.ui.filters import Filter
+from service.ui.overview import overview as overview_of
+from service.ui.proof import file_name
+from service.ui.session import PURPOSES, Visit
+from service.ui.views import Choice, SignInPage
+
+__all__ = ["blueprint"]
+
+STATIC_SECONDS: Final = 3600  # a browser asks again within the hour whether a file changed
+MAX_TARGET_CHARS: Final = 2_000  # of the address to return to after signing in
+OPEN: Final = frozenset({"ui.sign_in", "ui.static"})
+FILES: Final = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+
+blueprint = Blueprint(
+    "ui", __name__, static_folder="static", static_url_path="/assets", template_folder="templates"
+)
+_csrf = CSRFProtect()
+
+
+@blueprint.record
+def _set_up(state: BlueprintSetupState) -> None:
+    app = state.app
+    # The interfaces authenticate by header and need no token; our forms are checked below.
+    app.config.update(WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_TIME_LIMIT=None)
+    app.config.setdefault("SEND_FILE_MAX_AGE_DEFAULT", STATIC_SECONDS)
+    _csrf.init_app(app)
+    # An unknown address belongs to no blueprint: a browser still gets a page for it.
+    app.register_error_handler(404, _unknown)
+
+
+@blueprint.before_request
+def _admit() -> AnyResponse | None:
+    g.visit = session.current(runtime().api_keys, runtime().clock())
+    if request.method == "POST":
+        _csrf.protect()
+    if g.visit is None and request.endpoint not in OPEN:
+        if not troubles.prefers_pages():
+            raise Problem("unauthenticated", "Sign in, or use the interface under /v1.")
+        wanted = request.full_path.rstrip("?") if request.method == "GET" else "/"
+        return redirect(url_for("ui.sign_in", to=wanted if wanted != "/" else None), 303)
+    return None
+
+
+blueprint.after_request(rendering.guard)
+blueprint.register_error_handler(Exception, troubles.answer)
+
+
+def _unknown(error: NotFound) -> Response:
+    g.visit = session.current(runtime().api_keys, runtime().clock())
+    return troubles.answer(error)
+
+
+@blueprint.errorhandler(CSRFError)
+def _expired_form(error: BadRequest) -> AnyResponse:
+    """A form of an earlier session: sign in again and repeat it."""
+    if not troubles.prefers_pages():
+        return troubles.answer(error)
+    problem = "This form belonged to a session that has ended. Please try again."
+    return _sign_in_page(problem, status=400)
+
+
+@blueprint.route("/sign-in", methods=["GET", "POST"])
+def sign_in() -> AnyResponse:
+    """The sign-in form, or on to where the visitor was going."""
+    if request.method == "POST":
+        return _begin(_target(request.form.get("target", "")))
+    target = _target(request.args.get("to", ""))
+    return redirect(target, 303) if g.visit else _sign_in_page(target=target)
+
+
+def _begin(target: str) -> AnyResponse:
+    key, case = (request.form.get(name, "").strip() for name in ("key", "case"))
+    purpose = request.form.get("purpose", "")
+    try:
+        session.begin(runtime().api_keys, key, purpose, case, runtime().clock())
+    except RefusedError as error:
+        return _sign_in_page(f"Not signed in: {error}.", target=target)
+    return redirect(target, 303)
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> AnyResponse:
+    """End the session."""
+    session.end()
+    return redirect(url_for("ui.sign_in"), 303)
+
+
+@blueprint.get("/")
+def overview() -> Response:
+    """The state of the ledger."""
+    _visit().caller.principal.require(Permission.MODELS_READ)
+    here = url_for("ui.decisions")
+    value = overview_of(runtime(), lambda wanted: wanted.address(here))
+    return rendering.page("overview", value, here="overview")
+
+
+@blueprint.get("/decisions")
+def decisions() -> Response:
+    """Decisions, newest first, narrowed by the filters of the address."""
+    return _list(Filter.read(request.args), request.args.get("trail", ""))
+
+
+@blueprint.get("/decisions.csv")
+def decisions_csv() -> Response:
+    """The same list as CSV."""
+    return _export(Filter.read(request.args), "csv")
+
+
+@blueprint.get("/decisions.json")
+def decisions_json() -> Response:
+    """The same list as JSON."""
+    return _export(Filter.read(request.args), "json")
+
+
+@blueprint.post("/decisions/find")
+def find() -> AnyResponse:
+    """A decision by its id, or the decisions about a person."""
+    wanted = request.form.get("q", "").strip()
+    if not wanted:
+        return redirect(url_for("ui.decisions"), 303)
+    if UUID7_PATTERN.fullmatch(wanted.lower()):
+        return redirect(url_for("ui.decision", decision_id=wanted.lower()), 303)
+    read = Filter.read(request.form, subject=wanted)
+    kind = request.form.get("format", "")
+    if kind:
+        return _export(read, kind)
+    return _list(read, "")
+
+
+@blueprint.get("/decisions/<decision_id>")
+def decision(decision_id: str) -> Response:
+    """One decision: why, proof, history; or what is left of it."""
+    shown = _shown(decision_id)
+    try:
+        return rendering.page(
+            "decision", shown.decision(decision_id), here="decisions", exact=False
+        )
+    except ErasedError:
+        value = shown.erased(decision_id)
+        return rendering.page("erased", value, here="decisions", exact=False, status=410)
+
+
+@blueprint.post("/decisions/<decision_id>/explanation")
+def issue(decision_id: str) -> AnyResponse:
+    """Issue the explanation: from now on it is what the person is told."""
+    caller = _visit().caller
+    caller.principal.require(Permission.EXPLANATIONS_ISSUE)
+    Reading(runtime(), caller).note([decision_id], ("explanation",))
+    runtime().explaining.issue(decision_id, runtime().settings.language)
+    return redirect(url_for("ui.decision", decision_id=decision_id), 303)
+
+
+@blueprint.get("/decisions/<decision_id>/receipt")
+def receipt(decision_id: str) -> Response:
+    """The receipt as a file: a C2SP tlog-proof, which holds no personal data."""
+    _visit().caller.principal.require(Permission.DECISIONS_READ)
+    if not UUID7_PATTERN.fullmatch(decision_id):
+        raise NotFoundError("no decision has this id")
+    text = runtime().logs["decisions"].receipt(decision_id).format()
+    return _file(text, "text/plain; charset=utf-8", file_name(decision_id))
+
+
+@blueprint.get("/decisions/<decision_id>/letter.pdf")
+def letter(decision_id: str) -> Response:
+    """The letter to the person, as it was issued."""
+    caller = _visit().caller
+    caller.principal.require(Permission.DECISIONS_READ)
+    Reading(runtime(), caller).note([decision_id], ("explanation",))
+    try:
+        issued = runtime().explaining.issued(decision_id)
+    except NotIssued as error:
+        raise Problem("not-issued", "None has been issued.") from error
+    if not issued.explanation.automatic_text_allowed:
+        raise Problem("not-explainable", "A check failed, so a person has to write the letter.")
+    body = runtime().reporting.letter_pdf(decision_id, issued)
+    return _file(body, "application/pdf", f"explanation-{decision_id}.pdf", how="inline")
+
+
+def _list(wanted: Filter, trail: str) -> Response:
+    value = DecisionList(runtime(), _visit().caller).page(
+        wanted,
+        trail,
+        lambda name: url_for(f"ui.{name}"),
+        lambda decision_id: url_for("ui.decision", decision_id=decision_id),
+    )
+    exact = not wanted.narrows and not wanted.cursor
+    return rendering.page("decisions", value, here="decisions", exact=exact)
+
+
+def _export(wanted: Filter, kind: str) -> Response:
+    if kind not in FILES:
+        raise MalformedError("csv or json", member="format")
+    rows, total = DecisionList(runtime(), _visit().caller).export(wanted)
+    text = exports.as_csv(rows) if kind == "csv" else exports.as_json(rows, total)
+    return _file(text, FILES[kind], f"decisions.{kind}")
+
+
+def _shown(decision_id: str) -> Shown:
+    return Shown(
+        runtime(),
+        _visit().caller,
+        receipt=url_for("ui.receipt", decision_id=decision_id),
+        letter=url_for("ui.letter", decision_id=decision_id),
+        issue=url_for("ui.issue", decision_id=decision_id),
+    )
+
+
+def _sign_in_page(problem: str = "", *, target: str = "/", status: int = 200) -> Response:
+    purposes = tuple(Choice(code, label) for code, label in PURPOSES.items())
+    value = SignInPage(purposes, target, case=request.form.get("case", "")[:64], problem=problem)
+    return rendering.page("sign_in", value, status=403 if problem and status == 200 else status)
+
+
+def _file(body: str | bytes, media_type: str, name: str, how: str = "attachment") -> Response:
+    response = Response(body, content_type=media_type)
+    response.headers["Content-Disposition"] = f'{how}; filename="{name}"'
+    return response
+
+
+def _target(wanted: str) -> str:
+    """An address of our own to go on to; anything else leads to the overview."""
+    own = wanted.startswith("/") and not wanted.startswith(("//", "/\\", "/sign-"))
+    plain = own and wanted.isprintable() and len(wanted) <= MAX_TARGET_CHARS
+    return wanted if plain else url_for("ui.overview")
+
+
+def _visit() -> Visit:
+    found = g.visit
+    if not isinstance(found, Visit):
+        raise TypeError("no session was asked for")
+    return found

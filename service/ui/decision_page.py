@@ -1,0 +1,164 @@
+"""The page of one decision, and what is left of one that was erased.
+
+The access log writes first (`Reading`), then the vault opens, then the page is made.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from explain.errors import ExplainError
+from ledger import entries
+from ledger.entries import Entry
+from ledger.operate.decisions import DecisionView
+from ledger.roles import Permission
+from service.explaining import NotIssued
+from service.reading import EVERYTHING, Caller, Reading
+from service.runtime import Runtime
+from service.ui import detail, proof, wording
+from service.ui.listing import Scale
+from service.ui.views import DecisionPage, ErasedPage, Fact, InputRow, ProofPanel, WhyPanel
+
+if TYPE_CHECKING:
+    from explain.explanation import Explanation
+
+ROLES: Final = {
+    "advisory": "as advice to a person",
+    "determinative": "with a person who relied on it",
+    "sole": "without a person",
+}
+"""What `decision_role` of the context says, in words."""
+
+
+class Shown:
+    """One decision, for one caller.
+
+    `receipt`, `letter` and `issue` are the addresses of those things of this decision.
+    """
+
+    def __init__(
+        self, runtime: Runtime, caller: Caller, *, receipt: str, letter: str, issue: str
+    ) -> None:
+        self._runtime = runtime
+        self._caller = caller
+        self._receipt = receipt
+        self._letter = letter
+        self._issue = issue
+
+    def decision(self, decision_id: str) -> DecisionPage:
+        """Return the page.
+
+        Raises:
+            PermissionRefused: the caller may not read decisions.
+            NotFoundError, ErasedError: it never was here, or is gone.
+            VerificationError: what is stored is not what was logged.
+        """
+        self._caller.principal.require(Permission.DECISIONS_READ)
+        reading = Reading(self._runtime, self._caller)
+        reading.note([decision_id], (*EVERYTHING, "explanation"))
+        view = self._runtime.decisions.read(decision_id)
+        model, policy = self._runtime.explaining.versions(view)
+        scale = Scale.of(model.manifest, policy.manifest)
+        explained, panel, letter = self._why(decision_id)
+        outcome, margin = view.payload.outcome, view.payload.margin
+        may_issue = self._caller.principal.may(Permission.EXPLANATIONS_ISSUE)
+        return DecisionPage(
+            id=view.id,
+            short_id=wording.short_id(view.id),
+            headline=scale.headline(outcome, margin),
+            subline=_subline(view, scale.model),
+            outcome=scale.tag(outcome),
+            scores=_scores(explained, scale, margin),
+            why=panel if isinstance(panel, WhyPanel) else None,
+            why_missing=panel if isinstance(panel, str) else "",
+            inputs=_inputs(view, model.manifest, explained),
+            timeline=detail.timeline(self._runtime.decisions.history(decision_id)),
+            provenance=detail.provenance(
+                model.manifest, model.digest, policy.digest, f"{policy.name}, {policy.version}"
+            ),
+            proof=proof.panel(
+                view.receipt,
+                self._runtime.verifier_keys["decisions"],
+                record_id=view.id,
+                href=self._receipt,
+                openings=self._runtime.decisions.openings(decision_id),
+            ),
+            letter=letter,
+            issue=self._issue if may_issue and explained and not letter else "",
+        )
+
+    def erased(self, decision_id: str) -> ErasedPage:
+        """Return what is left: entries of the log, which hold no personal data, and a proof."""
+        history = self._runtime.decisions.history(decision_id)
+        return ErasedPage(
+            id=decision_id,
+            short_id=wording.short_id(decision_id),
+            text=_erased(history),
+            timeline=detail.timeline(history),
+            proof=self._proof(decision_id),
+        )
+
+    def _why(self, decision_id: str) -> "tuple[Explanation | None, WhyPanel | str, str]":
+        """The explanation, its panel or why there is none, and the letter's address if issued."""
+        explaining = self._runtime.explaining
+        try:
+            issued = explaining.issued(decision_id)
+            explained, at = issued.explanation, issued.at
+        except NotIssued:
+            try:
+                language = self._runtime.settings.language
+                explained, at = explaining.explain(decision_id, language), None
+            except ExplainError as error:
+                return (
+                    None,
+                    f"This decision cannot be explained from what is recorded: {error}.",
+                    "",
+                )
+        if at is None:
+            return explained, detail.why(explained, "Worked out now; not issued to the person"), ""
+        panel = detail.why(explained, f"Issued {wording.minute(at)}")
+        return explained, panel, self._letter if explained.automatic_text_allowed else ""
+
+    def _proof(self, decision_id: str) -> ProofPanel:
+        return proof.panel(
+            self._runtime.logs["decisions"].receipt(decision_id),
+            self._runtime.verifier_keys["decisions"],
+            record_id=decision_id,
+            href=self._receipt,
+        )
+
+
+def _subline(view: DecisionView, model: str) -> str:
+    role = view.payload.context.get("decision_role")
+    words = ROLES.get(role, "") if isinstance(role, str) else ""
+    decided = f"Decided {wording.second(view.payload.decided_at)} by {model}"
+    return f"{decided}, {words}." if words else f"{decided}."
+
+
+def _scores(explained: "Explanation | None", scale: Scale, margin: int) -> tuple[Fact, ...]:
+    scores = [Fact("Score", scale.score(margin)), Fact("To the limit", scale.distance(margin))]
+    if explained:
+        points = explained.points
+        scores = [
+            Fact("Score", points.score_text),
+            Fact("Limit", points.limit_text),
+            Fact("Average of the reference group", points.reference_text),
+        ]
+    return tuple(fact for fact in (*scores, Fact("Model", scale.model)) if fact.text)
+
+
+def _inputs(
+    view: DecisionView, manifest: detail.Manifest, explained: "Explanation | None"
+) -> tuple[InputRow, ...]:
+    if set(view.payload.input) == {"input_hash"}:
+        return ()
+    return detail.inputs(manifest, view.payload.input, explained)
+
+
+def _erased(history: Sequence[Entry]) -> str:
+    for entry in reversed(history):
+        if isinstance(entry.body, entries.Erased):
+            return f"The payload of this decision was erased on {wording.day(entry.at)}."
+        if isinstance(entry.body, entries.Expired):
+            day = wording.day(entry.at)
+            return f"The payload of this decision was erased on {day}, at the end of its time."
+    return "The payload of this decision was erased: its key has been destroyed."

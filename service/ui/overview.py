@@ -1,0 +1,199 @@
+"""The overview: counts that name nobody, and what needs attention.
+
+Nothing here opens a record, so nothing is noted on the access log.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from ledger.operate.decisions import DecisionQuery, Page
+from ledger.operate.registry import ModelVersion, PolicyVersion
+from ledger.verify.completeness import SourceReport
+from service.runtime import Runtime
+from service.ui import drawing, wording
+from service.ui.filters import Filter
+from service.ui.views import (
+    Fact,
+    Icon,
+    ModelRow,
+    Moment,
+    MonthRow,
+    Months,
+    Notice,
+    OverviewPage,
+    SourceRow,
+    Tag,
+    Tone,
+)
+
+MONTHS: Final = 12  # rows of the chart: a year's rhythm
+RANGES_TOLD: Final = 5  # missing ranges named per source; the log holds them all
+SUSPENDED: Final = "suspended"
+
+Address = Callable[[Filter], str]
+"""The address of the decision list under a filter."""
+
+
+def overview(runtime: Runtime, address: Address) -> OverviewPage:
+    """Return the state of the ledger as this server has it now."""
+    everything = runtime.decisions.find(DecisionQuery(limit=1))
+    sources = runtime.sources.reports()
+    models = runtime.registry.models()
+    entries, reads = runtime.logs["decisions"].size(), runtime.logs["access"].size()
+    notices = (*_gap_notices(sources), *_model_notices(models))
+    return OverviewPage(
+        verdict=f"{wording.counted(entries, 'entry', 'entries')} under a signed checkpoint",
+        detail="The checkpoint covers every entry that this server has acknowledged. It cannot "
+        "vouch for itself: the offline verifier checks it from outside.",
+        tone=Tone.CAUTION if notices else Tone.FAVOURABLE,
+        facts=_facts(everything, reads),
+        notices=notices,
+        months=_months(runtime, everything, address) if everything.rows else None,
+        sources=tuple(_source(report) for report in sources),
+        models=_models(runtime, models, everything, address),
+    )
+
+
+def _facts(everything: Page, reads: int) -> tuple[Fact, ...]:
+    newest = [Fact("Last decision", wording.minute(row.decided_at)) for row in everything.rows]
+    return (
+        Fact("Decisions", wording.number(everything.total)),
+        *newest,
+        Fact("Entries of the access log", wording.number(reads)),
+    )
+
+
+def _months(runtime: Runtime, everything: Page, address: Address) -> Months:
+    sides = tones(runtime.registry.policies())
+    outcomes = [outcome for outcome, _ in everything.facets.outcome]
+    counted: list[tuple[date, dict[str, int]]] = []
+    for first in _last_months(everything.rows[0].decided_at):
+        query = DecisionQuery(since=_midnight(first), until=_midnight(_next(first)), limit=1)
+        counted.append((first, dict(runtime.decisions.find(query).facets.outcome)))
+    while not counted[0][1]:
+        counted.pop(0)
+    most = max(sum(counts.values()) for _, counts in counted)
+    rows = []
+    for first, counts in reversed(counted):
+        parts = [(counts.get(outcome, 0), sides.get(outcome, Tone.CAUTION)) for outcome in outcomes]
+        span = Filter(since=first, until=_next(first) - timedelta(days=1))
+        rows.append(
+            MonthRow(
+                month=wording.month(first),
+                href=address(span),
+                segments=drawing.stack(parts, most),
+                counts=tuple(wording.number(count) for count, _ in parts),
+                total=wording.number(sum(counts.values())),
+            )
+        )
+    shown = sum(sum(counts.values()) for _, counts in counted)
+    months = wording.counted(len(rows), "month", "months")
+    return Months(
+        outcomes=tuple(Tag(wording.words(o), sides.get(o, Tone.CAUTION)) for o in outcomes),
+        rows=tuple(rows),
+        summary=f"{wording.counted(shown, 'decision', 'decisions')} in {months}, newest first.",
+    )
+
+
+def tones(policies: tuple[PolicyVersion, ...]) -> dict[str, Tone]:
+    """Return the tone of every outcome that a policy calls passed or failed."""
+    found: dict[str, Tone] = {}
+    for policy in policies:
+        outcomes = policy.manifest.get("outcomes")
+        sides = outcomes if isinstance(outcomes, Mapping) else {}
+        found[str(sides.get("pass"))] = Tone.FAVOURABLE
+        found[str(sides.get("fail"))] = Tone.ADVERSE
+    return found
+
+
+def _source(report: SourceReport) -> SourceRow:
+    missing = sum(gap.last - gap.first + 1 for gap in report.gaps)
+    ranges = [
+        wording.number(gap.first)
+        if gap.first == gap.last
+        else f"{wording.number(gap.first)} to {wording.number(gap.last)}"
+        for gap in report.gaps[:RANGES_TOLD]
+    ]
+    more = len(report.gaps) - len(ranges)
+    if more:
+        ranges.append(f"and {wording.counted(more, 'range more', 'ranges more')}")
+    first, last = report.first, report.last
+    return SourceRow(
+        name=report.source,
+        counters=""
+        if first is None or last is None
+        else f"{wording.number(first)} to {wording.number(last)}",
+        received=wording.number(report.recorded),
+        gaps=Tag(f"{wording.number(missing)} missing", Tone.CAUTION, Icon.HOURGLASS)
+        if missing
+        else Tag("None", Tone.PLAIN, Icon.TICK),
+        missing=", ".join(ranges),
+    )
+
+
+def _gap_notices(sources: tuple[SourceReport, ...]) -> tuple[Notice, ...]:
+    notices = []
+    for report in sources:
+        missing = sum(g.last - g.first + 1 for g in report.gaps if g.reason is None)
+        if missing:
+            count = wording.counted(missing, "prediction", "predictions")
+            notices.append(
+                Notice(
+                    title=f"{count} of {report.source} never arrived",
+                    text="The source counted them and gave no reason. Ask its operator.",
+                    tone=Tone.CAUTION,
+                )
+            )
+    return tuple(notices)
+
+
+def _model_notices(models: tuple[ModelVersion, ...]) -> tuple[Notice, ...]:
+    return tuple(
+        Notice(
+            title=f"{model.name} {model.version} is suspended",
+            text="New decisions by it are refused; recorded ones stay readable.",
+            tone=Tone.CAUTION,
+        )
+        for model in models
+        if model.status == SUSPENDED
+    )
+
+
+def _models(
+    runtime: Runtime, models: tuple[ModelVersion, ...], everything: Page, address: Address
+) -> tuple[ModelRow, ...]:
+    counts = dict(everything.facets.model)
+    rows = []
+    for model in sorted(models, key=lambda model: -counts.get(model.digest, 0)):
+        newest = runtime.decisions.find(DecisionQuery(model=model.digest, limit=1)).rows
+        last = newest[0].decided_at if newest else None
+        rows.append(
+            ModelRow(
+                name=f"{model.name} {model.version}",
+                digest=wording.short_digest(model.digest),
+                status=wording.words(model.status),
+                decisions=wording.number(counts.get(model.digest, 0)),
+                href=address(Filter(model=model.digest)),
+                last=Moment(wording.minute(last), wording.iso(last)) if last else None,
+            )
+        )
+    return tuple(rows)
+
+
+def _last_months(newest: datetime) -> list[date]:
+    """The first days of the months up to and with the newest decision's, oldest first."""
+    month = newest.astimezone(UTC).date().replace(day=1)
+    months = [month]
+    while len(months) < MONTHS:
+        month = (month - timedelta(days=1)).replace(day=1)
+        months.append(month)
+    return months[::-1]
+
+
+def _next(first: date) -> date:
+    return (first + timedelta(days=32)).replace(day=1)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
