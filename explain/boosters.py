@@ -5,6 +5,7 @@ second, and most of what this package does needs no model. Rows go in as plain f
 arrays on one thread, which keeps margins bit-identical whatever the batch.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,15 @@ from explain.predictor import Rows
 
 __all__ = ["BoosterContributions", "XGBoostPredictor", "library_version"]
 
+_VERSION = re.compile(r"\d+")  # a pre-release, 3.5.0rc1, counts as its release
+
 
 def library_version() -> tuple[int, int, int]:
     """Return the version of the xgboost that reads models here."""
     import xgboost
 
-    major, minor, patch = (int(part) for part in xgboost.__version__.split(".")[:3])
-    return major, minor, patch
+    major, minor, patch = _VERSION.findall(xgboost.__version__)[:3]
+    return int(major), int(minor), int(patch)
 
 
 class XGBoostPredictor:

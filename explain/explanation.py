@@ -49,7 +49,8 @@ class Reason:
     """One group of features that moved the score, in words.
 
     `feature` is the member of the group with the largest push and supplies the label
-    and the values; `features` are all members; `contribution` is their signed sum.
+    and the values; `features` are all members; `contribution` is their signed sum. `code`
+    is empty for a group that counted in favour: reason codes name what counted against.
     """
 
     code: str

@@ -27,7 +27,10 @@ NOISE = 1_000  # units; closer than this, another seed or library could swap two
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One group's signed sum, in units; `leading` is its member with the largest push."""
+    """One group's signed sum, in units; `leading` is its member with the largest push.
+
+    `code` is empty unless the group counted against: "net worth low" is no code of a help.
+    """
 
     group: str
     code: str
@@ -113,8 +116,9 @@ def _grouped(
         towards = 1 if amount > 0 else -1
         leading = max(members, key=lambda feature: attribution.value(feature.name) * towards)
         adverse = amount * sign < 0
-        given = leading.name not in missing or not adverse
-        code = leading.reason if given else _missing_code(leading)
+        code = ""
+        if adverse:
+            code = _missing_code(leading) if leading.name in missing else leading.reason
         names = tuple(feature.name for feature in members)
         pushes.append(Push(group, code, leading.name, names, amount))
     return pushes

@@ -49,7 +49,7 @@ def codes(ranking: Ranking) -> list[str]:
 def test_adverse_groups_are_ranked_and_the_fifth_is_recorded() -> None:
     ranking = ranked(-10_000, -50_000, 70_000, -30_000, -40_000, -20_000)
     assert codes(ranking) == ["F2", "F5", "F4", "F6"]
-    assert [push.code for push in ranking.helped] == ["F3"]
+    assert [(push.group, push.code) for push in ranking.helped] == [("f3", "")]
     assert [(left.push.code, left.why) for left in ranking.left] == [("F1", "beyond_limit")]
     assert ranking.stable
 
@@ -79,7 +79,7 @@ def test_groups_are_summed_with_their_signs_before_ranking() -> None:
 def test_where_lower_is_favourable_the_signs_turn() -> None:
     ranking = ranked(10_000, -50_000, 0, 0, 0, 0, favourable="lower")
     assert codes(ranking) == ["F1"]
-    assert [push.code for push in ranking.helped] == ["F2"]
+    assert [push.group for push in ranking.helped] == ["f2"]
 
 
 def test_a_protected_reason_blocks_and_stays() -> None:
