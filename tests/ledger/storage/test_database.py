@@ -1,0 +1,139 @@
+"""Opening, migrating and translating errors, on both databases."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import alembic.autogenerate
+import alembic.migration
+import pytest
+from sqlalchemy import Engine, MetaData, inspect, text
+from sqlalchemy.exc import InvalidRequestError
+
+from ledger.errors import ConflictError, LedgerError, PushbackError
+from ledger.storage import models
+from ledger.storage.database import (
+    Schema,
+    migrate,
+    open_database,
+    private_directory,
+    reading,
+    translated,
+    writing,
+)
+
+METADATA = {Schema.LEDGER: models.ledger, Schema.VAULT: models.vault}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    url = f"sqlite:///{tmp_path}/new/one.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+    opened = open_database(url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.mark.parametrize("schema", Schema)
+def test_migrations_lead_from_nothing_to_the_models(engine: Engine, schema: Schema) -> None:
+    migrate(engine, schema)
+    assert differences(engine, METADATA[schema]) == []
+    tables = set(inspect(engine).get_table_names())
+    assert tables == {*METADATA[schema].tables, "alembic_version"}
+
+
+def test_migrating_again_changes_nothing(engine: Engine) -> None:
+    migrate(engine, Schema.LEDGER)
+    with writing(engine) as connection:
+        connection.execute(text("INSERT INTO log (id, origin) VALUES (1, 'o')"))
+    migrate(engine, Schema.LEDGER)
+    with reading(engine) as connection:
+        assert connection.scalar(text("SELECT count(*) FROM log")) == 1
+
+
+def differences(engine: Engine, metadata: MetaData) -> list[object]:
+    with engine.connect() as connection:
+        context = alembic.migration.MigrationContext.configure(connection)
+        return list(alembic.autogenerate.compare_metadata(context, metadata))
+
+
+def test_a_failed_write_leaves_nothing(engine: Engine) -> None:
+    migrate(engine, Schema.LEDGER)
+    with pytest.raises(ZeroDivisionError), writing(engine) as connection:
+        connection.execute(text("INSERT INTO log (id, origin) VALUES (1, 'o')"))
+        raise ZeroDivisionError
+    with reading(engine) as connection:
+        assert connection.scalar(text("SELECT count(*) FROM log")) == 0
+
+
+def test_a_read_is_of_one_moment(engine: Engine) -> None:
+    migrate(engine, Schema.LEDGER)
+    with reading(engine) as connection:
+        assert connection.scalar(text("SELECT count(*) FROM log")) == 0
+        with writing(engine) as other:
+            other.execute(text("INSERT INTO log (id, origin) VALUES (1, 'o')"))
+        assert connection.scalar(text("SELECT count(*) FROM log")) == 0
+
+
+def test_errors_of_the_database_become_ours(engine: Engine) -> None:
+    migrate(engine, Schema.LEDGER)
+    with pytest.raises(ConflictError), writing(engine) as connection:
+        connection.execute(text("INSERT INTO log_head (log_id, size) VALUES (7, 1)"))
+    with pytest.raises(LedgerError), reading(engine) as connection:
+        connection.execute(text("SELECT * FROM there_is_no_such_table"))
+    with pytest.raises(LedgerError), translated():
+        raise InvalidRequestError
+
+
+def test_an_error_quotes_no_values(engine: Engine) -> None:
+    migrate(engine, Schema.LEDGER)
+    statement = text("INSERT INTO log_head (log_id, size) VALUES (7, :size)")
+    with pytest.raises(ConflictError) as raised, writing(engine) as connection:
+        connection.execute(statement, {"size": 123_456})
+    assert "123456" not in f"{raised.value} {raised.value.__cause__}"
+
+
+@pytest.mark.postgres
+def test_a_database_that_is_away_asks_for_patience(postgres_url: str) -> None:
+    engine = open_database(f"{postgres_url}_gone")
+    with pytest.raises(PushbackError) as raised, reading(engine):
+        pass
+    assert raised.value.retry_after > 0
+    engine.dispose()
+
+
+def test_sqlite_is_durable_fenced_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "ledger.db"
+    engine = open_database(f"sqlite:///{path}")
+    with reading(engine) as connection:
+        pragmas = {
+            name: connection.scalar(text(f"PRAGMA {name}"))
+            for name in ("journal_mode", "synchronous", "foreign_keys", "recursive_triggers")
+        }
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,  # FULL
+        "foreign_keys": 1,
+        "recursive_triggers": 1,
+    }
+    migrate(engine, Schema.LEDGER)
+    files = sorted(path.parent.iterdir())
+    assert len(files) == 3
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    for directory in (path.parent, path.parent.parent):
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    engine.dispose()
+
+
+def test_directories_that_are_there_keep_their_mode(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir(mode=0o755)
+    private_directory(tmp_path / "open" / "closed")
+    assert stat.S_IMODE((tmp_path / "open").stat().st_mode) == 0o755
+    assert stat.S_IMODE((tmp_path / "open" / "closed").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/x"])
+def test_other_databases_are_refused(url: str) -> None:
+    with pytest.raises(LedgerError):
+        open_database(url)
