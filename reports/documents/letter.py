@@ -116,8 +116,12 @@ class LetterDecision:
 
 @dataclass(frozen=True, slots=True)
 class InputUsed:
-    """One item of information that the model was given, and where it came from."""
+    """One item of information that the model was given, and where it came from.
 
+    `feature` is its name in the model; the explanation's contribution has the same.
+    """
+
+    feature: str
     label: str
     value_text: str
     source: str
@@ -148,7 +152,8 @@ class SubjectLetter:
 
     `inputs` are all values that the model was given, in the order of the model's features.
     `proof` and `evidence` are the names of the attached files that the reader can check, ""
-    if none. `language` of the letter is the explanation's.
+    if none; `recipients` and `retention` are sentences, "" if there is nothing to say. The
+    letter's language is the explanation's.
 
     Raises:
         DocumentError: a text that cannot be printed; a party that a regime requires is
@@ -165,6 +170,8 @@ class SubjectLetter:
     place: LedgerPlace
     proof: str = ""
     evidence: str = ""
+    recipients: str = ""
+    retention: str = ""
 
     def __post_init__(self) -> None:
         """Hold what the law and the reader rely on."""

@@ -1,0 +1,244 @@
+"""What the audit report's template lays out: rates, intervals, charts and the summary.
+
+Pure. Each figure is derived once, here, from the report's counts, and is text afterwards.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from reports.charts import Bar, bars
+from reports.columns import Column, ColumnWords, columns
+from reports.documents.audit_report import AuditReport, FairnessTable, Recomputation
+from reports.formatting import NOTHING, Formatting
+from reports.proportions import rate, ratio, wilson_interval
+
+__all__ = ["Figure", "GroupRow", "GroupTable", "MonthRow", "ReportView", "view_report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of the first page, and what it counts."""
+
+    value: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MonthRow:
+    """One month of the table of volumes."""
+
+    month: str
+    decisions: str
+    approved: str
+    declined: str
+    rate: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """One group of a fairness table."""
+
+    group: str
+    decisions: str
+    approved: str
+    rate: str
+    interval: str
+    ratio: str
+    reference: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTable:
+    """A fairness table with its rates."""
+
+    trait: str
+    source: str
+    reference: str
+    rows: tuple[GroupRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """Everything that a template of the report needs beside the report itself."""
+
+    title: str
+    period: str
+    figures: tuple[Figure, ...]
+    summary: tuple[str, ...]
+    months: tuple[MonthRow, ...]
+    total: MonthRow
+    volumes: str
+    weights: str
+    groups: tuple[GroupTable, ...]
+    reason_rates: tuple[str, ...]
+
+
+def view_report(report: AuditReport, write: Formatting) -> ReportView:
+    """Return what the template lays out.
+
+    Raises:
+        DocumentError: a figure that cannot be drawn.
+    """
+    months = tuple(
+        _month_row(write.month(month.first), month.decisions, month.approved, write)
+        for month in report.months
+    )
+    return ReportView(
+        title=f"Audit report: {report.card.name} {report.card.version}",
+        period=f"{write.day(report.since)} to {write.day(report.until)}",
+        figures=_figures(report, write),
+        summary=_summary(report, write),
+        months=months,
+        total=_month_row("Whole period", report.decisions, report.approved, write),
+        volumes=_volumes(report, write),
+        weights=_weights(report, write),
+        groups=tuple(_group_table(table, write) for table in report.fairness),
+        reason_rates=tuple(
+            write.percent(rate(reason.count, report.declined)) for reason in report.reasons
+        ),
+    )
+
+
+def _month_row(name: str, decisions: int, approved: int, write: Formatting) -> MonthRow:
+    return MonthRow(
+        month=name,
+        decisions=write.count(decisions),
+        approved=write.count(approved),
+        declined=write.count(decisions - approved),
+        rate=write.percent(rate(approved, decisions)),
+    )
+
+
+def _figures(report: AuditReport, write: Formatting) -> tuple[Figure, ...]:
+    check, again = report.verification, report.recomputation
+    return (
+        Figure(write.count(report.decisions), "decisions in the period"),
+        Figure(write.percent(rate(report.approved, report.decisions)), "of them approved"),
+        Figure(write.count(check.last - check.first + 1), "log entries verified"),
+        Figure(
+            f"{write.count(again.matched)} of {write.count(again.sample)}",
+            "sampled decisions reproduced",
+        ),
+    )
+
+
+def _summary(report: AuditReport, write: Formatting) -> tuple[str, ...]:
+    check = report.verification
+    missing = sum(source.missing for source in check.sources)
+    sources = _counted(write, len(check.sources), "source")
+    entries = _counted(write, check.last - check.first + 1, "entry", "entries")
+    kept = (
+        f"The log was verified from the bytes of {entries}: "
+        f"{_counted(write, check.findings, 'finding')}. "
+        f"The counters of {sources} show "
+        f"{_counted(write, missing, 'missing number')}."
+    )
+    said = (
+        f"The model decided {_counted(write, report.decisions, 'application')}; "
+        f"{write.count(report.approved)} were approved "
+        f"({write.percent(rate(report.approved, report.decisions))})."
+    )
+    return (
+        said,
+        kept,
+        _recomputed(report.recomputation, write),
+        *_fairness(report, write),
+        _open(report, write),
+    )
+
+
+def _recomputed(again: Recomputation, write: Formatting) -> str:
+    return (
+        f"Of {_counted(write, again.population, 'decision')}, {write.count(again.sample)} drawn at "
+        f"random were computed again on the archived model; {write.count(again.matched)} gave the "
+        f"recorded score and contributions within the tolerance."
+    )
+
+
+def _fairness(report: AuditReport, write: Formatting) -> tuple[str, ...]:
+    """Say for each trait which group's rate is furthest below the reference group's."""
+    said = []
+    for table in report.fairness:
+        base = next(group for group in table.groups if group.group == table.reference)
+        ratios = [
+            (found, group.group)
+            for group in table.groups
+            if group.group != table.reference
+            and (found := ratio(group.approved, group.decisions, base.approved, base.decisions))
+            is not None
+        ]
+        if ratios:
+            lowest, name = min(ratios)
+            said.append(
+                f"By {table.trait.lower()}, the lowest approval rate relative to "
+                f"“{table.reference}” is that of “{name}”: {write.ratio(lowest)} "
+                f"({'under' if lowest < Fraction(4, 5) else 'not under'} four fifths)."
+            )
+    return tuple(said)
+
+
+def _open(report: AuditReport, write: Formatting) -> str:
+    if not report.findings:
+        return "This report lists no findings."
+    return f"This report lists {_counted(write, len(report.findings), 'finding')}; see section 8."
+
+
+def _counted(write: Formatting, count: int, one: str, many: str = "") -> str:
+    if not count:
+        return f"no {many or one + 's'}"
+    return f"{write.count(count)} {one if count == 1 else many or one + 's'}"
+
+
+def _volumes(report: AuditReport, write: Formatting) -> str:
+    several = len({month.first.year for month in report.months}) > 1
+    shown = [
+        Column(
+            write.short_month(month.first) + (f" {month.first.year}" if several else ""),
+            month.decisions,
+            month.approved,
+            write.count(month.decisions),
+            write.percent(rate(month.approved, month.decisions)),
+        )
+        for month in report.months
+    ]
+    none, half, every = (
+        write.percent(share) for share in (Fraction(0), Fraction(1, 2), Fraction(1))
+    )
+    words = ColumnWords("Decisions", "Approval rate", "approved", "declined", (none, half, every))
+    return columns(shown, words, chart_id="volumes", title="Decisions and approval rate by month")
+
+
+def _weights(report: AuditReport, write: Formatting) -> str:
+    if not report.weights:
+        return ""
+    shown = [
+        Bar(weight.label, weight.points, write.decimal(weight.points, 1))
+        for weight in report.weights
+    ]
+    title = "How far each item moves the score on average, in points"
+    return bars(shown, chart_id="weights", title=title)
+
+
+def _group_table(table: FairnessTable, write: Formatting) -> GroupTable:
+    base = next(group for group in table.groups if group.group == table.reference)
+    rows = []
+    for group in table.groups:
+        interval = wilson_interval(group.approved, group.decisions)
+        ends = (
+            f"{write.percent(Fraction(interval.low))} to {write.percent(Fraction(interval.high))}"
+            if interval
+            else NOTHING
+        )
+        own = ratio(group.approved, group.decisions, base.approved, base.decisions)
+        rows.append(
+            GroupRow(
+                group=group.group,
+                decisions=write.count(group.decisions),
+                approved=write.count(group.approved),
+                rate=write.percent(rate(group.approved, group.decisions)),
+                interval=ends,
+                ratio=write.ratio(own),
+                reference=group.group == table.reference,
+            )
+        )
+    return GroupTable(table.trait, table.source, table.reference, tuple(rows))
