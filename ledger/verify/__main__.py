@@ -188,8 +188,8 @@ def _print(outcome: _Outcome, *, as_json: bool) -> None:
         document["meaning"] = report.MEANING
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
     else:
-        lines = (_plain(line) for line in (*outcome.lines, "", report.MEANING))
-        sys.stdout.write("\n".join(lines).strip("\n") + "\n")
+        said = "\n".join(map(_plain, outcome.lines)).strip("\n")
+        sys.stdout.write(f"{said}\n\n{report.MEANING}\n")
 
 
 def _plain(text: str) -> str:

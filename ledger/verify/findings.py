@@ -8,6 +8,8 @@ from enum import StrEnum
 
 MAX_FINDINGS = 1_000  # kept one by one; a log rewritten from the start would give millions
 
+_RUN = " (this of the first; the like of all up to the last)"
+
 
 class Code(StrEnum):
     """What kind of disagreement a finding is."""
@@ -52,7 +54,7 @@ class Finding:
             return f"the log: {self.detail}"
         if self.last is None or self.last == self.index:
             return f"entry {self.index}: {self.detail}"
-        return f"entries {self.index} to {self.last}; of the first: {self.detail}"
+        return f"entries {self.index} to {self.last}: {self.detail}"
 
 
 class Findings:
@@ -69,7 +71,9 @@ class Findings:
         if newest is not None and index is not None:
             run = self._kept[newest]
             if run.index is not None and index == (run.index if run.last is None else run.last) + 1:
-                self._kept[newest] = replace(run, last=index if last is None else last)
+                detail = run.detail.removesuffix(_RUN) + _RUN
+                end = index if last is None else last
+                self._kept[newest] = replace(run, detail=detail, last=end)
                 return
         if len(self._kept) >= MAX_FINDINGS:
             self.omitted += 1
@@ -78,9 +82,10 @@ class Findings:
         self._kept.append(Finding(code, index, detail, last))
 
     def sorted(self) -> tuple[Finding, ...]:
-        """The findings by entry; those about the log as a whole come last."""
+        """The findings by entry; what only says "somewhere", or is of the whole log, comes last."""
 
-        def place(finding: Finding) -> tuple[bool, int, str]:
-            return finding.index is None, finding.index or 0, finding.code
+        def place(finding: Finding) -> tuple[bool, bool, int, str]:
+            vague = finding.code is Code.ROOT_DIFFERS
+            return finding.index is None, vague, finding.index or 0, finding.code
 
         return tuple(sorted(self._kept, key=place))

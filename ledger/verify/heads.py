@@ -134,11 +134,9 @@ class Heads:
 
     def _root_differs(self) -> None:
         first = self._differ[0]
-        detail = (
-            f"the signed checkpoint of size {first} has another root than the stored bytes give"
-        )
+        detail = f"the signed checkpoint of size {first} has another root than these bytes give"
         if self._fits:
-            detail += f"; the checkpoint of size {self._fits} still fits"
+            detail += f", that of size {self._fits} still fits: the first difference is in between"
         self._findings.add(Code.ROOT_DIFFERS, self._fits, detail, first - 1)
 
 

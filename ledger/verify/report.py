@@ -18,7 +18,7 @@ MEANING = (
     "signed; it does not prove that what was logged is true, fair or lawful, or that everything "
     "was logged."
 )
-NOT_CHECKED = ("sealed payloads: not checked here; they need the operator's keys",)
+NOT_CHECKED = ("sealed payloads: they need the operator's keys",)
 NOT_CHECKED_TAIL = (
     "whether the newest entries were cut off together with their checkpoints: that takes a "
     "checkpoint kept elsewhere (--checkpoint)"

@@ -264,7 +264,10 @@ def test_an_inserted_entry_moves_all_after_it(write: Write) -> None:
     result = write(Liar(log(), dict(enumerate(lie[:SIZE])), hashed=log()))
     runs = [finding for finding in result.findings if finding.code is Code.SEQ_WRONG]
     assert [(run.index, run.last) for run in runs] == [(300, 599)]
-    assert str(runs[0]).startswith("entries 300 to 599; of the first: ")
+    assert str(runs[0]) == (
+        "entries 300 to 599: its own bytes say that it is entry 10 "
+        "(this of the first; the like of all up to the last)"
+    )
     assert (Code.TILE_DIFFERS, 300) in found(result)
 
 

@@ -66,7 +66,7 @@ def test_a_log_that_is_fine(run: Any, tmp_path: Path) -> None:
         assert status == 0
         assert f"Log         {ORIGIN}\nEntries     20 (19 decision, 1 log_created)" in text
         assert "RESULT: fine" in text
-        assert "sealed payloads: not checked here; they need the operator's keys" in text
+        assert "Not checked\n  - sealed payloads: they need the operator's keys" in text
         assert "cut off together with their checkpoints" in text
         assert text.endswith(report.MEANING + "\n")
 
@@ -120,7 +120,7 @@ def test_a_checkpoint_kept_elsewhere(run: Any, tmp_path: Path) -> None:
     assert run(cut)[0] == 0
     status, text = run(cut, "--checkpoint", kept)
     assert status == 1
-    assert "entries 18 to 19; of the first: missing" in text
+    assert "entries 18 to 19: missing" in text
     status, text = run(Liar(entries(20)).sqlite(tmp_path / "y.db"), "--checkpoint", kept)
     assert status == 0
     assert "cut off together" not in text
