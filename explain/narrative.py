@@ -81,13 +81,12 @@ def explain_decision(
 
 def _compose(manifest: Mapping[str, object], case: Case, sentences: Sentences) -> Explanation:
     speech, attribution, ranking = sentences.catalogue, case.attribution, case.ranking
-    favourable = case.outcome == case.policy.passed
     trial = gates.perturb(case)
     reasons = tuple(
         sentences.reason(push, alone=push.group in trial.alone) for push in ranking.reasons
     )
     helped = tuple(sentences.helped(push) for push in ranking.helped)
-    ways = () if favourable else _alternatives(case, sentences)
+    ways = _alternatives(case, sentences)
     checks = gates.check(case, trial, speech)
     population = _population(manifest, speech.language)
     return Explanation(
@@ -104,7 +103,9 @@ def _compose(manifest: Mapping[str, object], case: Case, sentences: Sentences) -
         contributions=sentences.contributions(attribution),
         suppressed=tuple(sentences.suppressed(left) for left in ranking.left),
         counterfactuals=ways,
-        counterfactual_note=sentences.counterfactual_note(found=bool(ways), favourable=favourable),
+        counterfactual_note=sentences.counterfactual_note(
+            found=bool(ways), outcome=case.outcome, margin=attribution.margin
+        ),
         reference=population,
         method=_method(manifest, attribution, speech),
         limits=_limits(case, sentences),
@@ -115,6 +116,9 @@ def _compose(manifest: Mapping[str, object], case: Case, sentences: Sentences) -
 
 
 def _alternatives(case: Case, sentences: Sentences) -> tuple[Counterfactual, ...]:
+    # Only a score that missed the limit has another side to look for.
+    if case.outcome == case.policy.passed or case.policy.passes(case.attribution.margin):
+        return ()
     limit = Limit(case.policy.cut_off, case.policy.sign)
     found = counterfactual.search(
         case.model.schema, case.model.predictor, case.row, case.model.background, limit
@@ -153,6 +157,8 @@ def _summary(
         "score": sentences.score_text(case.attribution.margin),
         "limit": sentences.points(case.attribution.margin, case.attribution.base).limit_text,
     }
+    if case.outcome != case.policy.outcome(case.attribution.margin):
+        return sentences.catalogue.say("summary-not-the-score", **parts)
     if not leading:
         return sentences.catalogue.say(f"{message}-bare", **parts)
     (one,) = leading

@@ -135,9 +135,11 @@ class Sentences:
         )
         return Counterfactual(tuple(changes), margin, score, outcome, text)
 
-    def counterfactual_note(self, *, found: bool, favourable: bool) -> str:
+    def counterfactual_note(self, *, found: bool, outcome: str, margin: int) -> str:
         """Return what was searched for, and what an alternative does not promise."""
-        if favourable:
+        if outcome != self.policy.outcome(margin):
+            return self.catalogue.say("counterfactual-note-not-the-score")
+        if outcome == self.policy.passed:
             return self.catalogue.say("counterfactual-note-favourable")
         if found:
             return self.catalogue.say("counterfactual-note-found")

@@ -43,6 +43,7 @@ summary-against = { $outcome }: the model’s score was { $score } points and at
 summary-against-bare = { $outcome }: the model’s score was { $score } points and at least { $limit } were needed.
 summary-for = { $outcome }: the model’s score was { $score } points and at least { $limit } were needed. Compared with the reference group, this raised the score most: { $item }.
 summary-for-bare = { $outcome }: the model’s score was { $score } points and at least { $limit } were needed.
+summary-not-the-score = { $outcome }: this does not follow from the model’s score, which was { $score } points where at least { $limit } were needed. A rule or a person decided.
 
 ## The decision in paragraphs
 
@@ -78,6 +79,7 @@ counterfactual = { $changes }. With everything else unchanged, this model’s sc
 counterfactual-note-found = We ran the same model with the same limit again and changed only what is named here. This describes the decision as it was made. It is not advice, and it does not promise the outcome of a new application.
 counterfactual-note-none = We ran the same model with the same limit again on many small changes, of up to { $most } items each, and used only values seen in the reference group. None found within these bounds changed the outcome.
 counterfactual-note-favourable = The outcome was the favourable one, so no other outcome was searched for.
+counterfactual-note-not-the-score = The outcome does not follow from the score, so no other score was searched for.
 
 ## How it was worked out, and what it cannot say
 

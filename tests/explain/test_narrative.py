@@ -9,11 +9,11 @@ import pytest
 
 from explain.attribution import Attribution
 from explain.catalogue import load_catalogue
-from explain.errors import LanguageMissing, SchemaError
+from explain.errors import AdditivityError, LanguageMissing, SchemaError
 from explain.explanation import Explanation
 from explain.model import Model
 from explain.narrative import explain_decision
-from explain.predictor import FeatureSchema
+from explain.predictor import FeatureSchema, Rows
 
 Input = dict[str, Any]
 
@@ -210,6 +210,9 @@ def test_where_a_person_decided_no_letter_goes_out_by_itself(
     _, _, explanation = explained_one(model, manifest, policy, one, outcome="declined")
     assert [gate.name for gate in explanation.gates if not gate.passed] == ["outcome"]
     assert not explanation.automatic_text_allowed
+    assert explanation.counterfactuals == ()
+    assert "does not follow from the score" in explanation.counterfactual_note
+    assert "A rule or a person decided" in explanation.summary
 
 
 def test_a_protected_reason_stays_and_stops_the_letter(
@@ -328,3 +331,51 @@ def test_a_yes_or_no_is_told_with_what_it_is_of(
         "A bankruptcy is on file (Bankruptcy on file: yes; reference group: mostly no)"
     )
     assert texts["late"] == "Payments were late: 3 (reference group: 2)"
+
+
+def test_a_score_that_nothing_moved_is_told_without_reasons(
+    model: Model, manifest: dict[str, Any], policy: dict[str, Any], declined: list[Input]
+) -> None:
+    _, attribution, _ = explained_one(model, manifest, policy, declined[0])
+    still = replace(
+        attribution,
+        base=attribution.margin,
+        values=tuple((name, 0) for name, _ in attribution.values),
+        residual=0,
+    )
+    explanation = explain_decision(manifest, policy, declined[0], still, model)
+    assert (explanation.reasons, explanation.helped) == ((), ())
+    assert explanation.summary.endswith("were needed.")
+    assert explanation.paragraphs[-1].endswith("nothing lowered this model\u2019s score.")
+    assert "rerun" in [gate.name for gate in explanation.gates if not gate.passed]
+
+
+class Silent:
+    """An engine that can no longer take the model's outputs apart."""
+
+    def attribute(self, rows: Rows) -> tuple[Attribution, ...]:
+        raise AdditivityError(f"{len(rows)} rows are off")
+
+
+def test_an_engine_that_fails_stops_the_letter(
+    model: Model, manifest: dict[str, Any], policy: dict[str, Any], declined: list[Input]
+) -> None:
+    (attribution,) = model.attributor.attribute(model.schema.row(declined[0])[None, :])
+    silent = replace(model, attributor=Silent())
+    explanation = explain_decision(manifest, policy, declined[0], attribution, silent)
+    (gate,) = [gate for gate in explanation.gates if not gate.passed]
+    assert (gate.name, gate.detail) == (
+        "rerun",
+        "Working out the contributions a second time failed.",
+    )
+    assert not explanation.automatic_text_allowed
+
+
+def test_what_was_left_out_is_recorded_with_why(
+    explained: list[tuple[Input, Attribution, Explanation]],
+) -> None:
+    left = [one for _, _, explanation in explained for one in explanation.suppressed]
+    assert left
+    for one in left:
+        assert one.contribution < 0
+        assert one.why == "less than 2\u00a0% of everything that lowered the score"
