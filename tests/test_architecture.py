@@ -22,7 +22,7 @@ HARD_FUNCTION_LINES = 60  # with its docstring and the blank lines around it
 FORBIDDEN_MODULES = {"utils", "util", "helpers", "helper", "common", "base", "misc", "manager"}
 FORBIDDEN_CLASS = re.compile(r"(Manager|Helper|Helpers|Util|Utils|ServiceObject)$")
 
-LIGHT = {"ledger", "cryptography", "_cffi_backend", "rfc8785"}
+LIGHT = {"ledger", "cryptography", "_cffi_backend", "_openssl", "rfc8785"}
 """What a relying party installs, and what those bring along."""
 
 
@@ -78,7 +78,8 @@ def test_modules_are_short(place: str) -> None:
 @pytest.mark.parametrize("place", [*PACKAGES, "examples", "benchmarks"])
 def test_functions_are_short(place: str) -> None:
     long = {}
-    for path in sources(place):
+    # A migration states whole tables: it is a list, and never edited.
+    for path in (path for path in sources(place) if "migrations" not in path.parts):
         for function in functions(path):
             code, every = lines_of(function)
             if code >= MAX_FUNCTION_LINES or every > HARD_FUNCTION_LINES:
@@ -175,9 +176,7 @@ def test_no_path_of_anyones_machine() -> None:
 
 def test_no_address_of_a_package_index() -> None:
     assert [name for name in hits(re.compile(r"://")) if name.startswith("requirements/")] == []
-    options = re.compile(
-        r"--(extra-)?index" + r"-url|--find" + r"-links|regis" + r"try=|files\.python" + "hosted"
-    )
+    options = re.compile(r"--(extra-)?index" + r"-url|--find" + r"-links|files\.python" + "hosted")
     assert hits(options) == []
 
 
