@@ -80,9 +80,9 @@ class Formatting:
         """Return a ratio as a number, a dash where there is none."""
         return NOTHING if value is None else self.decimal(_exact(value), places)
 
-    def percent(self, value: Fraction | None) -> str:
-        """Return a share in per cent with one decimal place, a dash where there is none."""
-        return NOTHING if value is None else f"{self.decimal(_exact(value * 100), 1)}\u00a0%"
+    def percent(self, value: Fraction | None, places: int = 1) -> str:
+        """Return a share in per cent, a dash where there is none."""
+        return NOTHING if value is None else f"{self.decimal(_exact(value * 100), places)}\u00a0%"
 
     def money(self, value: Decimal, currency: str) -> str:
         """Return an amount in a currency, to the cent."""

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from explain.explanation import Contribution, Explanation, Reason
 from reports.charts import Mark, Step, waterfall
-from reports.documents.letter import Contact, Organisation, SubjectLetter
+from reports.documents.letter import Contact, Organisation, Regime, SubjectLetter
 from reports.formatting import NOTHING, Formatting
 from reports.wording import Wording
 
 __all__ = ["InputRow", "LetterView", "Notice", "Right", "view_letter"]
 
-CHART_ROWS: Final = 7  # as many as fit on the first page; the annex lists every item
+CHART_ROWS: Final = 6  # as many as fit on the first page; the annex lists every item
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,10 @@ def view_letter(letter: SubjectLetter, wording: Wording, formatting: Formatting)
         notices=_notices(letter, wording, names),
         inputs=_inputs(letter),
         parties=_parties(letter, wording),
-        sender=(*letter.contacts.controller.address, *_ways(letter.contacts.controller, wording)),
+        sender=(
+            *letter.contacts.controller.address,
+            ", ".join(_ways(letter.contacts.controller, wording)),
+        ),
         review=names["review"],
     )
 
@@ -192,8 +195,8 @@ def _parties(letter: SubjectLetter, wording: Wording) -> tuple[tuple[str, str], 
     named: list[tuple[str, Contact | Organisation | None]] = [
         ("review", contacts.review),
         ("data_protection", contacts.data_protection),
-        ("authority", contacts.authority),
-        ("agency", contacts.agency),
+        ("authority", contacts.authority if Regime.GDPR in letter.regimes else None),
+        ("agency", contacts.agency if Regime.ECOA in letter.regimes else None),
     ]
     return tuple(
         (

@@ -201,9 +201,8 @@ def _volumes(report: AuditReport, write: Formatting) -> str:
         )
         for month in report.months
     ]
-    none, half, every = (
-        write.percent(share) for share in (Fraction(0), Fraction(1, 2), Fraction(1))
-    )
+    shares = (Fraction(0), Fraction(1, 2), Fraction(1))
+    none, half, every = (write.percent(share, 0) for share in shares)
     words = ColumnWords("Decisions", "Approval rate", "approved", "declined", (none, half, every))
     return columns(shown, words, chart_id="volumes", title="Decisions and approval rate by month")
 

@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from explain.explanation import Contribution, Explanation
+from explain.explanation import Explanation
 from reports.documents import (
     AuditReport,
     Contact,
@@ -48,43 +47,14 @@ CREDITOR = Organisation(
 )
 MOMENT = datetime(2026, 5, 14, 9, 31, 7, tzinfo=UTC)
 
-# (name, label, value, the reference group's, points)
-MORE = (
-    ("income", "Monthly income", "$4,120", "$4,650", "-2.9"),
-    ("housing_ratio", "Housing costs as a share of income", "29 %", "25 %", "-2.4"),
-    ("inquiries", "Credit checks in the last twelve months", "3", "1", "-1.6"),
-    ("term", "Term of the loan", "30 years", "30 years", "-0.2"),
-    ("savings", "Liquid savings", "$18,500", "$12,000", "2.2"),
-    ("property", "Homes in the building", "1", "1", "1.1"),
-)
-
 
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def explanation() -> Explanation:
-    """The fixture of `explain`, which has six features."""
+    """The fixture of `explain`: one declined application, as the demo's model explains it."""
     return Explanation.from_json(json.loads(FIXTURE.read_text("utf-8")))
-
-
-def larger_explanation() -> Explanation:
-    """The fixture with twelve features, as the demo's model has."""
-    known = explanation()
-    added = tuple(
-        Contribution(
-            name, label, value, other, int(Decimal(points) * 34_700), Decimal(points),
-            points.replace("-", "\N{MINUS SIGN}") if points[0] == "-" else f"+{points}",
-            points[0] != "-",
-        )
-        for name, label, value, other, points in MORE
-    )  # fmt: skip
-    every = sorted(
-        known.contributions + added, key=lambda item: (item.favourable, -abs(item.amount))
-    )
-    total = sum((item.points for item in every), known.points.reference)
-    points = replace(known.points, score=total, score_text=str(total))
-    return replace(known, contributions=tuple(every), points=points)
 
 
 def inputs(explained: Explanation) -> tuple[InputUsed, ...]:
@@ -95,7 +65,7 @@ def inputs(explained: Explanation) -> tuple[InputUsed, ...]:
 
 
 def letter(explained: Explanation | None = None, **changes: object) -> SubjectLetter:
-    explained = explained or larger_explanation()
+    explained = explained or explanation()
     values: dict[str, object] = {
         "reference": "HSB-2026-000123",
         "issued": date(2026, 5, 18),
@@ -136,7 +106,7 @@ def letter(explained: Explanation | None = None, **changes: object) -> SubjectLe
 
 
 def card() -> ModelCard:
-    explained = larger_explanation()
+    explained = explanation()
     return ModelCard(
         name="mortgage-approval",
         version="1.0.0",
@@ -189,7 +159,7 @@ def sampled(count: int) -> tuple[SampledDecision, ...]:
 
 
 def report(**changes: object) -> AuditReport:
-    explained = larger_explanation()
+    explained = explanation()
     values: dict[str, object] = {
         "reference": "AR-2026-05",
         "organisation": CREDITOR.name,
