@@ -6,11 +6,16 @@ ledger stands is refused, and founding that was cut short is taken up where it s
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import Engine
+
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
 from ledger.errors import ConflictError
+from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.keys import LogKeys
 from ledger.operate.sequencer import Sequencer
@@ -41,25 +46,36 @@ def found(settings: Settings, clock: Clock | None = None) -> None:
     _ensure(settings.session_key_path, secrets.token_bytes(SESSION_KEY_BYTES))
     if not settings.kek_path.exists():
         LocalKeyWrapper.create(settings.kek_path)
-    migrate(open_database(settings.vault_url), Schema.VAULT)
-    engine = open_database(settings.database_url)
-    migrate(engine, Schema.LEDGER)
-    store = SqlLogStore(engine)
+    with _database(settings.vault_url, Schema.VAULT):
+        pass
     keys = {name: _keys(settings, name) for name in LOGS}
-    for name, pair in keys.items():
-        if store.head(pair.origin) is None:
-            Sequencer.create(
-                store,
-                log_lock(settings, name),
-                pair.origin,
-                pair.signers(now),
-                now,
-                entry_id=uuid7(int(now().timestamp() * 1000), os.urandom(UUID7_RANDOM_BYTES)),
-                software=SOFTWARE,
-            )
+    with _database(settings.database_url, Schema.LEDGER) as engine:
+        for name, pair in keys.items():
+            _begin_log(SqlLogStore(engine), log_lock(settings, name), pair, now)
     # Written last: its presence says that founding was finished.
     listed = [Log(key) for pair in keys.values() for key in pair.verifier_keys(now)]
     _ensure(settings.policy_path, Policy(tuple(listed)).format().encode())
+
+
+@contextmanager
+def _database(url: str, schema: Schema) -> Iterator[Engine]:
+    """The database with its newest schema, let go of at the end."""
+    engine = open_database(url)
+    try:
+        migrate(engine, schema)
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _begin_log(store: SqlLogStore, lock: FileCheckpointLock, keys: LogKeys, clock: Clock) -> None:
+    """The log's first entry, unless it stands already."""
+    if store.head(keys.origin) is not None:
+        return
+    entry_id = uuid7(int(clock().timestamp() * 1000), os.urandom(UUID7_RANDOM_BYTES))
+    Sequencer.create(
+        store, lock, keys.origin, keys.signers(clock), clock, entry_id=entry_id, software=SOFTWARE
+    )
 
 
 def _keys(settings: Settings, name: str) -> LogKeys:

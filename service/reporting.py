@@ -30,6 +30,8 @@ __all__ = ["Reporting"]
 RECEIPT_NAME: Final = "receipt.tlog-proof"
 EVIDENCE_NAME: Final = "evidence.json"
 OPENINGS_NAME: Final = "openings.json"
+# Laws as manifests name them, and the texts that letters have for them.
+REGIMES: Final = {"ecoa": "ecoa", "gdpr": "gdpr", "gdpr_15": "gdpr", "us-ecoa": "ecoa"}
 
 
 class Reporting:
@@ -188,7 +190,12 @@ def _inputs(issued: Issued, model: Mapping[str, Any]) -> "tuple[InputUsed, ...]"
 def _regimes(*manifests: Mapping[str, Any]) -> tuple[Any, ...]:
     from reports.documents.letter import Regime
 
-    named = {str(name) for manifest in manifests for name in manifest.get("regimes", ())}
+    named = {
+        REGIMES[name]
+        for manifest in manifests
+        for name in manifest.get("regimes", ())
+        if name in REGIMES
+    }
     return tuple(regime for regime in Regime if regime.value in named)
 
 

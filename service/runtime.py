@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Self
 
+from sqlalchemy import Engine
+
 from ledger.errors import NotFoundError
 from ledger.operate.access_log import AccessLog
 from ledger.operate.checkpoint_lock import FileCheckpointLock
@@ -58,6 +60,7 @@ class Runtime:
     reporting: Reporting
     policy_text: str
     session_key: bytes
+    databases: tuple[Engine, ...]
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock | None = None) -> Self:
@@ -105,4 +108,10 @@ class Runtime:
             reporting=Reporting(settings, registry, decisions),
             policy_text=settings.policy_path.read_text("utf-8"),
             session_key=settings.session_key_path.read_bytes(),
+            databases=(engine, vault_engine),
         )
+
+    def close(self) -> None:
+        """Let go of the databases; the runtime is not used after this."""
+        for engine in self.databases:
+            engine.dispose()

@@ -82,7 +82,7 @@ def show_policy(reference: str) -> Response:
 
 
 @routes.add(
-    "GET", "/v1/sources", Permission.DECISIONS_FIND, returns={200: schemas.SourceListSchema}
+    "GET", "/v1/sources", Permission.MODELS_READ, returns={200: schemas.SourceListSchema}
 )  # fmt: skip
 def list_sources() -> Response:
     """What each source's own counter shows to be missing from the log.

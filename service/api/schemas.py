@@ -339,6 +339,7 @@ class SourceListSchema(Strict):
 class ProofSchema(Strict):
     """Evidence about one decision: everything that a reader needs to check it offline."""
 
+    decision = fields.String(required=True)
     entry = fields.Dict(keys=fields.String(), required=True)
     receipt = fields.String(required=True, metadata={"description": "A C2SP tlog-proof."})
     openings = fields.List(fields.Dict(keys=fields.String()), required=True)

@@ -43,7 +43,11 @@ def opened() -> "Iterator[Runtime]":
     """The ledger that the settings name, taken up."""
     from service.runtime import Runtime
 
-    yield Runtime.open(settings())
+    runtime = Runtime.open(settings())
+    try:
+        yield runtime
+    finally:
+        runtime.close()
 
 
 def speaks(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
