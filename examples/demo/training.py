@@ -52,10 +52,10 @@ REASONS = {
     "SAVINGS_LOW": "Savings that can be used at once are low",
     "NET_WORTH_LOW": "Net worth is low",
     "OTHER_FINANCING": "Part of the price is paid with other loans",
-    "CONSUMER_CREDIT_HISTORY": "Earlier credit was paid late, or there is too little of it to judge",
-    "LATE_MORTGAGE_PAYMENTS": "Mortgage payments were late",
+    "CONSUMER_CREDIT_HISTORY": "Record of earlier credit",
+    "LATE_MORTGAGE_PAYMENTS": "Record of mortgage payments",
     "BANKRUPTCY": "A bankruptcy is on file",
-    "CREDIT_LINES": "The number of credit lines on the credit report",
+    "CREDIT_LINES": "Number of credit lines",
     "UNVERIFIED_INFORMATION": "Information in the application could not be verified",
     "SELF_EMPLOYMENT": "Income comes from self-employment",
     "NO_COSIGNER": "Nobody else signs the loan",
@@ -114,7 +114,7 @@ def policy() -> dict[str, Any]:
         "rules": [],
         "reason_codes": {code: {"en": text} for code, text in REASONS.items()},
         "retention_class": "us_credit_25_months",
-        "regimes": ["us-ecoa", "gdpr"],
+        "regimes": ["ecoa", "gdpr"],
     }
 
 
@@ -168,7 +168,7 @@ def _manifest(
         "purpose": "decide applications for mortgage loans",
         "legal_role": "creditor",
         "annex_iii_point": "5(b)",
-        "regimes": ["us-ecoa", "gdpr"],
+        "regimes": ["ecoa", "gdpr"],
         "owner": "Mortgage lending",
         "team": "Credit models",
         "approver": "Model risk committee",

@@ -1,0 +1,117 @@
+"""What a case handler does when a person asks, six months later: find, explain, replay, write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.padding import Padding
+
+DAYS = 14  # either side of the day that the story looks at
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The decision that the story follows."""
+
+    id: str
+    reference: str
+    seq: int
+    receipt: Path
+
+
+def find_case(client: httpx.Client, references: Mapping[str, str], *, around: datetime) -> str:
+    """Return the reference of a person who was declined around a day.
+
+    The choice is by rule, not by hand: the oldest declined decision of four weeks that passed
+    every check, has two reasons or more, and could have ended otherwise.
+    """
+    body = {
+        "outcome": "declined",
+        "since": _text(around - timedelta(days=DAYS)),
+        "until": _text(around + timedelta(days=DAYS)),
+        "limit": 100,
+    }
+    found = _json(client.post("/v1/decisions/search", json=body))
+    for row in reversed(found["decisions"]):
+        told = _json(client.get(f"/v1/decisions/{row['id']}/explanation"))["explanation"]
+        good = told["automatic_text_allowed"] and len(told["reasons"]) > 1
+        if good and told["counterfactuals"]:
+            return references[row["id"]]
+    raise RuntimeError("no declined decision of these four weeks can be explained by itself")
+
+
+def explain(console: Console, client: httpx.Client, reference: str, folder: Path) -> Case:
+    """Look the person's decision up by their reference, and say why it came out as it did."""
+    console.print(f"\n[bold]3. Six months later, {reference} asks why[/bold]")
+    found = _json(client.post("/v1/decisions/search", json={"subject": reference}))
+    (row,) = found["decisions"]
+    told = _json(client.get(f"/v1/decisions/{row['id']}/explanation"))["explanation"]
+    decided = datetime.fromisoformat(row["decided_at"])
+    console.print(f"   Decided on {decided:%d %B %Y at %H:%M} UTC. {told['summary']}")
+    console.print("   What lowered the score most, compared with the reference group:")
+    for reason in told["reasons"]:
+        _item(console, f"{reason['points_text']:>6}", reason["text"])
+    console.print("   What raised it:")
+    for reason in told["helped"][:2]:
+        _item(console, f"{reason['points_text']:>6}", reason["text"])
+    console.print("   What would have changed it (each run again on the archived model):")
+    for one in told["counterfactuals"]:
+        _item(console, "     •", one["text"])
+    proof = client.get(f"/v1/decisions/{row['id']}/proof", headers={"Accept": "text/plain"})
+    proof.raise_for_status()
+    receipt = folder / f"{reference}.tlog-proof"
+    receipt.write_text(proof.text)
+    index = proof.text.split("\n")[2].removeprefix("index ")
+    console.print(
+        f"   Proof: entry {int(index):,} of the log, written to {receipt.name}; it holds no "
+        "personal data."
+    )
+    return Case(row["id"], reference, int(index), receipt)
+
+
+def replay(console: Console, client: httpx.Client, case: Case) -> bool:
+    """Run the archived model again, and say whether it still gives what was recorded."""
+    console.print("\n[bold]4. The same model, run again[/bold]")
+    found = _json(client.post(f"/v1/decisions/{case.id}/replay"))
+    console.print(
+        "   The archived model was loaded by its digest and reproduced its golden rows. Verdict: "
+        f"[bold]{found['verdict']}[/bold]. {found['why']}"
+    )
+    for each in found["differences"][:5]:
+        console.print(f"     {each['part']}: recorded {each['recorded']}, now {each['now']}")
+    return bool(found["verdict"] == "reproduced")
+
+
+def write_letter(console: Console, client: httpx.Client, case: Case, folder: Path) -> None:
+    """Write the letter to the person as PDF, with its evidence attached."""
+    console.print("\n[bold]5. The letter, the report and the receipt[/bold]")
+    answer = client.get(
+        f"/v1/decisions/{case.id}/explanation", headers={"Accept": "application/pdf"}
+    )
+    answer.raise_for_status()
+    letter = folder / f"letter-{case.reference}.pdf"
+    letter.write_bytes(answer.content)
+    console.print(
+        f"   {letter.name}: what {case.reference} is told, with the ledger entry, its proof and "
+        "the openings of every number attached."
+    )
+
+
+def _item(console: Console, mark: str, text: str) -> None:
+    """Print an item with a hanging indent."""
+    console.print(Padding(f"[bold]{mark}[/bold]  {text}", (0, 0, 0, 4)))
+
+
+def _json(answer: httpx.Response) -> Any:
+    answer.raise_for_status()
+    return answer.json()
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
