@@ -145,13 +145,12 @@ def tiles_to_write(old_size: int, new_size: int) -> tuple[Tile, ...]:
     if not 0 <= old_size <= new_size <= MAX_SIZE:
         raise MalformedError("tiles: a log does not shrink")
     tiles: list[Tile] = []
-    for level in range(MAX_LEVEL + 1):
-        old, new = old_size >> (TILE_HEIGHT * level), new_size >> (TILE_HEIGHT * level)
-        if old == new:
-            break  # what did not change here did not change above
+    level, old, new = 0, old_size, new_size
+    while old != new:  # what did not change at one level did not change above
         tiles += [Tile(level, index) for index in range(old // TILE_WIDTH, new // TILE_WIDTH)]
         if new % TILE_WIDTH:
             tiles.append(Tile(level, new // TILE_WIDTH, new % TILE_WIDTH))
+        level, old, new = level + 1, old >> TILE_HEIGHT, new >> TILE_HEIGHT
     return tuple(tiles)
 
 
