@@ -87,7 +87,7 @@ _LEDGER: Final = (
 _HTTP: Final = {kind.status: kind.slug for kind in reversed(_TABLE)}
 
 
-class Problem(Exception):  # noqa: N818  # RFC 9457 calls it a problem, and it is raised as one
+class Problem(Exception):  # RFC 9457 calls it a problem, and it is raised as one
     """One problem of one request; raise it, or get it from `problem_of`.
 
     Attributes:

@@ -6,12 +6,12 @@ logged, nothing is opened: the error of the access log is the answer.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from ledger.entries import Entry
 from ledger.entries.identifiers import UUID7_PATTERN
-from ledger.errors import NotFoundError
+from ledger.errors import MalformedError, NotFoundError
 from ledger.operate.decisions import DecisionQuery, DecisionView, Page
 from ledger.roles import Principal
 from service.runtime import Runtime
@@ -77,8 +77,8 @@ class Reading:
             model=asked.get("model"),
             policy=asked.get("policy"),
             outcome=asked.get("outcome"),
-            since=_time(asked.get("since")),
-            until=_time(asked.get("until")),
+            since=_time(asked, "since"),
+            until=_time(asked, "until"),
             cursor=asked.get("cursor"),
             limit=asked.get("limit", DEFAULT_LIMIT),
         )
@@ -91,5 +91,9 @@ class Reading:
         return self._runtime.decisions.history(decision_id)
 
 
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def _time(asked: Mapping[str, Any], member: str) -> datetime | None:
+    text = asked.get(member)
+    try:
+        return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise MalformedError("not a time", member=member) from error

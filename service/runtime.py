@@ -74,9 +74,16 @@ class Runtime:
             raise NotFoundError(
                 f"there is no ledger in {settings.data}; make one with: decision-ledger init"
             )
-        now = clock or system_clock
-        engine = open_database(settings.database_url)
-        vault_engine = open_database(settings.vault_url)
+        databases = (open_database(settings.database_url), open_database(settings.vault_url))
+        try:
+            return cls._take_up(settings, clock or system_clock, *databases)
+        except BaseException:
+            for engine in databases:
+                engine.dispose()
+            raise
+
+    @classmethod
+    def _take_up(cls, settings: Settings, now: Clock, engine: Engine, vault_engine: Engine) -> Self:
         migrate(engine, Schema.LEDGER)
         migrate(vault_engine, Schema.VAULT)
         store = SqlLogStore(engine)

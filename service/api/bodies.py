@@ -5,15 +5,25 @@ without a length stops at the limit. The parser takes I-JSON only (RFC 7493): wh
 two readers could understand differently is never stored.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, cast
 
 import marshmallow
 from flask import request
 
-from ledger import canonical
+from ledger import canonical, errors
 from service.problems import Problem
 
-__all__ = ["MAX_BODY_BYTES", "MAX_MANIFEST_BYTES", "checked", "json_body", "rejected"]
+__all__ = [
+    "MAX_BODY_BYTES",
+    "MAX_MANIFEST_BYTES",
+    "checked",
+    "content",
+    "json_body",
+    "rejected",
+    "unfit",
+]
 
 MAX_BODY_BYTES: Final = 5_000_000  # bytes; 1,000 decisions of 5 kB, some 50 ms of parsing
 MAX_MANIFEST_BYTES: Final = 64_000_000  # bytes; a manifest with a model of 45 MB in base64
@@ -28,15 +38,19 @@ def json_body(max_bytes: int = MAX_BODY_BYTES) -> canonical.JsonValue:
         Problem: too large, or not declared as plain JSON.
         MalformedError: not I-JSON; `member` names the place where it can be known.
     """
-    request.max_content_length = max_bytes
+    # One more, because the stream of a body without a length just ends at its limit.
+    request.max_content_length = max_bytes + 1
     if request.mimetype != "application/json":
         raise Problem("unsupported-media-type", "Send Content-Type: application/json.")
     if request.content_encoding:
         raise Problem("unsupported-media-type", "Send the body without a content coding.")
-    if request.content_length is not None and request.content_length > max_bytes:
-        # Said before reading, so that nobody makes us hold what we will not take.
+    # The declared length is judged before reading, so that nobody makes us hold the rest.
+    if (request.content_length or 0) > max_bytes:
         raise Problem("too-large", f"The body may have {max_bytes:,} bytes.")
-    return canonical.parse(request.get_data(cache=False), max_bytes=max_bytes, max_depth=MAX_DEPTH)
+    data = request.get_data(cache=False)
+    if len(data) > max_bytes:
+        raise Problem("too-large", f"The body may have {max_bytes:,} bytes.")
+    return canonical.parse(data, max_bytes=max_bytes, max_depth=MAX_DEPTH)
 
 
 def checked(schema: marshmallow.Schema, value: object, *, at: str = "") -> dict[str, object]:
@@ -54,6 +68,27 @@ def checked(schema: marshmallow.Schema, value: object, *, at: str = "") -> dict[
         return cast("dict[str, object]", schema.load(value))  # type: ignore[arg-type]  # any JSON may come
     except marshmallow.ValidationError as error:
         raise rejected(error, at=at) from None
+
+
+@contextmanager
+def content() -> Iterator[None]:
+    """Tell the caller `invalid` where the ledger refuses what a readable body says.
+
+    Raises:
+        Problem: in place of MalformedError, and of NotFoundError for a model or policy.
+    """
+    try:
+        yield
+    except (errors.MalformedError, errors.NotFoundError) as error:
+        raise unfit(error) from error
+
+
+def unfit(error: Exception) -> Exception:
+    """The problem that an error of the ledger is when the body's content caused it."""
+    absent = isinstance(error, errors.NotFoundError) and error.member in {"model", "policy"}
+    if absent or isinstance(error, errors.MalformedError):
+        return Problem("invalid", str(error), getattr(error, "member", None))
+    return error
 
 
 def rejected(error: marshmallow.ValidationError, *, at: str = "") -> Problem:

@@ -49,8 +49,8 @@ def record() -> Response:
     body = bodies.json_body()
     if isinstance(body, dict) and "decisions" in body:
         return _record_batch(body)
-    decision = _read(body, at="")
-    (recorded,) = runtime().decisions.record([decision])
+    with bodies.content():
+        (recorded,) = runtime().decisions.record([_read(body, at="")])
     fresh = recorded.status == "recorded"
     where = {"Location": f"/v1/decisions/{recorded.id}"}
     return answer(_shown(recorded, receipt=True), 201 if fresh else 200, where)
@@ -90,7 +90,7 @@ def _read(item: object, *, at: str) -> Decision:
 
 
 def _refused(error: Exception, index: int) -> dict[str, Any]:
-    problem = problem_of(error)
+    problem = problem_of(bodies.unfit(error))
     if problem.slug in {"internal", "unavailable"}:
         raise error
     told = problem.to_json("")
@@ -155,7 +155,8 @@ def find() -> Response:
 
 
 def _page(asked: dict[str, Any]) -> Response:
-    return answer(listed(Reading(runtime(), auth.caller()).page(asked)))
+    with bodies.content():
+        return answer(listed(Reading(runtime(), auth.caller()).page(asked)))
 
 
 def listed(page: Page) -> dict[str, Any]:

@@ -40,7 +40,8 @@ def register_model() -> Response:
     """
     read: dict[str, Any] = bodies.checked(_MODEL, bodies.json_body(bodies.MAX_MANIFEST_BYTES))
     files = {name: _decoded(name, text) for name, text in read["artefacts"].items()}
-    version = runtime().registry.register_model(read["manifest"], files)
+    with bodies.content():
+        version = runtime().registry.register_model(read["manifest"], files)
     return answer(_version(version), 201, {"Location": f"/v1/models/{version.digest}"})
 
 
@@ -67,7 +68,8 @@ def list_policies() -> Response:
 def register_policy() -> Response:
     """Register a policy version: cut-off, outcomes, points, reason codes."""
     read: dict[str, Any] = bodies.checked(_POLICY, bodies.json_body())
-    version = runtime().registry.register_policy(read["manifest"])
+    with bodies.content():
+        version = runtime().registry.register_policy(read["manifest"])
     return answer(_version(version), 201, {"Location": f"/v1/policies/{version.digest}"})
 
 
