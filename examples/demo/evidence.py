@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from examples.demo.deployment import ORIGIN
 from examples.demo.training import MODEL, VERSION
 
 # A verifier that could import these would depend on us; this one cannot.
@@ -57,13 +58,9 @@ def verify(console: Console, folder: Path, receipt: Path) -> bool:
     )
     policy = folder / "policy.txt"
     status = 0
-    for target in (folder / "ledger.db", receipt):
-        console.print(
-            f"   [dim]$ python -m ledger.verify {_shown(target)} --policy policy.txt[/dim]"
-        )
-        code, output = _run(target, policy)
-        _indent(console, output)
-        status |= code
+    openings = receipt.with_suffix(".openings.json")
+    for command in ([folder / "ledger.db"], [receipt, "--openings", openings]):
+        status |= _run(console, [*command, "--policy", policy])[0]
     return status == 0
 
 
@@ -76,9 +73,8 @@ def tamper(console: Console, folder: Path, seq: int) -> bool:
         shutil.copy(file, copy.parent / file.name)
     _change_one_byte(copy, seq)
     console.print(f"   One byte of entry {seq:,} was changed in a copy of the database:")
-    console.print(f"   [dim]$ python -m ledger.verify {_shown(copy)} --policy policy.txt[/dim]")
-    code, output = _run(copy, folder / "policy.txt")
-    _indent(console, output)
+    policy, origin = folder / "policy.txt", f"{ORIGIN}/log/decisions"
+    code, output = _run(console, [copy, "--policy", policy, "--origin", origin])
     console.print(f"   Exit status {code}: the verifier refuses, and names the entry.")
     shutil.rmtree(copy.parent)
     return code == 1 and f"{seq}" in output.replace(",", "")
@@ -97,28 +93,29 @@ def _change_one_byte(database: Path, seq: int) -> None:
             "WHERE origin LIKE '%/log/decisions' AND seq = ?",
             (seq,),
         ).fetchone()
-        at = entry.index(b'"kind":"decision"') + len(b'"kind":"')
-        changed = entry[:at] + b"D" + entry[at + 1 :]
+        # The first character of what the entry commits the outcome with.
+        at = entry.index(b'"output":"') + len(b'"output":"')
+        other = b"B" if entry[at : at + 1] == b"A" else b"A"
+        changed = entry[:at] + other + entry[at + 1 :]
         connection.execute(
             "UPDATE log_entry SET entry = ? WHERE log_id = ? AND seq = ?", (changed, log, seq)
         )
     connection.close()
 
 
-def _run(target: Path, policy: Path) -> tuple[int, str]:
+def _run(console: Console, arguments: list[Path | str]) -> tuple[int, str]:
+    """Run the verifier, show what was typed and what it said, and return both."""
+    typed = " ".join(
+        os.path.relpath(each) if isinstance(each, Path) else each for each in arguments
+    )
+    console.print(f"   [dim]$ python -m ledger.verify {typed}[/dim]", soft_wrap=True)
     done = subprocess.run(
-        [sys.executable, "-c", VERIFY, str(target), "--policy", str(policy)],
+        [sys.executable, "-c", VERIFY, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
     )
-    return done.returncode, done.stdout or done.stderr
-
-
-def _shown(path: Path) -> str:
-    return os.path.relpath(path)
-
-
-def _indent(console: Console, output: str) -> None:
+    output = done.stdout or done.stderr
     for line in output.rstrip("\n").split("\n"):
-        console.print(f"     {line}", markup=False, soft_wrap=False)
+        console.print(f"     {line}", markup=False, soft_wrap=True)
+    return done.returncode, output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -67,12 +68,17 @@ def explain(console: Console, client: httpx.Client, reference: str, folder: Path
     proof.raise_for_status()
     receipt = folder / f"{reference}.tlog-proof"
     receipt.write_text(proof.text)
-    index = proof.text.split("\n")[2].removeprefix("index ")
-    console.print(
-        f"   Proof: entry {int(index):,} of the log, written to {receipt.name}; it holds no "
-        "personal data."
+    opened = _json(
+        client.get(f"/v1/decisions/{row['id']}/proof", headers={"Accept": "application/json"})
     )
-    return Case(row["id"], reference, int(index), receipt)
+    openings = {"decision": opened["decision"], "openings": opened["openings"]}
+    receipt.with_suffix(".openings.json").write_text(json.dumps(openings, indent=1))
+    console.print(
+        f"   Proof: entry {row['seq']:,} of the log, written to {receipt.name}; it holds no "
+        "personal data. The openings beside it show, to whom they are given, that these very "
+        "values were logged."
+    )
+    return Case(row["id"], reference, row["seq"], receipt)
 
 
 def replay(console: Console, client: httpx.Client, case: Case) -> bool:
