@@ -120,6 +120,13 @@ def test_every_kind_of_entry_is_documented() -> None:
     assert sorted(set(rows) & set(Kind)) == sorted(Kind)
 
 
+def test_every_logger_is_on_the_page_about_personal_data() -> None:
+    sources = [path.read_text("utf-8") for p in PACKAGES for path in (ROOT / p).rglob("*.py")]
+    named_so = {name for text in sources for name in re.findall(r'getLogger\("([^"]+)"\)', text)}
+    assert named_so
+    assert [name for name in named_so if not mentions("personal-data.md", name)] == []
+
+
 def test_every_finding_of_an_audit_is_documented() -> None:
     assert [str(code) for code in Code if not mentions("formats.md", code)] == []
 
