@@ -80,8 +80,7 @@ def _gunicorn(host: str, port: int, threads: int) -> list[str]:
         f"--threads={threads}",
         f"--timeout={TIMEOUT_SECONDS}",
         f"--keep-alive={KEEP_ALIVE_SECONDS}",
-        # Addresses can name records and people: gunicorn writes no access log, we write ours.
-        "--access-logfile=",
+        # No --access-logfile: addresses can name records and people; we write a log of our own.
         "--log-level=warning",
         "--no-control-socket",
     ]
