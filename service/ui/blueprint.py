@@ -98,7 +98,7 @@ def _begin(target: str) -> AnyResponse:
     try:
         session.begin(runtime().api_keys, key, purpose, case, runtime().clock())
     except RefusedError as error:
-        return _sign_in_page(f"Not signed in: {error}.", target=target)
+        return _sign_in_page(f"Not signed in: {error}.", target=target, status=403)
     return redirect(target, 303)
 
 
@@ -232,7 +232,7 @@ def _shown(decision_id: str) -> Shown:
 def _sign_in_page(problem: str = "", *, target: str = "/", status: int = 200) -> Response:
     purposes = tuple(Choice(code, label) for code, label in PURPOSES.items())
     value = SignInPage(purposes, target, case=request.form.get("case", "")[:64], problem=problem)
-    return rendering.page("sign_in", value, status=403 if problem and status == 200 else status)
+    return rendering.page("sign_in", value, status=status)
 
 
 def _file(body: str | bytes, media_type: str, name: str, how: str = "attachment") -> Response:

@@ -122,7 +122,7 @@ class DecisionList:
             _facet(
                 wording.words(code), count, (replace(base, outcome=code), no_outcome), base, here
             )
-            for code, count in self._others(no_outcome, base, found).outcome
+            for code, count in sorted(self._others(no_outcome, base, found).outcome)
         )
         models = tuple(
             _facet(labels.get(code, code), count, (replace(base, model=code), no_model), base, here)

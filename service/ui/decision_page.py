@@ -135,11 +135,14 @@ def _subline(view: DecisionView, model: str) -> str:
 
 
 def _scores(explained: "Explanation | None", scale: Scale, margin: int) -> tuple[Fact, ...]:
-    scores = [Fact("Score", scale.score(margin)), Fact("To the limit", scale.distance(margin))]
+    scores = [
+        Fact("Score in points", scale.score(margin)),
+        Fact("To the limit", scale.distance(margin)),
+    ]
     if explained:
         points = explained.points
         scores = [
-            Fact("Score", points.score_text),
+            Fact("Score in points", points.score_text),
             Fact("Limit", points.limit_text),
             Fact("Average of the reference group", points.reference_text),
         ]

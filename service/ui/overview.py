@@ -46,7 +46,7 @@ def overview(runtime: Runtime, address: Address) -> OverviewPage:
         verdict=f"{wording.counted(entries, 'entry', 'entries')} under a signed checkpoint",
         detail="The checkpoint covers every entry that this server has acknowledged. It cannot "
         "vouch for itself: the offline verifier checks it from outside.",
-        tone=Tone.CAUTION if notices else Tone.FAVOURABLE,
+        tone=Tone.FAVOURABLE,
         facts=_facts(everything, reads),
         notices=notices,
         months=_months(runtime, everything, address) if everything.rows else None,
@@ -66,7 +66,10 @@ def _facts(everything: Page, reads: int) -> tuple[Fact, ...]:
 
 def _months(runtime: Runtime, everything: Page, address: Address) -> Months:
     sides = tones(runtime.registry.policies())
-    outcomes = [outcome for outcome, _ in everything.facets.outcome]
+    outcomes = sorted(
+        (outcome for outcome, _ in everything.facets.outcome),
+        key=lambda outcome: (sides.get(outcome) is not Tone.FAVOURABLE, outcome),
+    )
     counted: list[tuple[date, dict[str, int]]] = []
     for first in _last_months(everything.rows[0].decided_at):
         query = DecisionQuery(since=_midnight(first), until=_midnight(_next(first)), limit=1)
@@ -141,7 +144,8 @@ def _gap_notices(sources: tuple[SourceReport, ...]) -> tuple[Notice, ...]:
             notices.append(
                 Notice(
                     title=f"{count} of {report.source} never arrived",
-                    text="The source counted them and gave no reason. Ask its operator.",
+                    text="The counter of the source went on, and no reason was given. "
+                    "Ask its operator.",
                     tone=Tone.CAUTION,
                 )
             )
