@@ -131,6 +131,8 @@ class PublishedLog:
             VerificationError: what is stored does not prove it: raise the alarm.
         """
         head = self._head()
+        if any(index >= head.size for index in indexes):
+            raise NotFoundError("log: no entry that is published has this index")
         root = Checkpoint.parse(SignedNote.parse(head.note).text).root_hash
         nodes = self._node_reader(head.size)
         receipts = {}

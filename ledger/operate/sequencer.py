@@ -36,6 +36,7 @@ from ledger.operate.startup_rule import Standing, agree
 from ledger.storage.log_store import (
     HASH_BYTES,
     Batch,
+    Head,
     LogDatabase,
     NewEntry,
     StoredEntry,
@@ -146,10 +147,13 @@ class Sequencer(PublishedLog):
         with self._turn, contextlib.ExitStack() as stack:
             if self._fatal is not None:
                 raise RefusedError(self._fatal)
-            if self._depth == 0:
+            outermost = self._depth == 0
+            if outermost:
                 stack.enter_context(self._lock.held())
             self._depth += 1
             stack.callback(self._leave)
+            if outermost:
+                self._catch_up()
             yield
 
     def append(self, drafts: Sequence[Draft]) -> tuple[Appended, ...]:
@@ -168,7 +172,7 @@ class Sequencer(PublishedLog):
         if not drafts:
             raise MalformedError("append: nothing to append")
         with self.turn():
-            standing = self._current()
+            standing = self._standing
             appended = self._place(standing, drafts)
             edge, tiles = standing.edge.extend([each.leaf for each in appended])
             batch = Batch(
@@ -187,11 +191,24 @@ class Sequencer(PublishedLog):
     def _leave(self) -> None:
         self._depth -= 1
 
-    def _current(self) -> Standing:
-        """The standing, found anew if another process wrote or a commit went unanswered."""
+    def _catch_up(self) -> None:
+        """Find the standing anew if another process wrote or a commit went unanswered."""
         if self._store.head(self.origin) != self._standing.head:
             self._standing = agree(self._store, self._lock, self.origin, self._keys)
-        return self._standing
+
+    def _head(self) -> Head:
+        """What may be shown: the checkpoint in the lock, never one that only the database has.
+
+        Between the commit and the swap, and after a crash there, the database is ahead. A
+        receipt against its head could be disowned by restoring a backup.
+        """
+        note = self._lock.read()
+        standing = self._standing
+        if note == standing.note:
+            size = standing.edge.size
+        else:  # another process wrote
+            size = Checkpoint.parse(SignedNote.parse(note).text).size
+        return Head(size, note)
 
     def _place(self, standing: Standing, drafts: Sequence[Draft]) -> tuple[Appended, ...]:
         at = self._clock()

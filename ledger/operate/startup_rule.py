@@ -23,7 +23,6 @@ from ledger.storage.log_store import HASH_BYTES, Head, LogStore
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.cosignature import open_note
 from ledger.tlog.merkle import (
-    EMPTY_ROOT,
     NodeReader,
     consistency_proof,
     leaf_hash,
@@ -124,25 +123,17 @@ def _check_growth(
     locked: Checkpoint, locked_note: str, stored: Checkpoint, stored_note: str, nodes: NodeReader
 ) -> None:
     if locked.size == 0:
-        proof: tuple[bytes, ...] = ()
-        grew = locked.root_hash == EMPTY_ROOT
-    elif locked.size == stored.size:
-        proof, grew = (), locked.root_hash == stored.root_hash
-    else:
-        proof = consistency_proof(locked.size, stored.size, nodes)
-        try:
-            verify_consistency(locked.size, stored.size, locked.root_hash, stored.root_hash, proof)
-        except VerificationError:
-            grew = False
-        else:
-            grew = True
-    if not grew:
+        return  # everything grew out of nothing
+    proof = consistency_proof(locked.size, stored.size, nodes)
+    try:
+        verify_consistency(locked.size, stored.size, locked.root_hash, stored.root_hash, proof)
+    except VerificationError as error:
         raise InconsistencyError(
             "start-up: the database holds another history than the one that was signed",
             older=locked_note,
             newer=stored_note,
             proof=proof,
-        )
+        ) from error
 
 
 def _standing(store: LogStore, origin: str, head: Head, nodes: NodeReader) -> Standing:
