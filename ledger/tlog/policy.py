@@ -106,15 +106,14 @@ class Policy:
 
     def format(self) -> str:
         """Return the policy as a file without comments."""
-        lines = [f"log {log.key.vkey()} {log.url}".rstrip() for log in self.logs]
-        lines += [
-            f"witness {each.name} {each.key.vkey()} {each.url}".rstrip() for each in self.witnesses
+        lines = [
+            *(("log", log.key.vkey(), log.url) for log in self.logs),
+            *(("witness", each.name, each.key.vkey(), each.url) for each in self.witnesses),
+            *(("group", each.name, str(each.threshold), *each.members) for each in self.groups),
+            ("quorum", self.quorum),
         ]
-        lines += [
-            " ".join(("group", each.name, str(each.threshold), *each.members))
-            for each in self.groups
-        ]
-        return "\n".join((*lines, f"quorum {self.quorum}", ""))
+        # An address may be absent; no other word is empty.
+        return "".join(" ".join(filter(None, words)) + "\n" for words in lines)
 
     def check(self, note: str) -> Checkpoint:
         """Return the checkpoint of a note that this policy accepts.

@@ -108,6 +108,13 @@ def test_every_policy_that_can_be_built_reads_back(name: str, group: str, url: s
     assert Policy.parse(policy.format()) == policy
 
 
+def test_a_policys_words_are_opaque_but_for_blank_and_tab() -> None:
+    # c2sp.org/tlog-policy: only ASCII space and tab separate words, whatever Unicode says.
+    key = LOG.verifier_key
+    policy = Policy((Log(key, "\xa0"),), (Witness("\u2003", WITNESS_KEY, "\x85"),))
+    assert Policy.parse(policy.format()) == policy
+
+
 @pytest.mark.parametrize("word", ["a b", "a\tb", "a\n", "\x00", "\x7f"])
 def test_a_policys_words_have_no_blanks(word: str) -> None:
     logs, witnesses = (Log(LOG.verifier_key),), (Witness("w", WITNESS_KEY),)
