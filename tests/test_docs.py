@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
@@ -91,6 +92,17 @@ def test_every_decision_record_is_numbered_once_and_complete() -> None:
         found = re.findall(r"^## (.*)$", path.read_text("utf-8"), re.MULTILINE)
         assert set(found) <= set(sections), path.name
         assert {"Decision", "Consequences"} <= set(found), path.name
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    lines = project["dependencies"] + [
+        line for extra in extras if extra != "demo" for line in extras[extra]
+    ]
+    names = {re.split(r"[<>=~!;\[ ]", line)[0] for line in lines}
+    rows = re.findall(r"^\| ([a-z0-9, -]+) \|", text_of("adr/0007-dependencies.md"), re.MULTILINE)
+    assert {name for row in rows for name in row.split(", ")} == names
 
 
 # Names
