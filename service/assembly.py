@@ -75,7 +75,9 @@ def _document(app: Flask) -> None:
         "info": {"description": DESCRIPTION, "license": {"name": "Apache-2.0"}},
         "security": [{"key": []}],
     }
-    api: Any = flask_smorest.Api(app, spec_kwargs=options)
+    api: Any = flask_smorest.Api(spec_kwargs=options)
+    api.DEFAULT_ERROR_RESPONSE_NAME = None  # its own form of error; ours are RFC 9457
+    api.init_app(app)
     api.spec.components.security_scheme(
         "key",
         {

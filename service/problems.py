@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Flask, Response, g, json, request
+from flask import Flask, Response, g, json
 from werkzeug.exceptions import HTTPException
 
 from explain.errors import ExplainError
@@ -193,7 +193,7 @@ def _http_problem(error: HTTPException) -> Problem:
         return Problem(slug, "Something went wrong on our side; it has been noted.")
     detail = {
         404: "No such address.",
-        405: f"{request.method} is not offered here.",
+        405: "This method is not offered here.",
         413: "The body is larger than this address takes.",
     }.get(code, error.name + ".")
     return Problem(slug, detail, headers=headers)

@@ -13,7 +13,9 @@ __all__ = ["routes"]
 
 routes = Routes("health", "Liveness, readiness, and a page for each kind of problem.")
 
-_STATUS: Final = {"type": "object", "properties": {"status": {"type": "string"}}}
+_STATUS: Final = {
+    "application/json": {"type": "object", "properties": {"status": {"type": "string"}}}
+}
 HTML: Final = "text/html; charset=utf-8"
 
 

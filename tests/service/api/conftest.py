@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -53,11 +54,14 @@ def lender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
     made.runtime.close()
 
 
+@pytest.fixture(scope="session")
+def app(lender: Lender) -> Flask:
+    return lender.app()
+
+
 @pytest.fixture
-def door(lender: Lender) -> Iterator[Door]:
-    app = lender.app()
-    with app.test_client() as client:
-        yield Door(lender, client)
+def door(lender: Lender, app: Flask) -> Door:
+    return Door(lender, app.test_client())
 
 
 @pytest.fixture
