@@ -2,8 +2,7 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -23,12 +22,9 @@ from ledger.tlog.note import SignedNote, sign_note
 from tests.ledger.operate.premises import Premises
 
 
-@pytest.fixture
-def premises(tmp_path: Path) -> Iterator[Premises]:
-    one = Premises(tmp_path)
-    one.create()
-    yield one
-    one.close()
+@pytest.fixture(autouse=True)
+def _a_log_of_one_entry(premises: Premises) -> None:
+    premises.create()
 
 
 def grow(premises: Premises, log: Sequencer, count: int = 1) -> None:

@@ -7,7 +7,6 @@ half-written, and submitting the same decision again is answered.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,12 +82,7 @@ class FaultyVault(Vault):
         self.fault.around("keep", lambda: Vault.keep(self, *args, **kwargs))
 
 
-@pytest.fixture
-def premises(tmp_path: Path) -> Iterator[Premises]:
-    one = Premises(tmp_path)
-    one.found()
-    yield one
-    one.close()
+pytestmark = pytest.mark.usefixtures("ledger")  # the premises have a ledger
 
 
 def faulty(premises: Premises, fault: Fault) -> Open:

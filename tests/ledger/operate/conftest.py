@@ -1,18 +1,9 @@
-from collections.abc import Iterator
-from pathlib import Path
+from tests.ledger.operate.fixtures import (
+    _no_waiting_for_the_disk,
+    bare,
+    founded,
+    ledger,
+    premises,
+)
 
-import pytest
-
-from tests.ledger.operate.premises import Open, Premises
-
-
-@pytest.fixture
-def premises(tmp_path: Path) -> Iterator[Premises]:
-    one = Premises(tmp_path)
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def ledger(premises: Premises) -> Open:
-    return premises.found()
+__all__ = ["_no_waiting_for_the_disk", "bare", "founded", "ledger", "premises"]

@@ -7,7 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event, inspect
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from ledger.entries import uuid7
 from ledger.operate.access_log import AccessLog
@@ -33,7 +34,7 @@ class Clock:
     """A clock that moves a millisecond whenever it is looked at, and where we put it."""
 
     def __init__(self) -> None:
-        self.now = NOON
+        self.now = NOON + timedelta(seconds=1)  # later than anything in a copied ledger
 
     def __call__(self) -> datetime:
         self.now += timedelta(milliseconds=1)
@@ -57,20 +58,19 @@ class Premises:
     def __init__(self, directory: Path, database: str = "", vault: str = "") -> None:
         self.directory = directory
         self.clock = Clock()
-        self.random = random.Random(7).randbytes
-        self.engine = self._migrated(database or f"sqlite:///{directory}/ledger.db", Schema.LEDGER)
-        self.vault_engine = self._migrated(vault or f"sqlite:///{directory}/vault.db", Schema.VAULT)
-        self.wrapper = LocalKeyWrapper.create(directory / "vault.kek", self.random)
-        self.keys = {
-            name: LogKeys.generate(directory / "keys" / name, f"{BASE}/log/{name}")
-            for name in ("decisions", "access")
-        }
+        self.random = random.Random(str(directory)).randbytes
+        self.engine = _opened(database or f"sqlite:///{directory}/ledger.db", Schema.LEDGER)
+        self.vault_engine = _opened(vault or f"sqlite:///{directory}/vault.db", Schema.VAULT)
+        kek = directory / "vault.kek"
+        self.wrapper = (LocalKeyWrapper.load if kek.exists() else LocalKeyWrapper.create)(
+            kek, self.random
+        )
+        self.keys = {name: self._keys(name) for name in ("decisions", "access")}
 
-    @staticmethod
-    def _migrated(url: str, schema: Schema) -> Engine:
-        engine = open_database(url)
-        migrate(engine, schema)
-        return engine
+    def _keys(self, name: str) -> LogKeys:
+        directory = self.directory / "keys" / name
+        make = LogKeys.load if directory.exists() else LogKeys.generate
+        return make(directory, f"{BASE}/log/{name}")
 
     def store(self) -> LogDatabase:
         return SqlLogStore(self.engine)
@@ -163,6 +163,22 @@ class Premises:
     def close(self) -> None:
         self.engine.dispose()
         self.vault_engine.dispose()
+
+
+def _opened(url: str, schema: Schema) -> Engine:
+    engine = open_database(url)
+    if engine.name == "sqlite":
+        # No test cuts the power, and each commit would wait for the disk.
+        event.listen(engine, "connect", _not_synchronous)
+    if not inspect(engine).has_table("alembic_version"):
+        migrate(engine, schema)
+    return engine
+
+
+def _not_synchronous(connection: DBAPIConnection, _entry: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous=OFF")
+    cursor.close()
 
 
 def output(margin: int, outcome: str | None = None) -> dict[str, Any]:
