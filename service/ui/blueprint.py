@@ -194,6 +194,8 @@ def letter(decision_id: str) -> Response:
         issued = runtime().explaining.issued(decision_id)
     except NotIssued as error:
         raise Problem("not-issued", "None has been issued.") from error
+    if not runtime().settings.contacts_path.is_file():
+        raise Problem("not-issued", "The operator has not said who sends letters.")
     if not issued.explanation.automatic_text_allowed:
         raise Problem("not-explainable", "A check failed, so a person has to write the letter.")
     body = runtime().reporting.letter_pdf(decision_id, issued)

@@ -4,6 +4,7 @@ The access log writes first (`Reading`), then the vault opens, then the page is 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from explain.errors import ExplainError
@@ -27,6 +28,17 @@ ROLES: Final = {
     "sole": "without a person",
 }
 """What `decision_role` of the context says, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An explanation as value and panel, or why there is none; and its letter, once issued."""
+
+    explanation: "Explanation | None" = None
+    panel: WhyPanel | None = None
+    missing: str = ""
+    issued: bool = False
+    letter: str = ""
 
 
 class Shown:
@@ -58,7 +70,7 @@ class Shown:
         view = self._runtime.decisions.read(decision_id)
         model, policy = self._runtime.explaining.versions(view)
         scale = Scale.of(model.manifest, policy.manifest)
-        explained, panel, letter = self._why(decision_id)
+        told = self._told(decision_id)
         outcome, margin = view.payload.outcome, view.payload.margin
         may_issue = self._caller.principal.may(Permission.EXPLANATIONS_ISSUE)
         return DecisionPage(
@@ -67,10 +79,10 @@ class Shown:
             headline=scale.headline(outcome, margin),
             subline=_subline(view, scale.model),
             outcome=scale.tag(outcome),
-            scores=_scores(explained, scale, margin),
-            why=panel if isinstance(panel, WhyPanel) else None,
-            why_missing=panel if isinstance(panel, str) else "",
-            inputs=_inputs(view, model.manifest, explained),
+            scores=_scores(told.explanation, scale, margin),
+            why=told.panel,
+            why_missing=told.missing,
+            inputs=_inputs(view, model.manifest, told.explanation),
             timeline=detail.timeline(self._runtime.decisions.history(decision_id)),
             provenance=detail.provenance(
                 model.manifest, model.digest, policy.digest, f"{policy.name}, {policy.version}"
@@ -82,8 +94,8 @@ class Shown:
                 href=self._receipt,
                 openings=self._runtime.decisions.openings(decision_id),
             ),
-            letter=letter,
-            issue=self._issue if may_issue and explained and not letter else "",
+            letter=told.letter,
+            issue=self._issue if may_issue and told.panel and not told.issued else "",
         )
 
     def erased(self, decision_id: str) -> ErasedPage:
@@ -97,26 +109,27 @@ class Shown:
             proof=self._proof(decision_id),
         )
 
-    def _why(self, decision_id: str) -> "tuple[Explanation | None, WhyPanel | str, str]":
-        """The explanation, its panel or why there is none, and the letter's address if issued."""
+    def _told(self, decision_id: str) -> "_Told":
+        """What the person was told; or what they would be, if nothing was issued yet."""
         explaining = self._runtime.explaining
         try:
             issued = explaining.issued(decision_id)
-            explained, at = issued.explanation, issued.at
         except NotIssued:
-            try:
-                language = self._runtime.settings.language
-                explained, at = explaining.explain(decision_id, language), None
-            except ExplainError as error:
-                return (
-                    None,
-                    f"This decision cannot be explained from what is recorded: {error}.",
-                    "",
-                )
-        if at is None:
-            return explained, detail.why(explained, "Worked out now; not issued to the person"), ""
-        panel = detail.why(explained, f"Issued {wording.minute(at)}")
-        return explained, panel, self._letter if explained.automatic_text_allowed else ""
+            pass
+        else:
+            written = issued.explanation.automatic_text_allowed
+            standing = f"Issued {wording.minute(issued.at)}"
+            standing += "" if written else "; a check failed, so a person writes the letter"
+            panel = detail.why(issued.explanation, standing)
+            sent = written and self._runtime.settings.contacts_path.is_file()
+            return _Told(
+                issued.explanation, panel, issued=True, letter=self._letter if sent else ""
+            )
+        try:
+            explained = explaining.explain(decision_id, self._runtime.settings.language)
+        except ExplainError as error:
+            return _Told(missing=f"It cannot be explained from what is recorded: {error}.")
+        return _Told(explained, detail.why(explained, "Worked out now; not issued to the person"))
 
     def _proof(self, decision_id: str) -> ProofPanel:
         return proof.panel(

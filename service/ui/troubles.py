@@ -43,8 +43,8 @@ _WORDS: Final = {
         "Check it, or search for the decision by its id.",
     ),
     "not-issued": (
-        "No explanation has been issued",
-        "There is no letter for this decision yet.",
+        "There is no letter yet",
+        "No explanation of this decision was issued, or the operator has not said who signs.",
         "Someone whose role may issue explanations can do it on the page of the decision.",
     ),
     "method-not-allowed": (

@@ -1,5 +1,6 @@
 """The page of one decision: explained, issued, erased, tampered with."""
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -88,6 +89,41 @@ def test_an_explanation_is_issued_by_a_form_and_only_by_those_who_may(
     page = auditor.get(f"/decisions/{record}").text
     assert re.search(r"Issued \d+ Mar 2026, \d\d:\d\d", page)
     assert "Explanation issued" in page
+    assert "letter.pdf" not in page  # nobody has said yet who signs letters
+    assert auditor.get(f"/decisions/{record}/letter.pdf").status_code == 404
+
+
+def test_no_letter_where_a_check_of_the_explanation_failed(own: Lender) -> None:
+    record = own.ids[0]  # no single item made the difference: a gate says so
+    own.settings.contacts_path.write_text("{}")
+    assert not own.runtime.explaining.issue(record, "en").explanation.automatic_text_allowed
+    browser = enter(own, Role.AUDITOR)
+    page = browser.get(f"/decisions/{record}").text
+    assert "a check failed, so a person writes the letter" in page
+    assert "letter.pdf" not in page
+    assert browser.get(f"/decisions/{record}/letter.pdf").status_code == 422
+
+
+def test_the_letter_is_a_pdf_of_what_was_issued(own: Lender) -> None:
+    record = own.ids[1]
+    own.settings.contacts_path.write_text(
+        json.dumps(
+            {
+                "controller": {"name": "Example Bank", "address": ["1 Main Street"]},
+                "review": {"name": "Review desk", "telephone": "+1 555 0100"},
+                "data_protection": {"name": "Data protection", "email": "dpo@bank.example"},
+                "authority": {"name": "The authority", "address": ["2 Main Street"]},
+            }
+        )
+    )
+    own.runtime.explaining.issue(record, "en")
+    browser = enter(own, Role.AUDITOR)
+    page = browser.get(f"/decisions/{record}").text
+    assert f'href="/decisions/{record}/letter.pdf"' in page
+    response = browser.get(f"/decisions/{record}/letter.pdf")
+    assert (response.status_code, response.mimetype) == (200, "application/pdf"), response.text
+    assert response.data.startswith(b"%PDF-")
+    assert response.headers["Content-Disposition"].startswith("inline;")
 
 
 def test_an_erased_decision_leaves_its_entry_and_proof(own: Lender) -> None:
