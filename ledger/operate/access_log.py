@@ -68,6 +68,11 @@ class AccessLog:
         self._clock = clock
         self._records = Records(log, vault, clock, random, sealed_in_vault=True)
 
+    @property
+    def log(self) -> Sequencer:
+        """The log itself, for its checkpoint and tiles."""
+        return self._log
+
     def record(
         self,
         principal: Principal,
@@ -166,8 +171,10 @@ class _Asked:
             raise MalformedError("access log: the case is too long", member="case")
         if len(self.records) > MAX_RECORDS:
             raise MalformedError("access log: too many records", member="records")
-        for record in self.records:
-            parse_id(record)
+        try:
+            list(map(parse_id, self.records))
+        except MalformedError:
+            raise MalformedError("access log: not ids of records", member="records") from None
         longest = max(map(len, self.fields), default=0)
         if len(self.fields) > MAX_FIELDS or longest > MAX_FIELD_CHARACTERS:
             raise MalformedError("access log: too many or too long fields", member="fields")

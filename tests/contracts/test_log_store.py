@@ -14,6 +14,7 @@ from ledger.storage.log_store import (
     Head,
     LogDatabase,
     NewEntry,
+    Sign,
     StoredEntry,
     StoredTile,
     Written,
@@ -57,10 +58,14 @@ def signed(_written: Written) -> str:
     return "note\n"
 
 
+def noted(note: str) -> Sign:
+    return lambda _written: note
+
+
 def grow(store: LogDatabase, *counts: int, origin: str = ORIGIN) -> Head:
     head = store.head(origin)
     for count in counts:
-        head = store.integrate(batch(head, count, origin=origin), lambda _: f"of {count}\n")
+        head = store.integrate(batch(head, count, origin=origin), noted(f"of {count}\n"))
     assert head is not None
     return head
 

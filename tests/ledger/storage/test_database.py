@@ -7,7 +7,7 @@ from pathlib import Path
 import alembic.autogenerate
 import alembic.migration
 import pytest
-from sqlalchemy import Engine, MetaData, inspect, text
+from sqlalchemy import Connection, Engine, MetaData, inspect, text
 from sqlalchemy.exc import InvalidRequestError
 
 from ledger.errors import ConflictError, LedgerError, PushbackError
@@ -61,10 +61,14 @@ def differences(engine: Engine, metadata: MetaData) -> list[object]:
 def test_a_failed_write_leaves_nothing(engine: Engine) -> None:
     migrate(engine, Schema.LEDGER)
     with pytest.raises(ZeroDivisionError), writing(engine) as connection:
-        connection.execute(text("INSERT INTO log (id, origin) VALUES (1, 'o')"))
-        raise ZeroDivisionError
+        interrupted(connection)
     with reading(engine) as connection:
         assert connection.scalar(text("SELECT count(*) FROM log")) == 0
+
+
+def interrupted(connection: Connection) -> None:
+    connection.execute(text("INSERT INTO log (id, origin) VALUES (1, 'o')"))
+    raise ZeroDivisionError
 
 
 def test_a_read_is_of_one_moment(engine: Engine) -> None:

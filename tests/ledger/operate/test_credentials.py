@@ -1,0 +1,79 @@
+"""API keys: shown once, stored as a hash, refused without a reason."""
+
+from pathlib import Path
+
+import pytest
+
+from ledger.errors import MalformedError, NotFoundError, RefusedError
+from ledger.operate.credentials import ApiKeys
+from ledger.roles import Role
+from tests.ledger.operate.premises import Premises
+
+
+@pytest.fixture
+def keys(premises: Premises) -> ApiKeys:
+    return ApiKeys(premises.engine, premises.clock, premises.random)
+
+
+def test_a_key_says_who_calls(keys: ApiKeys) -> None:
+    text, key_id = keys.issue("Audit desk", Role.AUDITOR)
+    assert text.startswith(f"dl_{key_id}_")
+    principal = keys.authenticate(text)
+    assert (principal.id, principal.name, principal.role) == (key_id, "Audit desk", Role.AUDITOR)
+    assert keys.principal(key_id) == principal
+
+
+def test_the_secret_is_not_stored(premises: Premises, keys: ApiKeys) -> None:
+    text, _ = keys.issue("Audit desk", Role.AUDITOR)
+    premises.close()
+    secret = text.rpartition("_")[2].encode()
+    stored = b"".join(Path(p).read_bytes() for p in premises.directory.glob("ledger.db*"))
+    assert b"Audit desk" in stored
+    assert secret not in stored
+
+
+def test_any_other_text_is_nobodys(keys: ApiKeys) -> None:
+    text, key_id = keys.issue("Audit desk", Role.AUDITOR)
+    last = "A" if text[-1] != "A" else "B"
+    for wrong in (
+        "",
+        text[:-1],
+        text[:-1] + last,
+        text + "A",
+        f"{text} ",
+        text.replace(key_id, "0" * 16),
+        text.upper(),
+        f"dl_{key_id}_",
+    ):
+        with pytest.raises(RefusedError) as raised:
+            keys.authenticate(wrong)
+        assert str(raised.value) == "API key: not one that is in force"
+
+
+def test_a_revoked_key_is_refused(keys: ApiKeys) -> None:
+    text, key_id = keys.issue("Audit desk", Role.AUDITOR)
+    other, _ = keys.issue("Other desk", Role.SOURCE)
+    keys.revoke(key_id)
+    revoked_at = keys.list()[0].revoked_at
+    keys.revoke(key_id)
+    with pytest.raises(RefusedError):
+        keys.authenticate(text)
+    with pytest.raises(RefusedError):
+        keys.principal(key_id)
+    assert keys.authenticate(other).role is Role.SOURCE
+    listed = keys.list()
+    assert [(key.name, key.revoked_at) for key in listed] == [
+        ("Audit desk", revoked_at),
+        ("Other desk", None),
+    ]
+    assert revoked_at is not None
+    assert listed[0].created_at < revoked_at
+    with pytest.raises(NotFoundError):
+        keys.revoke("0" * 16)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101, "two\nlines"])
+def test_a_name_is_short_and_printable(keys: ApiKeys, name: str) -> None:
+    with pytest.raises(MalformedError) as raised:
+        keys.issue(name, Role.AUDITOR)
+    assert raised.value.member == "name"
