@@ -71,8 +71,8 @@ def columns(months: Sequence[Column], words: ColumnWords, *, chart_id: str, titl
     _draw_rates(root, months, words, centres, step)
     every = _every([m.label for m in months], step)
     for at in range(0, len(months), every):
-        name = fit(months[at].label, TEXT, step * every + SIDE)
-        label(root, centres[at], HEIGHT - 6, name, size=TEXT, look="chart-soft", anchor="middle")
+        room = step * every - APART
+        _put(root, centres[at], HEIGHT - 6, months[at].label, room, look="chart-soft")
     return svg.serialise(root)
 
 
@@ -89,6 +89,23 @@ def _check(months: Sequence[Column], words: ColumnWords) -> None:
 def _every(texts: Sequence[str], step: float) -> int:
     """Return that each n-th text has room beside its neighbours."""
     return max(1, math.ceil((max(width(text, TEXT) for text in texts) + APART) / step))
+
+
+def _put(
+    root: Element,
+    x: float,
+    y: float,
+    text: str,
+    room: float,
+    *,
+    look: str = "chart-ink",
+    edge: float = WIDTH,
+) -> None:
+    """Add a label centred at `x`, cut to its room; none where it would leave the drawing."""
+    text = fit(text, TEXT, room)
+    half = width(text, TEXT) / 2
+    if half <= x <= edge - half:
+        label(root, x, y, text, size=TEXT, look=look, anchor="middle")
 
 
 def _draw_legend(root: Element, words: ColumnWords) -> None:
@@ -117,8 +134,7 @@ def _draw_counts(
         if month.favourable:
             _draw_block(root, x - wide / 2, VOLUME_BASE - good, wide, good, solid=True)
         if at % every == 0:
-            y = VOLUME_BASE - tall - 6
-            label(root, x, y, month.count_text, size=TEXT, anchor="middle")
+            _put(root, x, VOLUME_BASE - tall - 6, month.count_text, step * every - APART)
     line(root, f"M0 {number(VOLUME_BASE)}H{WIDTH}", "chart-ink")
 
 
@@ -148,7 +164,8 @@ def _draw_rates(
         if at % every == 0:
             # Above the point where there is room, so that no label stands on the line below.
             side = -8 if y > RATE_TOP + 14 else 16
-            label(root, x, y + side, month.rate_text, size=TEXT, anchor="middle")
+            room = step * every - APART
+            _put(root, x, y + side, month.rate_text, room, edge=WIDTH - SIDE + APART / 2)
 
 
 def _height(share: Fraction) -> float:

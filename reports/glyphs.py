@@ -23,8 +23,11 @@ _SPACES: Final = frozenset("\t\n\r")  # of the markup; these need no glyph
 @cache
 def drawable() -> frozenset[int]:
     """Return the code points that every weight of the text face has a glyph for."""
-    faces = [TTFont(path, lazy=True).getBestCmap() for path in sorted(FONTS.glob("*Sans*.ttf"))]
-    return frozenset(set.intersection(*(set(face) for face in faces)))
+    faces = []
+    for path in sorted(FONTS.glob("*Sans*.ttf")):
+        with TTFont(path) as font:
+            faces.append(set(font.getBestCmap()))
+    return frozenset(set.intersection(*faces))
 
 
 def check_drawable(html: str) -> None:

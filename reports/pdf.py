@@ -5,9 +5,11 @@ with the same versions: no clock, no search for fonts outside `reports/fonts`, n
 Standards: ISO 19005-3 level A, ISO 14289-1.
 """
 
+import io
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +22,7 @@ os.environ["FONTCONFIG_FILE"] = str(Path(__file__).parent / "fonts" / "fonts.con
 
 from weasyprint import HTML
 from weasyprint import Attachment as _Embedded
+from weasyprint.css import ColorProfile
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import FatalURLFetchingError, URLFetcher
 
@@ -28,6 +31,7 @@ __all__ = ["render"]
 MAX_HTML: Final = 16 * 1024 * 1024  # characters; about 500 pages, which take minutes to lay out
 PRODUCER: Final = "decision-ledger"
 VARIANT: Final = "pdf/a-3a"
+COLOURS: Final = "document-srgb"  # our name for the output intent
 
 # WeasyPrint identifies one standard per file; this adds the other, and describes its schema,
 # which PDF/A demands of every schema it does not know (ISO 19005-3, 6.6.2.3).
@@ -86,13 +90,15 @@ def render(
     fetcher = _NoFetcher()
     try:
         document = HTML(string=html, url_fetcher=fetcher).render(
-            font_config=FontConfiguration(), pdf_variant=VARIANT
+            font_config=FontConfiguration(), pdf_variant=VARIANT, output_intent=COLOURS
         )
         if not document.metadata.lang:
             raise DocumentError("page does not say its language", member="html.lang")
         _describe(document.metadata, title=title, author=author, moment=moment)
+        document.color_profiles[COLOURS] = _srgb()
         data: bytes = document.write_pdf(
             pdf_variant=VARIANT,
+            output_intent=COLOURS,
             attachments=[_embed(item, moment) for item in attachments],
             finisher=_finish,
         )
@@ -131,6 +137,14 @@ def _moment(created: datetime) -> datetime:
     if created.tzinfo is None:
         raise DocumentError("time has no zone", member="created")
     return created.astimezone(UTC).replace(microsecond=0)
+
+
+def _srgb() -> Any:
+    """Return the colour space that PDF/A demands; WeasyPrint's own way leaves a file open."""
+    profile = resources.files("weasyprint.pdf").joinpath("sRGB2014.icc").read_bytes()
+    return ColorProfile(
+        io.BytesIO(profile), "sRGB2014.icc", "relative-colorimetric", (["r"], ["g"], ["b"])
+    )
 
 
 def _embed(item: Attachment, moment: datetime) -> Any:

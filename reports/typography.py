@@ -32,6 +32,7 @@ _OTHERS: Final = {
 }
 _WIDEST: Final = 1359  # thousandths of an em: no glyph of either weight is wider
 _SEMIBOLD: Final = 1.24  # no printable ASCII glyph grows more from Regular to SemiBold
+_ACCENTED: Final = 1.04  # no letter with an accent is wider than this times the letter
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
@@ -56,11 +57,11 @@ def fit(text: str, size: float, room: float, *, bold: bool = False) -> str:
     return shortened + ELLIPSIS
 
 
-def _advance(character: str) -> int:
-    # A letter with an accent is as wide as the letter.
+def _advance(character: str) -> float:
     letter = unicodedata.normalize("NFD", character)[0]
     if " " <= letter <= "~":
-        return _ADVANCES[ord(letter) - ord(" ")]
+        advance = _ADVANCES[ord(letter) - ord(" ")]
+        return advance if letter == character else advance * _ACCENTED
     if letter == "\u00a0":
         return _ADVANCES[0]
     return _OTHERS.get(letter, _WIDEST)
