@@ -1,6 +1,8 @@
 """What the audit's tests share: an honest log, and short ways to ask an audit."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,3 +51,9 @@ def one(result: AuditResult, code: Code) -> Finding:
 def swapped(raws: list[bytes], one: int, other: int) -> list[bytes]:
     raws[one], raws[other] = raws[other], raws[one]
     return raws
+
+
+def execute(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        for statement in statements:
+            db.execute(statement)

@@ -19,7 +19,18 @@ from ledger.verify.audit import AuditResult, audit
 from ledger.verify.completeness import Gap
 from ledger.verify.findings import MAX_FINDINGS, Code
 from ledger.verify.sqlite_reader import SqliteLogReader
-from tests.ledger.verify.audits import SIZE, SMALL, Write, audited, found, honest, log, one, swapped
+from tests.ledger.verify.audits import (
+    SIZE,
+    SMALL,
+    Write,
+    audited,
+    execute,
+    found,
+    honest,
+    log,
+    one,
+    swapped,
+)
 from tests.ledger.verify.tile_log import (
     ORIGIN,
     POLICY,

@@ -8,19 +8,21 @@ from pathlib import Path
 import pytest
 
 from ledger.verify.findings import Code
-from tests.ledger.verify.audits import SIZE, SMALL, audited, found, log, one
+from tests.ledger.verify.audits import (
+    SIZE,
+    SMALL,
+    audited,
+    execute,
+    found,
+    log,
+    one,
+)
 from tests.ledger.verify.tile_log import (
     Liar,
     edited,
     note,
     tiles_of,
 )
-
-
-def execute(path: Path, *statements: str) -> None:
-    with closing(sqlite3.connect(path)) as db, db:
-        for statement in statements:
-            db.execute(statement)
 
 
 @pytest.mark.parametrize(
