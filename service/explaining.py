@@ -115,7 +115,7 @@ class Explaining:
             policy.manifest,
             view.payload.input,
             Attribution.from_json(view.payload.attributions),
-            self._open(model),
+            self.opened(model),
             language=language,
             outcome=view.payload.outcome,
         )
@@ -134,7 +134,7 @@ class Explaining:
         view = self._decisions.read(decision_id)
         version, _ = self.versions(view)
         recorded = Attribution.from_json(view.payload.attributions)
-        model = self._open(version)
+        model = self.opened(version)
         try:
             row = model.schema.row(view.payload.input)
         except SchemaError as error:
@@ -148,7 +148,12 @@ class Explaining:
             self._registry.policy(view.payload.policy),
         )
 
-    def _open(self, version: ModelVersion) -> "Model":
+    def opened(self, version: ModelVersion) -> "Model":
+        """The model version, opened after it reproduced its golden rows; kept for the next time.
+
+        Raises:
+            ExplainError: it is not the model that was registered.
+        """
         from explain.artifacts import open_model
 
         with self._opening:

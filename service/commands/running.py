@@ -2,17 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from service.commands.terminal import opened, settings, speaks
-
-if TYPE_CHECKING:
-    from ledger.operate.sequencer import Sequencer
 
 __all__ = ["export", "init", "serve"]
 
@@ -96,35 +91,10 @@ def export(directory: Path) -> None:
     checkpoint, tiles and entry bundles as c2sp.org/tlog-tiles says. They hold no personal
     data. Running it again adds what is new.
     """
+    from service.publishing import publish
+
     with opened() as runtime:
         for name, log in runtime.logs.items():
-            written = _export(log, directory / name)
+            written = publish(log, directory / name)
             click.echo(f"{directory / name}: {log.size():,} entries, {written:,} files written")
         (directory / "policy.txt").write_text(runtime.policy_text, encoding="utf-8")
-
-
-def _export(log: "Sequencer", directory: Path) -> int:
-    from ledger.tlog.checkpoint import Checkpoint
-    from ledger.tlog.note import SignedNote
-    from ledger.tlog.tile import TILE_WIDTH, bundle_for, tiles_to_write
-
-    note = log.checkpoint()
-    size = Checkpoint.parse(SignedNote.parse(note).text).size
-    written = 1
-    for tile in tiles_to_write(0, size):
-        written += _publish(directory / tile.path(), partial(log.tile, tile))
-    for index in range(-(-size // TILE_WIDTH)):
-        bundle = bundle_for(index, size)
-        written += _publish(directory / bundle.path(), partial(log.bundle, bundle))
-    # Last, so that no checkpoint promises a tile that is not there yet.
-    (directory / "checkpoint").write_text(note, encoding="utf-8")
-    return written
-
-
-def _publish(target: Path, read: "Callable[[], bytes]") -> int:
-    """Write the file unless it is there: a tile's address fixes its content."""
-    if target.exists():
-        return 0
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(read())
-    return 1

@@ -112,6 +112,15 @@ def test_from_an_empty_directory_to_a_proof_that_verifies_elsewhere(
     assert json.loads(attached["evidence.json"])["decision"] == record
     (tmp_path / "attached.tlog-proof").write_bytes(attached["receipt.tlog-proof"])
 
+    groups = tmp_path / "groups.csv"
+    groups.write_text(f"id,sex\n{record},A\n")
+    report = tmp_path / "report.pdf"
+    period = ("--since", "2026-05-01", "--until", "2026-05-31")
+    done = run("report", "--model", "mortgage-approval@1.0.0", *period, "--groups", str(groups),
+               "-o", str(report))  # fmt: skip
+    assert "1 decisions, 0 findings" in done.output
+    assert report.read_bytes().startswith(b"%PDF-")
+
     run("export", str(tmp_path / "public"))
     policy = str(place / "policy.txt")
     for target in (
