@@ -10,15 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.entries import Body, LogKeyRotated, SourceGap, parse_entry
+from ledger.entries import Body, parse_entry
 from ledger.errors import MalformedError, SignatureError
 from ledger.tlog.merkle import Frontier, leaf_hash
 from ledger.tlog.note import ED25519_COSIGNATURE, VerifierKey
 from ledger.tlog.policy import Policy, Witness
-from ledger.verify.audit import AuditResult, audit
-from ledger.verify.completeness import Gap
-from ledger.verify.findings import MAX_FINDINGS, Code
-from ledger.verify.sqlite_reader import SqliteLogReader
+from ledger.verify.findings import Code
 from tests.ledger.verify.audits import (
     SIZE,
     SMALL,
@@ -32,9 +29,7 @@ from tests.ledger.verify.audits import (
     swapped,
 )
 from tests.ledger.verify.tile_log import (
-    ORIGIN,
     POLICY,
-    SIGNER,
     STRANGER,
     Liar,
     decision,
@@ -45,17 +40,6 @@ from tests.ledger.verify.tile_log import (
     rechained,
     tiles_of,
 )
-
-
-@pytest.fixture(params=["sqlite", "directory"])
-def write(request: pytest.FixtureRequest, tmp_path: Path) -> Write:
-    def sqlite(liar: Liar) -> AuditResult:
-        return audited(liar.sqlite(tmp_path / "ledger.db"))
-
-    def directory(liar: Liar) -> AuditResult:
-        return audited(liar.directory(tmp_path / "tiles"))
-
-    return sqlite if request.param == "sqlite" else directory
 
 
 @pytest.mark.parametrize("size", [1, 2, 255, 256, 257, 600])
@@ -355,50 +339,3 @@ def test_an_entry_without_prev_in_the_middle(tmp_path: Path) -> None:
     result = audited(Liar(raws).sqlite(tmp_path / "x.db"))
     assert (Code.SEQ_WRONG, 2) in found(result)
     assert "names nothing" in one(result, Code.CHAIN_BROKEN).detail
-
-
-def test_findings_are_bounded(tmp_path: Path) -> None:
-    raws = entries(1 + 2 * (MAX_FINDINGS + 20))
-    stored = dict(enumerate(raws))
-    for index in range(1, len(raws), 2):
-        stored[index] = edited(stored[index])
-    result = audited(Liar(raws, stored).sqlite(tmp_path / "x.db"))
-    assert len(result.findings) == MAX_FINDINGS
-    assert result.omitted > MAX_FINDINGS
-
-
-def test_gaps_of_a_source_are_information(write: Write) -> None:
-    def body(index: int) -> Body:
-        if index == 0:
-            return genesis()
-        if index == 3:
-            return SourceGap("loan-desk", 3, 3, "outage")
-        return decision(index if index < 3 else index + 2)
-
-    result = write(Liar(entries(6, body)))
-    assert result.findings == ()
-    (source,) = result.sources
-    assert source.gaps == (Gap(3, 3, "outage"), Gap(4, 5, None))
-
-
-def test_rotated_keys_are_an_entry_like_others(write: Write) -> None:
-    def body(index: int) -> Body:
-        vkey = SIGNER.verifier_key.vkey()
-        return (genesis(), LogKeyRotated((vkey,), (STRANGER.verifier_key.vkey(),)))[index]
-
-    assert write(Liar(entries(2, body))).findings == ()
-
-
-def test_progress_is_told(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    path = Liar(log()).sqlite(tmp_path / "x.db")
-    audited(path, on_progress=lambda done, total: told.append((done, total)))
-    assert told == [(256, SIZE), (512, SIZE)]
-
-
-def test_a_log_of_another_origin_beside_it_is_apart(tmp_path: Path) -> None:
-    path = Liar(log(3)).sqlite(tmp_path / "x.db")
-    Liar(log(2), origin="ledger.example/test/log/access").sqlite(path, log_id=2)
-    with SqliteLogReader.open(path) as readers:
-        assert [reader.origin for reader in readers] == [ORIGIN, "ledger.example/test/log/access"]
-        assert audit(readers[0], POLICY).findings == ()

@@ -1,4 +1,4 @@
-"""An audit finds what was done to the stores: columns, tiles and bundles."""
+"""An audit of tampered stores, and what else an audit tells: gaps, progress, other logs."""
 
 import sqlite3
 from collections.abc import Callable
@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from ledger.verify.findings import Code
+from ledger.entries import Body, LogKeyRotated, SourceGap
+from ledger.verify.audit import audit
+from ledger.verify.completeness import Gap
+from ledger.verify.findings import MAX_FINDINGS, Code
+from ledger.verify.sqlite_reader import SqliteLogReader
 from tests.ledger.verify.audits import (
     SIZE,
     SMALL,
+    Write,
     audited,
     execute,
     found,
@@ -18,8 +23,15 @@ from tests.ledger.verify.audits import (
     one,
 )
 from tests.ledger.verify.tile_log import (
+    ORIGIN,
+    POLICY,
+    SIGNER,
+    STRANGER,
     Liar,
+    decision,
     edited,
+    entries,
+    genesis,
     note,
     tiles_of,
 )
@@ -132,3 +144,50 @@ def test_a_missing_bundle_is_missing_entries(tmp_path: Path) -> None:
 def test_a_full_bundle_serves_a_smaller_checkpoint(tmp_path: Path) -> None:
     path = Liar(log(), notes={500: note(log(), 500)}).directory(tmp_path / "tiles")
     assert audited(path).findings == ()
+
+
+def test_findings_are_bounded(tmp_path: Path) -> None:
+    raws = entries(1 + 2 * (MAX_FINDINGS + 20))
+    stored = dict(enumerate(raws))
+    for index in range(1, len(raws), 2):
+        stored[index] = edited(stored[index])
+    result = audited(Liar(raws, stored).sqlite(tmp_path / "x.db"))
+    assert len(result.findings) == MAX_FINDINGS
+    assert result.omitted > MAX_FINDINGS
+
+
+def test_gaps_of_a_source_are_information(write: Write) -> None:
+    def body(index: int) -> Body:
+        if index == 0:
+            return genesis()
+        if index == 3:
+            return SourceGap("loan-desk", 3, 3, "outage")
+        return decision(index if index < 3 else index + 2)
+
+    result = write(Liar(entries(6, body)))
+    assert result.findings == ()
+    (source,) = result.sources
+    assert source.gaps == (Gap(3, 3, "outage"), Gap(4, 5, None))
+
+
+def test_rotated_keys_are_an_entry_like_others(write: Write) -> None:
+    def body(index: int) -> Body:
+        vkey = SIGNER.verifier_key.vkey()
+        return (genesis(), LogKeyRotated((vkey,), (STRANGER.verifier_key.vkey(),)))[index]
+
+    assert write(Liar(entries(2, body))).findings == ()
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    path = Liar(log()).sqlite(tmp_path / "x.db")
+    audited(path, on_progress=lambda done, total: told.append((done, total)))
+    assert told == [(256, SIZE), (512, SIZE)]
+
+
+def test_a_log_of_another_origin_beside_it_is_apart(tmp_path: Path) -> None:
+    path = Liar(log(3)).sqlite(tmp_path / "x.db")
+    Liar(log(2), origin="ledger.example/test/log/access").sqlite(path, log_id=2)
+    with SqliteLogReader.open(path) as readers:
+        assert [reader.origin for reader in readers] == [ORIGIN, "ledger.example/test/log/access"]
+        assert audit(readers[0], POLICY).findings == ()
