@@ -43,7 +43,11 @@ def why(explanation: Explanation, standing: str) -> WhyPanel:
         waterfall=waterfall(explanation),
         counterfactuals=tuple(item.text for item in explanation.counterfactuals),
         counterfactual_note=explanation.counterfactual_note,
-        limits=(explanation.reference, explanation.method, *explanation.limits),
+        limits=(
+            f"Reference group: {explanation.reference}",
+            explanation.method,
+            *explanation.limits,
+        ),
         gates=tuple(_gate(gate) for gate in explanation.gates),
     )
 
@@ -169,6 +173,8 @@ def _told(body: Body) -> tuple[str, str]:
         case entries.Decision():
             source = f"From {body.source.id}, its number {wording.number(body.source.seq)}."
             return "Decision recorded", source
+        case entries.ExplanationIssued() | entries.NoticeIssued():
+            return _TITLES[type(body)], "Its text is sealed; the log holds a commitment to it."
         case entries.Review():
             return f"Review: {wording.words(body.state).lower()}", "Its detail is sealed."
         case entries.Erased() | entries.Expired():

@@ -60,7 +60,10 @@ def begin(keys: ApiKeys, key: str, purpose: str, case: str, now: datetime) -> Vi
         raise RefusedError("choose what you need access for")
     if case and not _CASE.fullmatch(case):
         raise RefusedError("a case reference has letters, digits and . _ / - only, 64 at most")
-    principal = keys.authenticate(key)
+    try:
+        principal = keys.authenticate(key)
+    except RefusedError as error:
+        raise RefusedError("this key is not valid here") from error
     until = (now + LENGTH).replace(microsecond=0)
     session.clear()  # nothing of an earlier visitor, the form token included, lives on
     session.update(key=principal.id, purpose=purpose, case=case, until=int(until.timestamp()))

@@ -67,7 +67,11 @@ def test_why_carries_the_explanations_own_sentences() -> None:
     assert panel.summary == EXPLANATION.summary
     assert panel.paragraphs == EXPLANATION.paragraphs
     assert panel.counterfactuals == ("With 80 %: approved.",)
-    assert panel.limits == ("All applicants.", "Exact.", "About the model, not the person.")
+    assert panel.limits == (
+        "Reference group: All applicants.",
+        "Exact.",
+        "About the model, not the person.",
+    )
     assert [(gate.word, gate.tone, gate.icon) for gate in panel.gates] == [
         ("Adds up: to the unit", Tone.PLAIN, Icon.TICK),
         ("Stable", Tone.ADVERSE, Icon.CROSS),

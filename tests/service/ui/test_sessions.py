@@ -53,7 +53,7 @@ def test_nobody_is_sent_elsewhere(browser: Browser, key: str, target: str) -> No
     [
         (
             {"key": "dl_0000000000000000_" + "a" * 43, "purpose": "audit"},
-            "not one that is in force",
+            "this key is not valid here",
         ),
         ({"key": "", "purpose": "audit"}, "not valid"),
         ({"key": "x" * 300, "purpose": "audit"}, "not valid"),
