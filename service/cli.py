@@ -34,7 +34,7 @@ class _Sections(click.Group):
             for name in names:
                 command = self.get_command(ctx, name)
                 if command is not None:
-                    rows.append((name, command.get_short_help_str(limit=70)))
+                    rows.append((name, command.get_short_help_str(limit=62)))
             with formatter.section(title):
                 formatter.write_dl(rows)
 

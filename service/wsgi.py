@@ -14,4 +14,5 @@ __all__ = ["application"]
 def application() -> Flask:
     """The application, as this process's environment says."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     return create_app(Settings.from_environ(os.environ))

@@ -12,6 +12,7 @@ from service.commands.terminal import opened, settings, speaks
 __all__ = ["export", "init", "serve"]
 
 KEEP_ALIVE_SECONDS: Final = 5
+KEY_CHARS: Final = 70  # shown of a verifier key: its name, its id and a beginning to compare
 TIMEOUT_SECONDS: Final = 120  # a letter takes two; a hung worker is replaced after this
 
 
@@ -26,8 +27,8 @@ def init(origin: str | None) -> None:
     """Make a new ledger in LEDGER_DATA (./data).
 
     Makes the signing keys of both logs, the key-encryption key, the databases and the
-    first entry of each log, all readable by you alone, and prints the keys that relying
-    parties need. Nothing is ever overwritten.
+    first entry of each log, all readable by you alone, and names the trust policy that
+    relying parties need. Nothing is ever overwritten.
     """
     from dataclasses import replace
 
@@ -38,9 +39,12 @@ def init(origin: str | None) -> None:
         chosen = replace(chosen, origin=origin)
     found(chosen)
     click.echo(f"A new ledger stands in {chosen.data}/ under {chosen.origin}.\n")
-    click.echo("Give relying parties this trust policy by a way of its own (a contract, a")
-    click.echo("gazette, a witness): keys never come from the server being checked.\n")
-    click.echo(chosen.policy_path.read_text("utf-8"))
+    click.echo(f"Trust policy with the public keys of both logs: {chosen.policy_path}")
+    for line in chosen.policy_path.read_text("utf-8").splitlines():
+        if line.startswith("log "):
+            click.echo(f"  {line.removeprefix('log ')[:KEY_CHARS]}…")
+    click.echo("Give it to relying parties by a way of its own (a contract, a gazette, a")
+    click.echo("witness): keys never come from the server being checked.\n")
     click.echo("Next:")
     click.echo("  decision-ledger key issue --name you --role case_handler")
     click.echo("  decision-ledger serve")

@@ -1,8 +1,10 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from ledger.roles import Role
+from ledger.storage.models import record_key
 from ledger.tlog.policy import Policy
 from ledger.verify.verifier import verify_receipt
 from service.api import schemas
@@ -167,3 +169,15 @@ def test_a_query_that_makes_no_sense_is_named(door: Any, query: str, member: str
     got = door.ask(Role.AUDITOR, "GET", f"/v1/decisions?{query}")
     assert 400 <= got.status_code < 500
     assert got.get_json()["member"] == member
+
+
+def test_what_was_erased_is_gone_and_its_place_still_proved(door: Any) -> None:
+    body = door.decision()
+    door.ask(Role.SOURCE, *POST, body)
+    vault = door.lender.runtime.databases[1]
+    with vault.begin() as connection:
+        connection.execute(delete(record_key).where(record_key.c.record_id == body["id"]))
+    for path in ("", "/explanation", "/replay"):
+        got = door.ask(Role.CASE_HANDLER, "GET", f"/v1/decisions/{body['id']}{path}")
+        assert (got.status_code, got.get_json()["type"]) == (410, "/problems/erased")
+    assert door.ask(Role.AUDITOR, "GET", f"/v1/decisions/{body['id']}/proof").status_code == 200

@@ -1,0 +1,70 @@
+"""The real server: one process, the port of the environment, and a clean end."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from service.cli import main
+
+SECONDS = 30  # for the server to answer, on a busy machine
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def answered(url: str, server: subprocess.Popen[str]) -> bytes:
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        assert server.poll() is None, server.communicate()
+        try:
+            with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310  # our own server
+                body: bytes = response.read()
+                return body
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.2)
+    raise AssertionError("the server did not answer")
+
+
+@pytest.mark.slow
+def test_the_server_answers_on_its_port_and_ends_when_told(tmp_path: Path) -> None:
+    here = {"LEDGER_DATA": str(tmp_path / "data")}
+    assert CliRunner(env=here).invoke(main, ["init"]).exit_code == 0
+    port = free_port()
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "service.cli", "serve"],
+        env=clean | here | {"PORT": str(port)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert b"ready" in answered(f"http://127.0.0.1:{port}/readyz", server)
+        assert b"openapi" in answered(f"http://127.0.0.1:{port}/openapi.json?subject=Ann", server)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        said, logged = server.communicate(timeout=SECONDS)
+    assert f"http://localhost:{port}/" in said
+    assert "key issue" in said
+    assert " GET /readyz 200 " in logged
+    assert "Ann" not in logged
+    assert server.returncode == 0
+
+
+def test_serving_without_a_ledger_says_what_to_do(tmp_path: Path) -> None:
+    done = CliRunner(env={"LEDGER_DATA": str(tmp_path / "none")}).invoke(main, ["serve"])
+    assert done.exit_code == 1
+    assert "decision-ledger init" in done.output
