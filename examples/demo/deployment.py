@@ -42,6 +42,11 @@ CONTACTS: dict[str, Any] = {
         "name": "Example Data Protection Authority",
         "address": ["9 Example Square", "1000 Exampleton"],
     },
+    "consumer_report": {
+        "name": "Example Credit Bureau",
+        "address": ["2 Example Street", "Boston, MA 02100"],
+        "telephone": "+1 800 555 0102",
+    },
     "agency": {
         "name": "Consumer Financial Protection Bureau",
         "address": ["1700 G Street NW", "Washington, DC 20552"],

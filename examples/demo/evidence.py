@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
@@ -30,12 +31,20 @@ runpy.run_module("ledger.verify", run_name="__main__")
 """
 
 
-def audit_report(console: Console, folder: Path, groups: Path) -> None:
+def audit_report(console: Console, folder: Path, groups: Path, *, since: date, until: date) -> None:
     """Write the model's audit report, with the fairness table from the file kept apart."""
     report = folder / "audit-report.pdf"
+    options = {
+        "--model": f"{MODEL}@{VERSION}",
+        "--since": since.isoformat(),
+        "--until": until.isoformat(),
+        "--groups": str(groups),
+        "--groups-source": "the data set's own columns, kept apart from the ledger",
+        "--output": str(report),
+    }
     command = Path(sys.executable).with_name("decision-ledger")
     done = subprocess.run(
-        [command, "report", f"{MODEL}@{VERSION}", "--groups", groups, "--output", report],
+        [command, "report", *(word for option in options.items() for word in option)],
         env={**os.environ, "LEDGER_DATA": str(folder)},
         capture_output=True,
         text=True,
