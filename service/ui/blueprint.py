@@ -30,7 +30,6 @@ from service.ui.views import Choice, SignInPage
 
 __all__ = ["blueprint"]
 
-STATIC_SECONDS: Final = 3600  # a browser asks again within the hour whether a file changed
 MAX_TARGET_CHARS: Final = 2_000  # of the address to return to after signing in
 OPEN: Final = frozenset({"ui.sign_in", "ui.static"})
 FILES: Final = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
@@ -46,7 +45,6 @@ def _set_up(state: BlueprintSetupState) -> None:
     app = state.app
     # The interfaces authenticate by header and need no token; our forms are checked below.
     app.config.update(WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_TIME_LIMIT=None)
-    app.config.setdefault("SEND_FILE_MAX_AGE_DEFAULT", STATIC_SECONDS)
     _csrf.init_app(app)
     # An unknown address belongs to no blueprint: a browser still gets a page for it.
     app.register_error_handler(404, _unknown)

@@ -4,12 +4,14 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ledger.entries import ExplanationIssued, parse_entry
+from ledger.entries import Erased, ExplanationIssued, SourceCounter, parse_entry
 from ledger.errors import ErasedError
+from ledger.operate.sequencer import Draft
 from ledger.roles import Role
 from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.policy import Policy
@@ -126,6 +128,22 @@ def test_the_letter_is_a_pdf_of_what_was_issued(own: Lender) -> None:
     assert response.headers["Content-Disposition"].startswith("inline;")
 
 
+def test_a_decision_whose_input_was_not_sent_says_so(own: Lender) -> None:
+    known = own.runtime.decisions.read(own.ids[0]).payload
+    hidden = replace(
+        known,
+        id=own.runtime.decisions.new_id(),
+        source=SourceCounter("loan-desk", 4),
+        input={"input_hash": "ab" * 32},
+    )
+    own.runtime.decisions.record([hidden])
+    text = enter(own, Role.AUDITOR).get(f"/decisions/{hidden.id}").text
+    assert "It cannot be explained from what is recorded" in text
+    assert "The source sent a hash of the input, not the input itself." in text
+    assert re.search(r"<dt>To the limit</dt><dd>.\d+\.\d</dd>", text)
+    assert 'data-step="values"' in text
+
+
 def test_an_erased_decision_leaves_its_entry_and_proof(own: Lender) -> None:
     record = own.ids[1]
     entry = parse_entry(own.runtime.logs["decisions"].entry(record))
@@ -134,11 +152,15 @@ def test_an_erased_decision_leaves_its_entry_and_proof(own: Lender) -> None:
     vault.close()
     with pytest.raises(ErasedError):
         own.runtime.decisions.read(record)
+    body = Erased((record,), "subject_request", "key_destroyed", "data_protection_officer")
+    own.runtime.logs["decisions"].append([Draft(own.runtime.decisions.new_id(), body)])
     browser = enter(own, Role.AUDITOR)
     page = browser.get(f"/decisions/{record}")
     assert page.status_code == 410
     assert "This record was erased" in page.text
     assert f"Entry {entry.seq}." in page.text
+    assert re.search(r"erased on \d+ March 2026\.", page.text)
+    assert "Ground: subject request." in page.text
     assert "data-leaf=" in page.text
     assert 'data-step="values"' not in page.text
     assert browser.get("/decisions").status_code == 200

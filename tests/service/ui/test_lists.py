@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -193,6 +194,39 @@ def test_the_overview_counts_and_names_what_is_missing(sign_in: SignIn) -> None:
         ("2026-03-01", "2026-03-31", "March"),
     ]
     assert sum(map(int, re.findall(r'<td class="n total">(\d+)</td>', text))) == COUNT
+
+
+def test_a_model_is_a_filter_and_a_suspended_one_a_notice(
+    lender: Lender, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = sign_in()
+    (model,) = lender.runtime.registry.models()
+    text = browser.get(link(browser.get("/").text, "mortgage-approval 1.0.0")).text
+    assert f"{COUNT} decisions" in text
+    assert '<a class="chip" href="/decisions"><span>mortgage-approval 1.0.0</span>' in text
+    assert f'name="model" value="{model.digest}"' in text
+    suspended = (replace(model, status="suspended"),)
+    monkeypatch.setattr(lender.runtime.registry, "models", lambda: suspended)
+    assert "mortgage-approval 1.0.0 is suspended" in browser.get("/").text
+
+
+def test_our_own_failure_says_nothing_about_itself(
+    lender: Lender,
+    sign_in: SignIn,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("MTG-000123 of Jane Doe")
+
+    browser = sign_in()
+    monkeypatch.setattr(lender.runtime.sources, "reports", fail)
+    response = browser.get("/")
+    assert response.status_code == 500
+    assert "It is not your doing" in response.text
+    assert response.headers["Request-Id"] in response.text
+    assert "failed: RuntimeError" in caplog.text
+    assert "Jane Doe" not in response.text + caplog.text
 
 
 def test_a_foreign_method_is_a_page_too(sign_in: SignIn) -> None:
