@@ -3,13 +3,18 @@
 Values are I-JSON (RFC 7493): no duplicate names, no NaN or infinity, integers within
 ±(2^53 - 1), no lone surrogates. `decode` is for bytes that a program of ours wrote and
 takes the canonical form only; `parse` is for bytes from outside and takes any layout.
+
+Most values are ASCII names, short texts and numbers whose two notations agree. Those
+are written and read on a short path; whatever is not obviously so, and every refusal,
+is left to `rfc8785` and to the reader that knows the path of each member.
 """
 
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
-from typing import Final, NoReturn, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from types import NoneType
+from typing import Any, Final, NoReturn, TypeAlias
 
 import rfc8785
 
@@ -24,6 +29,7 @@ JsonValue: TypeAlias = (
 MAX_INTEGER: Final = 2**53 - 1  # beyond it other readers round (RFC 7493 §2.2)
 MAX_DEPTH: Final = 32  # nested arrays and objects; ours need four
 _PLAIN_BELOW: Final = 1e21  # RFC 8785 writes a double below it with all its digits
+_REPR_AGREES_FROM: Final = 1e-4  # below it Python writes an exponent, ECMAScript not yet
 _LONG_DIGITS: Final = re.compile(rb"[0-9]{16}")
 _MAX_NUMBER_LENGTH: Final = 400  # characters; a double's longest plain form takes 327
 
@@ -34,6 +40,10 @@ def encode(value: object) -> bytes:
     Raises:
         MalformedError: the value is not I-JSON.
     """
+    try:
+        return _written(value).encode()
+    except (_NotPlainError, RecursionError):
+        pass  # rfc8785 knows how it is written, or that it is not
     try:
         data = rfc8785.dumps(value)  # type: ignore[arg-type]  # it checks the type itself
     except (rfc8785.CanonicalizationError, RecursionError, UnicodeError, TypeError) as error:
@@ -69,6 +79,12 @@ def parse(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> JsonVal
     except UnicodeDecodeError as error:
         raise MalformedError("JSON: not UTF-8") from error
     try:
+        plain = _PLAIN_READER.decode(text)
+        if _is_plain(plain, max_depth):
+            return plain  # type: ignore[no-any-return]  # just looked at, member by member
+    except (_NotPlainError, RecursionError, ValueError):
+        pass  # read it again, to say where and why it is refused
+    try:
         read = json.loads(
             text,
             object_pairs_hook=_Pairs,
@@ -81,6 +97,68 @@ def parse(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> JsonVal
     except ValueError as error:
         raise MalformedError("JSON: not a JSON text") from error
     return _checked(read, (), max_depth)
+
+
+class _NotPlainError(Exception):
+    """The short path does not take this value. Never leaves this module."""
+
+
+def _written(value: object) -> str:
+    """The canonical form, if it is obvious."""
+    write = _WRITERS.get(type(value))
+    if write is None:
+        raise _NotPlainError
+    return write(value)
+
+
+def _write_text(text: str) -> str:
+    # Printable text holds no control character and no surrogate: two need an escape.
+    if not text.isprintable() or '"' in text or "\\" in text:
+        raise _NotPlainError
+    return f'"{text}"'
+
+
+def _write_integer(number: int) -> str:
+    if abs(number) > MAX_INTEGER:
+        raise _NotPlainError
+    return str(number)
+
+
+def _write_float(number: float) -> str:
+    size = abs(number)
+    if size <= MAX_INTEGER and number.is_integer():
+        return str(int(number))  # -0.0 is 0 (RFC 8785 §3.2.2.3)
+    if _REPR_AGREES_FROM <= size <= MAX_INTEGER:
+        return repr(number)  # the shortest digits that read back, without an exponent
+    raise _NotPlainError
+
+
+def _write_array(items: Sequence[object]) -> str:
+    return f"[{','.join([_written(item) for item in items])}]"
+
+
+def _write_object(members: Mapping[object, object]) -> str:
+    written = []
+    for name, value in members.items():
+        # ASCII names have the same order in UTF-16 as here.
+        if type(name) is not str or not name.isascii():
+            raise _NotPlainError
+        written.append((name, f"{_write_text(name)}:{_written(value)}"))
+    written.sort()
+    return f"{{{','.join([member for _, member in written])}}}"
+
+
+# By exact type: a subclass may write itself otherwise.
+_WRITERS: Final[Mapping[type, Callable[[Any], str]]] = {
+    NoneType: lambda _: "null",
+    bool: lambda truth: "true" if truth else "false",
+    int: _write_integer,
+    float: _write_float,
+    str: _write_text,
+    list: _write_array,
+    tuple: _write_array,
+    dict: _write_object,
+}
 
 
 class _Pairs(list[tuple[str, object]]):
@@ -125,6 +203,34 @@ def _check_floats(value: object) -> None:
 
 def _constant(text: str) -> _OutOfRange:
     return _OutOfRange(f"{text} is not JSON")
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _NotPlainError
+    return members
+
+
+def _is_plain(value: object, depth: int) -> bool:
+    """Say whether a value that was read is I-JSON at a glance, nested at most `depth` deep."""
+    if isinstance(value, dict):
+        if not depth or not all(map(str.isascii, value)):
+            return False
+        return all(_is_plain(item, depth - 1) for item in value.values())
+    if isinstance(value, list):
+        return depth > 0 and all(_is_plain(item, depth - 1) for item in value)
+    if isinstance(value, str):
+        return value.isascii()
+    if isinstance(value, int):
+        return abs(value) <= MAX_INTEGER
+    return value is None or isinstance(value, float)
+
+
+# The limits of a number's text are `_number`'s on both paths.
+_PLAIN_READER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_float=_number, parse_constant=_constant
+)
 
 
 def _checked(value: object, path: tuple[str, ...], max_depth: int) -> JsonValue:

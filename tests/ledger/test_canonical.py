@@ -2,11 +2,15 @@
 
 import json
 import math
+import re
+from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+import rfc8785
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger import canonical
 from ledger.canonical import MAX_INTEGER, decode, encode, parse
 from ledger.errors import MalformedError
 
@@ -23,6 +27,30 @@ VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20
 )
 LIMIT = 1_000_000
+
+# Where the two notations of a double part, and around it.
+EDGES = [1e-7, 1e-6, 1e-5, 9.99e-5, 1e-4, 0.1, -0.0, 5.0, 2.0**53, 2.0**53 - 1, 1e16, 1e21, 5e-324]
+FLOATS = st.floats() | st.builds(
+    math.nextafter, st.sampled_from(EDGES), st.sampled_from([-math.inf, 0.0, math.inf])
+)
+TEXTS = st.text(st.characters(exclude_categories=[]), max_size=8)
+WRITABLE = st.recursive(
+    SCALARS | FLOATS | TEXTS | st.integers() | st.binary(max_size=2),
+    lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner) | st.tuples(inner, inner),
+    max_leaves=12,
+)
+LAYOUTS = st.builds(
+    lambda value, loose, spoil: spoil(json.dumps(value, ensure_ascii=loose)),
+    st.recursive(
+        SCALARS | FLOATS | TEXTS | st.integers(),
+        lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
+        max_leaves=12,
+    ),
+    st.booleans(),
+    st.sampled_from(
+        [str, lambda text: f'{{"a":1,"b":[{text}],"a":2}}', lambda text: text.replace(".", "0.0")]
+    ),
+)
 
 
 @given(VALUES)
@@ -44,6 +72,36 @@ def test_any_bytes_are_a_value_or_our_error(data: bytes) -> None:
 def test_any_layout_parses_to_the_same_value(value: object) -> None:
     loose = json.dumps(value, indent=3, ensure_ascii=True).encode()
     assert encode(parse(loose, max_bytes=LIMIT)) == encode(value)
+
+
+@settings(max_examples=500)
+@given(WRITABLE)
+def test_the_short_path_writes_what_rfc8785_writes(value: object) -> None:
+    try:
+        expected = rfc8785.dumps(value)  # type: ignore[arg-type]  # it refuses some, as it should
+    except (rfc8785.CanonicalizationError, UnicodeError):
+        with pytest.raises(MalformedError):
+            encode(value)
+        return
+    try:
+        assert encode(value) == expected
+    except MalformedError:  # stricter in one place: no integer that other readers round
+        assert any(len(digits) >= 16 for digits in re.findall(rb"[0-9]+", expected))
+
+
+@given(LAYOUTS, st.integers(1, 5))
+def test_the_short_path_reads_what_the_long_one_reads(text: str, depth: int) -> None:
+    data = text.encode(errors="surrogatepass")
+
+    def read() -> tuple[str, object]:
+        try:
+            return "value", repr(parse(data, max_bytes=LIMIT, max_depth=depth))
+        except MalformedError as error:
+            return str(error), error.member
+
+    with patch.object(canonical, "_is_plain", return_value=False):
+        long_path = read()
+    assert read() == long_path
 
 
 def test_the_published_example_of_rfc_8785() -> None:
