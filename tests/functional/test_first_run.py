@@ -99,6 +99,14 @@ def test_from_an_empty_directory_to_a_proof_that_verifies_elsewhere(
     shown = json.loads(run("decisions", "show", record).output)
     assert shown["decision"]["subject"] == "MTG-000123"
     assert "declined" in run("explain", record, "--case", "C-1").output.lower()
+    assert json.loads(run("explain", record, "--json").output)["outcome"] == "declined"
+    assert record in run("decisions", "find", "--since", "2026-05-01T00:00:00Z").output
+    for noun, name in (("model", "mortgage-approval"), ("policy", "mortgage-cutoff")):
+        assert f"{name}@1.0.0" in run(noun, "list").output
+        assert json.loads(run(noun, "show", f"{name}@1.0.0").output)["name"] == name
+    page = tmp_path / "letter.html"
+    run("letter", record, "--html", "-o", str(page))
+    assert "Harbour Savings Bank" in page.read_text("utf-8")
     assert run("replay", record).output.startswith("reproduced")
     assert "1 recorded, 0 missing" in run("sources").output
 

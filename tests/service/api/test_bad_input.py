@@ -201,20 +201,20 @@ members = st.sampled_from(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=300))
 def test_random_bytes_never_break_the_server(door: Any, body: bytes) -> None:
     assert door.ask(Role.SOURCE, *POST, body).status_code < 500
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(members, anything, min_size=1, max_size=4))
 def test_random_members_never_break_the_server(door: Any, changes: dict[str, Any]) -> None:
     got = door.ask(Role.SOURCE, *POST, json.dumps(door.decision(**changes)).encode())
     assert got.status_code < 500, got.text
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(st.text(max_size=10), anything, max_size=3))
 def test_random_searches_never_break_the_server(door: Any, changes: dict[str, Any]) -> None:
     got = door.ask(Role.AUDITOR, "POST", "/v1/decisions/search", json.dumps(changes).encode())

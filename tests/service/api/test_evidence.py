@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,3 +95,34 @@ def test_the_archived_model_says_it_again(door: Any, method: str) -> None:
     assert got.status_code == 200, got.text
     assert got.get_json()["verdict"] == "reproduced"
     assert got.get_json()["exact"] is True
+
+
+# WeasyPrint leaves the colour profile that it embeds open.
+@pytest.mark.filterwarnings("ignore:.*sRGB2014:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:unclosed file.*sRGB2014:ResourceWarning")
+def test_the_letter_comes_as_pdf(door: Any) -> None:
+    path = f"/v1/decisions/{declined(door)}/explanation"
+    got = door.ask(Role.DATA_PROTECTION_OFFICER, "GET", path, Accept="application/pdf")
+    assert (got.status_code, got.mimetype) == (200, "application/pdf")
+    assert got.data.startswith(b"%PDF-")
+    assert got.headers["Content-Disposition"].startswith("inline; filename=")
+
+
+def test_no_letter_goes_out_when_a_check_failed(door: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"/v1/decisions/{declined(door)}/explanation"
+    assert door.ask(Role.CASE_HANDLER, "GET", path).status_code == 200
+    issued = door.lender.runtime.explaining.issued
+    gates = issued(declined(door)).explanation.gates
+
+    def failed(record: str) -> Any:
+        found = issued(record)
+        spoilt = replace(
+            found.explanation,
+            gates=(replace(gates[0], passed=False), *gates[1:]),
+            automatic_text_allowed=False,
+        )
+        return replace(found, explanation=spoilt)
+
+    monkeypatch.setattr(door.lender.runtime.explaining, "issued", failed)
+    got = door.ask(Role.CASE_HANDLER, "GET", path, Accept="text/html")
+    assert (got.status_code, got.get_json()["type"]) == (422, "/problems/not-explainable")
