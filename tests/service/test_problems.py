@@ -30,9 +30,7 @@ from service.problems import KINDS, Problem, problem_of
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
 )
-def test_every_error_has_its_place_in_the_table(
-    error: Exception, slug: str, status: int
-) -> None:
+def test_every_error_has_its_place_in_the_table(error: Exception, slug: str, status: int) -> None:
     problem = problem_of(error)
     assert (problem.slug, problem.kind.status) == (slug, status)
     assert "secret" not in problem.detail
