@@ -42,10 +42,6 @@ PAGE_ROWS: Final = 500  # as many as one query gives
 ALGORITHMS: Final = {0x01: "Ed25519", 0x06: "ML-DSA-44"}
 LIMITS: Final = (
     (
-        "Integrity proves bytes and their order since they were logged. It does not prove that "
-        "inputs were true, that the model is fair or that a decision was lawful."
-    ),
-    (
         "Completeness is judged by the sources' own counters: a source that does not count "
         "honestly is not seen through."
     ),

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from ledger.errors import NotFoundError
 from ledger.operate.access_log import AccessLog
 from ledger.operate.checkpoint_lock import FileCheckpointLock
+from ledger.operate.completeness import Completeness
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
 from ledger.operate.key_wrapper import LocalKeyWrapper
@@ -24,7 +25,6 @@ from ledger.tlog.note import VerifierKey
 from service.explaining import Explaining
 from service.reporting import Reporting
 from service.settings import Settings
-from service.sources import Sources
 
 __all__ = ["LOGS", "Clock", "Runtime", "log_lock", "system_clock"]
 
@@ -55,7 +55,7 @@ class Runtime:
     decisions: Decisions
     access_log: AccessLog
     api_keys: ApiKeys
-    sources: Sources
+    completeness: Completeness
     explaining: Explaining
     reporting: Reporting
     policy_text: str
@@ -110,7 +110,7 @@ class Runtime:
             decisions=decisions,
             access_log=AccessLog(logs["access"], vault, now, os.urandom),
             api_keys=ApiKeys(engine, now, os.urandom),
-            sources=Sources(logs["decisions"]),
+            completeness=Completeness(logs["decisions"]),
             explaining=explaining,
             reporting=Reporting(settings, registry, decisions),
             policy_text=settings.policy_path.read_text("utf-8"),

@@ -102,6 +102,7 @@ def test_every_dependency_has_its_reason() -> None:
     ]
     names = {re.split(r"[<>=~!;\[ ]", line)[0] for line in lines}
     rows = re.findall(r"^\| ([a-z0-9, -]+) \|", text_of("adr/0007-dependencies.md"), re.MULTILINE)
+    names.discard("decision-ledger")  # an extra that brings the others
     assert {name for row in rows for name in row.split(", ")} == names
 
 

@@ -91,7 +91,7 @@ def list_sources() -> Response:
 
     A log cannot show by itself what nobody sent; a gap in a source's count does.
     """
-    return answer({"sources": [asdict(report) for report in runtime().sources.reports()]})
+    return answer({"sources": [asdict(report) for report in runtime().completeness.report()]})
 
 
 def _version(version: ModelVersion | PolicyVersion) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def sources() -> None:
     """
     unexplained = 0
     with opened() as runtime:
-        for report in runtime.sources.reports():
+        for report in runtime.completeness.report():
             missing = sum(gap.last - gap.first + 1 for gap in report.gaps)
             click.echo(
                 f"{report.source}: {report.first} to {report.last}, {report.recorded:,} recorded, "

@@ -38,7 +38,7 @@ Address = Callable[[Filter], str]
 def overview(runtime: Runtime, address: Address) -> OverviewPage:
     """Return the state of the ledger as this server has it now."""
     everything = runtime.decisions.find(DecisionQuery(limit=1))
-    sources = runtime.sources.reports()
+    sources = runtime.completeness.report()
     models = runtime.registry.models()
     entries, reads = runtime.logs["decisions"].size(), runtime.logs["access"].size()
     notices = (*_gap_notices(sources), *_model_notices(models))

@@ -220,7 +220,7 @@ def test_our_own_failure_says_nothing_about_itself(
         raise RuntimeError("MTG-000123 of Jane Doe")
 
     browser = sign_in()
-    monkeypatch.setattr(lender.runtime.sources, "reports", fail)
+    monkeypatch.setattr(lender.runtime.completeness, "report", fail)
     response = browser.get("/")
     assert response.status_code == 500
     assert "It is not your doing" in response.text
