@@ -14,7 +14,7 @@ from examples.demo import applications, evidence, training
 from examples.demo.clock import SPAN, DemoClock, office_hours
 from examples.demo.deployment import Deployment, clear, served
 from examples.demo.loan_desk import LoanDesk
-from examples.demo.story import Case, explain, find_case, replay, write_letter
+from examples.demo.story import Case, explain, replay, somebody, write_letter
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "demo"
@@ -33,7 +33,7 @@ def main() -> int:
     with served(FOLDER, clock) as ledger:
         desk = _record(console, ledger, clock, now, trained)
         with ledger.client(ledger.keys.case_handler) as client:
-            reference = find_case(client, desk.references, around=now - HALF_A_YEAR)
+            reference = somebody(desk, trained[1], around=now - HALF_A_YEAR)
             case = explain(console, client, reference, FOLDER)
             same = replay(console, client, case)
             write_letter(console, client, case, FOLDER)
@@ -108,8 +108,8 @@ def _record(
     took = time.perf_counter() - began
     console.print(
         f"   {desk.recorded:,} decisions recorded in {took:.1f} s, each with model version, input, "
-        f"output, attributions, policy and source counter: {desk.declined:,} declined, "
-        f"{desk.recorded - desk.declined:,} approved. Largest residual of an attribution: "
+        f"output, attributions, policy and source counter: {len(desk.declined):,} declined, "
+        f"{desk.recorded - len(desk.declined):,} approved. Largest residual of an attribution: "
         f"{desk.largest_residual} millionths of a log-odds unit."
     )
     return desk

@@ -38,9 +38,8 @@ class LoanDesk:
         self._model_reference = model_reference
         self._policy_reference = policy_reference
         self.recorded = 0
-        self.declined = 0
+        self.declined: list[tuple[datetime, Application, Attribution]] = []
         self.largest_residual = 0
-        self.references: dict[str, str] = {}
         self._groups: list[tuple[str, str, str]] = []
 
     def days(
@@ -74,7 +73,6 @@ class LoanDesk:
         for result, application in zip(results, day.applications, strict=True):
             if result["status"] != "recorded":
                 raise RuntimeError(f"the ledger refused a decision: {result}")
-            self.references[result["id"]] = application.number
             self._groups.append((result["id"], application.race, application.sex))
         self.recorded += len(results)
 
@@ -95,7 +93,8 @@ class LoanDesk:
         counter: int,
     ) -> dict[str, Any]:
         outcome = "approved" if attribution.margin >= CUT_OFF else "declined"
-        self.declined += outcome == "declined"
+        if outcome == "declined":
+            self.declined.append((moment, application, attribution))
         self.largest_residual = max(self.largest_residual, abs(attribution.residual))
         return {
             "model": self._model_reference,

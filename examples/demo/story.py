@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,9 +10,15 @@ from typing import Any
 
 import httpx
 from rich.console import Console
-from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from examples.demo.loan_desk import LoanDesk
+from examples.demo.training import TrainedModel, policy
+from explain.narrative import explain_decision
 
 DAYS = 14  # either side of the day that the story looks at
+MANY_REASONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +31,20 @@ class Case:
     receipt: Path
 
 
-def find_case(client: httpx.Client, references: Mapping[str, str], *, around: datetime) -> str:
-    """Return the reference of a person who was declined around a day.
+def somebody(desk: LoanDesk, trained: TrainedModel, *, around: datetime) -> str:
+    """Return the reference of the person whose case the demo follows.
 
-    The choice is by rule, not by hand: the oldest declined decision of four weeks that passed
-    every check, has two reasons or more, and could have ended otherwise.
+    Chosen by rule, not by hand: the first person declined within two weeks of a day with
+    three reasons or more and two ways in which it could have ended otherwise.
     """
-    body = {
-        "outcome": "declined",
-        "since": _text(around - timedelta(days=DAYS)),
-        "until": _text(around + timedelta(days=DAYS)),
-        "limit": 100,
-    }
-    found = _json(client.post("/v1/decisions/search", json=body))
-    for row in reversed(found["decisions"]):
-        told = _json(client.get(f"/v1/decisions/{row['id']}/explanation"))["explanation"]
-        good = told["automatic_text_allowed"] and len(told["reasons"]) > 1
-        if good and told["counterfactuals"]:
-            return references[row["id"]]
-    raise RuntimeError("no declined decision of these four weeks can be explained by itself")
+    for moment, application, attribution in desk.declined:
+        if abs(moment - around) < timedelta(days=DAYS):
+            told = explain_decision(
+                trained.manifest, policy(), application.input, attribution, trained.model
+            )
+            if len(told.reasons) >= MANY_REASONS and len(told.counterfactuals) > 1:
+                return application.number
+    raise RuntimeError("nobody was declined in these four weeks for three reasons")
 
 
 def explain(console: Console, client: httpx.Client, reference: str, folder: Path) -> Case:
@@ -57,13 +57,13 @@ def explain(console: Console, client: httpx.Client, reference: str, folder: Path
     console.print(f"   Decided on {decided:%d %B %Y at %H:%M} UTC. {told['summary']}")
     console.print("   What lowered the score most, compared with the reference group:")
     for reason in told["reasons"]:
-        _item(console, f"{reason['points_text']:>6}", reason["text"])
+        _item(console, reason["points_text"], reason["text"])
     console.print("   What raised it:")
     for reason in told["helped"][:2]:
-        _item(console, f"{reason['points_text']:>6}", reason["text"])
+        _item(console, reason["points_text"], reason["text"])
     console.print("   What would have changed it (each run again on the archived model):")
     for one in told["counterfactuals"]:
-        _item(console, "     •", one["text"])
+        _item(console, "•", one["text"])
     proof = client.get(f"/v1/decisions/{row['id']}/proof", headers={"Accept": "text/plain"})
     proof.raise_for_status()
     receipt = folder / f"{reference}.tlog-proof"
@@ -111,13 +111,11 @@ def write_letter(console: Console, client: httpx.Client, case: Case, folder: Pat
 
 def _item(console: Console, mark: str, text: str) -> None:
     """Print an item with a hanging indent."""
-    console.print(Padding(f"[bold]{mark}[/bold]  {text}", (0, 0, 0, 4)))
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_row(Text(f"{mark:>9}", style="bold"), Text(text))
+    console.print(grid)
 
 
 def _json(answer: httpx.Response) -> Any:
     answer.raise_for_status()
     return answer.json()
-
-
-def _text(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
