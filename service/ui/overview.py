@@ -28,6 +28,7 @@ from service.ui.views import (
 )
 
 MONTHS: Final = 12  # rows of the chart: a year's rhythm
+FIRST_MONTH: Final = date(1970, 2, 1)  # the first that a filter can name from its first day
 RANGES_TOLD: Final = 5  # missing ranges named per source; the log holds them all
 SUSPENDED: Final = "suspended"
 
@@ -49,7 +50,7 @@ def overview(runtime: Runtime, address: Address) -> OverviewPage:
         tone=Tone.FAVOURABLE,
         facts=_facts(everything, reads),
         notices=notices,
-        months=_months(runtime, everything, address) if everything.rows else None,
+        months=_months(runtime, everything, address),
         sources=tuple(_source(report) for report in sources),
         models=_models(runtime, models, everything, address),
     )
@@ -64,14 +65,21 @@ def _facts(everything: Page, reads: int) -> tuple[Fact, ...]:
     )
 
 
-def _months(runtime: Runtime, everything: Page, address: Address) -> Months:
+def _months(runtime: Runtime, everything: Page, address: Address) -> Months | None:
+    # A source states the times of its decisions. One that is wrong, in the year 9999 say, must
+    # not take the chart away from everybody else's, so it ends with the month that it is now.
+    end = _midnight(_next(runtime.clock().astimezone(UTC).date().replace(day=1)))
+    dated = DecisionQuery(since=_midnight(FIRST_MONTH), until=end, limit=1)
+    newest = runtime.decisions.find(dated).rows
+    if not newest:
+        return None
     sides = tones(runtime.registry.policies())
     outcomes = sorted(
         (outcome for outcome, _ in everything.facets.outcome),
         key=lambda outcome: (sides.get(outcome) is not Tone.FAVOURABLE, outcome),
     )
     counted: list[tuple[date, dict[str, int]]] = []
-    for first in _last_months(everything.rows[0].decided_at):
+    for first in _last_months(newest[0].decided_at):
         query = DecisionQuery(since=_midnight(first), until=_midnight(_next(first)), limit=1)
         counted.append((first, dict(runtime.decisions.find(query).facets.outcome)))
     while not counted[0][1]:
@@ -189,7 +197,7 @@ def _last_months(newest: datetime) -> list[date]:
     """The first days of the months up to and with the newest decision's, oldest first."""
     month = newest.astimezone(UTC).date().replace(day=1)
     months = [month]
-    while len(months) < MONTHS:
+    while len(months) < MONTHS and month > FIRST_MONTH:
         month = (month - timedelta(days=1)).replace(day=1)
         months.append(month)
     return months[::-1]
