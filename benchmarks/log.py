@@ -1,0 +1,184 @@
+"""The log: appending to it, auditing it, looking an entry up with its proof."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, Table, Text, insert, select
+
+from benchmarks.measuring import (
+    Measured,
+    at_least,
+    at_most,
+    percentile,
+    rate_ratios,
+    time_ratios,
+    timed,
+)
+from ledger.entries import UUID7_RANDOM_BYTES, Decision, SourceCounter, uuid7
+from ledger.operate.checkpoint_lock import FileCheckpointLock
+from ledger.operate.keys import LogKeys
+from ledger.operate.sequencer import Draft, Sequencer
+from ledger.storage.database import Schema, migrate, open_database
+from ledger.storage.models import log_entry
+from ledger.storage.sql_log_store import SqlLogStore
+from ledger.tlog.policy import Log, Policy
+from ledger.verify.audit import audit
+from ledger.verify.sqlite_reader import SqliteLogReader
+
+ORIGIN = "ledger.example/benchmarks"
+BATCH = 256
+BATCHES_PER_RUN = 10
+RUNS = 8  # 20,480 entries in the end
+SEALED_BYTES = 900  # a decision's payload of 15 features, compressed and sealed
+ENTRY_BYTES = 590  # its entry
+LOOKUPS = 300
+
+_plain = Table(
+    "plain",
+    MetaData(),
+    Column("seq", Integer, primary_key=True),
+    Column("id", Text, unique=True),
+    Column("entry", LargeBinary),
+    Column("sealed", LargeBinary),
+)
+
+
+def measure(folder: Path) -> Iterator[Measured]:
+    engine = open_database(f"sqlite:///{folder}/ledger.db")
+    plain = open_database(f"sqlite:///{folder}/plain.db")
+    try:
+        migrate(engine, Schema.LEDGER)
+        _plain.metadata.create_all(plain)
+        sequencer, policy = _found(engine, folder)
+        appending = rate_ratios(_append(sequencer), _insert(plain), RUNS)
+        yield Measured("append_vs_insert", at_least(0.7), appending)
+        auditing = rate_ratios(_audit(folder, policy), _hash(engine), 5)
+        yield Measured("audit_vs_sha256", at_least(0.45), auditing)
+        looking = time_ratios(*_lookups(sequencer, engine), 5)
+        yield Measured("lookup_vs_select", at_most(2), looking)
+    finally:
+        engine.dispose()
+        plain.dispose()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_id() -> str:
+    return uuid7(time.time_ns() // 1_000_000, os.urandom(UUID7_RANDOM_BYTES))
+
+
+def _found(engine: Engine, folder: Path) -> tuple[Sequencer, Policy]:
+    keys = LogKeys.generate(folder / "keys", ORIGIN)
+    sequencer = Sequencer.create(
+        SqlLogStore(engine),
+        FileCheckpointLock(folder / "checkpoints" / "log.lock"),
+        ORIGIN,
+        keys.signers(_now),
+        _now,
+        entry_id=_new_id(),
+        software="decision-ledger/0.1.0",
+    )
+    return sequencer, Policy(tuple(Log(key) for key in keys.verifier_keys(_now)))
+
+
+def _append(sequencer: Sequencer) -> Callable[[], float]:
+    def draft(number: int) -> Draft:
+        body = Decision(
+            model="ab" * 32,
+            policy="cd" * 32,
+            source=SourceCounter("loan-desk", number),
+            input=os.urandom(32),
+            output=os.urandom(32),
+            attributions=os.urandom(32),
+            context=os.urandom(32),
+        )
+        return Draft(_new_id(), body, os.urandom(SEALED_BYTES))
+
+    def figure() -> float:
+        batches = [[draft(number) for number in range(BATCH)] for _ in range(BATCHES_PER_RUN)]
+        return timed(lambda: [sequencer.append(batch) for batch in batches])()
+
+    return figure
+
+
+def _insert(engine: Engine) -> Callable[[], float]:
+    def row() -> dict[str, object]:
+        return {
+            "id": _new_id(),
+            "entry": os.urandom(ENTRY_BYTES),
+            "sealed": os.urandom(SEALED_BYTES),
+        }
+
+    def write(rows: list[dict[str, object]]) -> None:
+        with engine.begin() as connection:
+            connection.execute(insert(_plain), rows)
+
+    def figure() -> float:
+        batches = [[row() for _ in range(BATCH)] for _ in range(BATCHES_PER_RUN)]
+
+        def work() -> None:
+            for batch in batches:
+                write(batch)
+
+        return timed(work)()
+
+    return figure
+
+
+def _audit(folder: Path, policy: Policy) -> Callable[[], float]:
+    def work() -> None:
+        with SqliteLogReader.open(folder / "ledger.db") as (reader,):
+            found = audit(reader, policy).findings
+        assert not found, found
+
+    return timed(work)
+
+
+def _hash(engine: Engine) -> Callable[[], float]:
+    """The hashes that the tree needs, over bytes that are in memory: one leaf, one node each."""
+    with engine.connect() as connection:
+        entries = [bytes(raw) for raw in connection.scalars(select(log_entry.c.entry))]
+
+    def work() -> None:
+        level = [hashlib.sha256(b"\x00" + raw).digest() for raw in entries]
+        while len(level) > 1:
+            pairs = zip(level[::2], level[1::2], strict=False)
+            level = [hashlib.sha256(b"\x01" + left + right).digest() for left, right in pairs]
+
+    return timed(work)
+
+
+def _lookups(
+    sequencer: Sequencer, engine: Engine
+) -> tuple[Callable[[], float], Callable[[], float]]:
+    """The slowest hundredth of look-ups by id: with a proof, and a bare row."""
+    with engine.connect() as connection:
+        ids = list(connection.scalars(select(log_entry.c.entry_id)))
+    chance = random.Random(1)  # noqa: S311 - which rows are read is no secret
+
+    def some() -> list[str]:
+        return chance.sample(ids, LOOKUPS)
+
+    def bare(entry_id: str) -> None:
+        of_log = log_entry.c.log_id == 1  # without it there is no index to use
+        with engine.connect() as connection:
+            query = select(log_entry).where(of_log, log_entry.c.entry_id == entry_id)
+            connection.execute(query).one()
+
+    def proven() -> Iterable[Callable[[], object]]:
+        return [partial(sequencer.receipt, entry_id) for entry_id in some()]
+
+    def selected() -> Iterable[Callable[[], object]]:
+        return [partial(bare, entry_id) for entry_id in some()]
+
+    return percentile(0.99, proven), percentile(0.99, selected)
