@@ -124,7 +124,7 @@ class Settings:
     @property
     def artefacts_dir(self) -> Path:
         """Where model files lie, by digest."""
-        return self.data / "artefacts" / "sha256"
+        return self.data / "artefacts"
 
     @property
     def policy_path(self) -> Path:
