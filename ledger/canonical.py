@@ -13,6 +13,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from types import NoneType
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -31,6 +32,7 @@ MAX_DEPTH: Final = 32  # nested arrays and objects; ours need four
 _PLAIN_BELOW: Final = 1e21  # RFC 8785 writes a double below it with all its digits
 _REPR_AGREES_FROM: Final = 1e-4  # below it Python writes an exponent, ECMAScript not yet
 _LONG_DIGITS: Final = re.compile(rb"[0-9]{16}")
+_SURROGATE: Final = re.compile(r"\\u[dD]")  # text decoded from UTF-8 has one in no other way
 _MAX_NUMBER_LENGTH: Final = 400  # characters; a double's longest plain form takes 327
 
 
@@ -42,7 +44,7 @@ def encode(value: object) -> bytes:
     """
     try:
         return _written(value).encode()
-    except (_NotPlainError, RecursionError):
+    except (_NotPlainError, KeyError, TypeError, RecursionError):
         pass  # rfc8785 knows how it is written, or that it is not
     try:
         data = rfc8785.dumps(value)  # type: ignore[arg-type]  # it checks the type itself
@@ -80,8 +82,8 @@ def parse(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> JsonVal
         raise MalformedError("JSON: not UTF-8") from error
     try:
         plain = _PLAIN_READER.decode(text)
-        if _is_plain(plain, max_depth):
-            return plain  # type: ignore[no-any-return]  # just looked at, member by member
+        if _is_shallow(plain, max_depth) and not _SURROGATE.search(text):
+            return plain  # type: ignore[no-any-return]  # the reader's hooks let nothing else by
     except (_NotPlainError, RecursionError, ValueError):
         pass  # read it again, to say where and why it is refused
     try:
@@ -104,11 +106,8 @@ class _NotPlainError(Exception):
 
 
 def _written(value: object) -> str:
-    """The canonical form, if it is obvious."""
-    write = _WRITERS.get(type(value))
-    if write is None:
-        raise _NotPlainError
-    return write(value)
+    """The canonical form, if it is obvious; KeyError or _NotPlainError if not."""
+    return _WRITERS[type(value)](value)
 
 
 def _write_text(text: str) -> str:
@@ -137,15 +136,19 @@ def _write_array(items: Sequence[object]) -> str:
     return f"[{','.join([_written(item) for item in items])}]"
 
 
-def _write_object(members: Mapping[object, object]) -> str:
-    written = []
-    for name, value in members.items():
-        # ASCII names have the same order in UTF-16 as here.
-        if type(name) is not str or not name.isascii():
-            raise _NotPlainError
-        written.append((name, f"{_write_text(name)}:{_written(value)}"))
-    written.sort()
-    return f"{{{','.join([member for _, member in written])}}}"
+def _write_object(members: Mapping[str, object]) -> str:
+    # ASCII names (`_label` takes no others) have the same order in UTF-16 as here.
+    pairs = [
+        _label(name) + _WRITERS[type(members[name])](members[name]) for name in sorted(members)
+    ]
+    return f"{{{','.join(pairs)}}}"
+
+
+@lru_cache(maxsize=1024)  # a deployment has some hundred: features, and what formats.md names
+def _label(name: str) -> str:
+    if type(name) is not str or not name.isascii():
+        raise _NotPlainError
+    return f"{_write_text(name)}:"
 
 
 # By exact type: a subclass may write itself otherwise.
@@ -212,24 +215,35 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return members
 
 
-def _is_plain(value: object, depth: int) -> bool:
-    """Say whether a value that was read is I-JSON at a glance, nested at most `depth` deep."""
-    if isinstance(value, dict):
-        if not depth or not all(map(str.isascii, value)):
-            return False
-        return all(_is_plain(item, depth - 1) for item in value.values())
-    if isinstance(value, list):
-        return depth > 0 and all(_is_plain(item, depth - 1) for item in value)
-    if isinstance(value, str):
-        return value.isascii()
-    if isinstance(value, int):
-        return abs(value) <= MAX_INTEGER
-    return value is None or isinstance(value, float)
+def _plain_integer(text: str) -> int:
+    number = _integer(text)
+    if isinstance(number, _OutOfRange):
+        raise _NotPlainError
+    return number
 
 
-# The limits of a number's text are `_number`'s on both paths.
+def _plain_number(text: str) -> float:
+    number = _number(text)
+    if isinstance(number, _OutOfRange):
+        raise _NotPlainError
+    return number
+
+
+def _is_shallow(value: object, depth: int) -> bool:
+    """Say whether arrays and objects are nested at most `depth` deep."""
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(
+        _is_shallow(item, depth - 1) for item in inner if isinstance(item, dict | list)
+    )
+
+
 _PLAIN_READER: Final = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_float=_number, parse_constant=_constant
+    object_pairs_hook=_unique,
+    parse_float=_plain_number,
+    parse_int=_plain_integer,
+    parse_constant=_plain_number,  # float() reads NaN and Infinity, which are out of range
 )
 
 

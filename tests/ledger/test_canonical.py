@@ -99,7 +99,7 @@ def test_the_short_path_reads_what_the_long_one_reads(text: str, depth: int) -> 
         except MalformedError as error:
             return str(error), error.member
 
-    with patch.object(canonical, "_is_plain", return_value=False):
+    with patch.object(canonical, "_is_shallow", return_value=False):
         long_path = read()
     assert read() == long_path
 
