@@ -10,6 +10,7 @@ change it, and only the log's proofs and copies held elsewhere show that.
 """
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from enum import StrEnum
@@ -101,9 +102,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     Raises:
         PushbackError, ConflictError, LedgerError: as :func:`translated` says.
     """
-    # SQLite's transactions are snapshots already.
-    level = {"isolation_level": "REPEATABLE READ"} if engine.name == "postgresql" else {}
-    with translated(), engine.execution_options(**level).begin() as connection:
+    with translated(), _reader(engine).begin() as connection:
         yield connection
 
 
@@ -116,9 +115,22 @@ def writing(engine: Engine) -> Iterator[Connection]:
     Raises:
         PushbackError, ConflictError, LedgerError: as :func:`translated` says.
     """
-    writer = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-    with translated(), writer.begin() as connection:
+    with translated(), _writer(engine).begin() as connection:
         yield connection
+
+
+# Engines with options share the pool of the one they are made from; making one costs as
+# much as a small query. A deployment has two databases.
+@functools.lru_cache(maxsize=8)
+def _reader(engine: Engine) -> Engine:
+    if engine.name != "postgresql":
+        return engine  # SQLite's transactions are snapshots already
+    return engine.execution_options(isolation_level="REPEATABLE READ")
+
+
+@functools.lru_cache(maxsize=8)
+def _writer(engine: Engine) -> Engine:
+    return engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
 
 
 @contextlib.contextmanager
