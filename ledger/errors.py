@@ -21,6 +21,7 @@ __all__ = [
     "RootMismatchError",
     "SecondPersonNeeded",
     "SignatureError",
+    "StoppedError",
     "VerificationError",
 ]
 
@@ -105,6 +106,10 @@ class ErasedError(NotFoundError):
 
 class RefusedError(LedgerError):
     """Not allowed: ask someone who may."""
+
+
+class StoppedError(RefusedError):
+    """The log may not be written, whoever asks: submit it again once its keeper has seen to it."""
 
 
 class PermissionRefused(RefusedError):

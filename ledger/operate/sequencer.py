@@ -26,8 +26,9 @@ from ledger.errors import (
     LedgerError,
     MalformedError,
     NotFoundError,
-    RefusedError,
+    PushbackError,
     RootMismatchError,
+    StoppedError,
 )
 from ledger.operate.checkpoint_lock import CheckpointLock
 from ledger.operate.published_log import PublishedLog
@@ -135,6 +136,17 @@ class Sequencer(PublishedLog):
         sequencer.append([Draft(entry_id, body)])
         return sequencer
 
+    def check_running(self) -> None:
+        """Return if the log can be read and, as far as is known, written.
+
+        Raises:
+            StoppedError: an earlier failure was fatal: the log has to be taken up anew.
+            LedgerError: it cannot be read.
+        """
+        if self._fatal is not None:
+            raise StoppedError(self._fatal)
+        self.checkpoint()
+
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
         """Hold the log for a unit of work that ends in :meth:`append`.
@@ -142,11 +154,13 @@ class Sequencer(PublishedLog):
         While it is held nobody else, in any process, writes to this log.
 
         Raises:
-            RefusedError: the lock cannot be taken, or an earlier failure was fatal.
+            StoppedError: the lock cannot be taken, the start-up rule forbids to go on, or an
+                earlier failure was fatal.
+            PushbackError: the database does not answer.
         """
         with self._turn, contextlib.ExitStack() as stack:
             if self._fatal is not None:
-                raise RefusedError(self._fatal)
+                raise StoppedError(self._fatal)
             outermost = self._depth == 0
             if outermost:
                 stack.enter_context(self._lock.held())
@@ -166,7 +180,7 @@ class Sequencer(PublishedLog):
             MalformedError: no drafts.
             ConflictError: an id is in the log already.
             PushbackError: the database does not answer.
-            RefusedError: fatal: the clock went backwards, or the lock could not be
+            StoppedError: fatal: the clock went backwards, or the lock could not be
                 swapped. Every later call is refused until the log is taken up anew.
         """
         if not drafts:
@@ -193,8 +207,15 @@ class Sequencer(PublishedLog):
 
     def _catch_up(self) -> None:
         """Find the standing anew if another process wrote or a commit went unanswered."""
-        if self._store.head(self.origin) != self._standing.head:
+        if self._store.head(self.origin) == self._standing.head:
+            return
+        try:
             self._standing = agree(self._store, self._lock, self.origin, self._keys)
+        except PushbackError:
+            raise
+        except LedgerError as error:
+            # Whatever is wrong, it is nothing that the caller sent or asked for.
+            raise StoppedError(str(error)) from error
 
     def _head(self) -> Head:
         """What may be shown: the checkpoint in the lock, never one that only the database has.
@@ -202,7 +223,10 @@ class Sequencer(PublishedLog):
         Between the commit and the swap, and after a crash there, the database is ahead. A
         receipt against its head could be disowned by restoring a backup.
         """
-        note = self._lock.read()
+        try:
+            note = self._lock.read()
+        except NotFoundError as error:
+            raise StoppedError(str(error)) from error
         standing = self._standing
         if note == standing.note:
             size = standing.edge.size
@@ -247,10 +271,10 @@ class Sequencer(PublishedLog):
         except LedgerError as error:
             raise self._stop("log: the checkpoint lock could not be swapped") from error
 
-    def _stop(self, reason: str) -> RefusedError:
+    def _stop(self, reason: str) -> StoppedError:
         """Remember that nothing may be signed any more, until the log is taken up anew."""
         self._fatal = reason
-        return RefusedError(reason)
+        return StoppedError(reason)
 
 
 def _new_entry(draft: Draft, appended: Appended) -> NewEntry:
