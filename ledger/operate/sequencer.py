@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledger.entries import Body, Entry, LogCreated
-from ledger.entries import Decision as DecisionBody
 from ledger.errors import (
     ConflictError,
     LedgerError,
@@ -31,7 +30,7 @@ from ledger.errors import (
     StoppedError,
 )
 from ledger.operate.checkpoint_lock import CheckpointLock
-from ledger.operate.published_log import PublishedLog
+from ledger.operate.published_log import PublishedLog, references
 from ledger.operate.right_edge import RightEdge
 from ledger.operate.startup_rule import Standing, agree
 from ledger.storage.log_store import (
@@ -281,15 +280,3 @@ def _new_entry(draft: Draft, appended: Appended) -> NewEntry:
     entry = appended.entry
     stored = StoredEntry(entry.seq, entry.id, appended.raw, appended.leaf)
     return NewEntry(stored, references(entry.body), draft.sealed)
-
-
-def references(body: Body) -> tuple[str, ...]:
-    """The ids and digests that an entry is about besides its own id, for `referring`.
-
-    A decision names its model in thousands, so that is no reference; a registration
-    or a change of status is about its model.
-    """
-    if isinstance(body, DecisionBody):
-        return ()
-    named = (getattr(body, member, None) for member in ("decision", "model", "policy"))
-    return (*filter(None, named), *getattr(body, "records", ()))

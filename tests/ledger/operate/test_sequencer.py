@@ -17,7 +17,8 @@ from ledger.entries import (
     parse_entry,
 )
 from ledger.errors import ConflictError, MalformedError, NotFoundError, RefusedError
-from ledger.operate.sequencer import Draft, Sequencer, references
+from ledger.operate.published_log import references
+from ledger.operate.sequencer import Draft, Sequencer
 from ledger.storage.log_store import Batch, Head, Sign
 from ledger.storage.memory_log_store import MemoryLogStore
 from ledger.tlog.checkpoint import Checkpoint
