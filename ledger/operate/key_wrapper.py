@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from ledger.errors import ConflictError, NotFoundError, RefusedError
 from ledger.sealing import KEY_BYTES, NONCE_BYTES, unwrap_key, wrap_key
-from ledger.storage.database import FILE_MODE, private_directory
+from ledger.storage.private_file import write_new
 
 Random = Callable[[int], bytes]
 """That many fresh random bytes; `os.urandom` in production."""
@@ -54,16 +54,11 @@ class LocalKeyWrapper:
         Raises:
             ConflictError: there is one; it is never overwritten, all keys hang on it.
         """
-        private_directory(path.parent)
         key = random(KEY_BYTES)
         try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
+            write_new(path, key)
         except FileExistsError:
             raise ConflictError("key-encryption key: there is one already") from None
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
         return cls(key, random)
 
     @classmethod

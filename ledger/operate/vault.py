@@ -314,6 +314,12 @@ class Vault:
         return HolderKey(key_id, tag, self._wrapper.wrap(key, key_id)), key
 
 
+def is_new(engine: Engine) -> bool:
+    """Say whether a vault's database holds nothing yet, not even the keys that it makes first."""
+    with reading(engine) as connection:
+        return connection.scalar(select(tenant_key.c.name).limit(1)) is None
+
+
 def microseconds(at: datetime) -> int:
     """A moment as whole microseconds since 1970, UTC: exact, unlike a float of seconds."""
     return (at - EPOCH) // timedelta(microseconds=1)
