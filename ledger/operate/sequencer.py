@@ -18,9 +18,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from ledger.entries import Body, Entry, LogCreated
 from ledger.errors import (
+    CheckpointConflict,
     ConflictError,
     LedgerError,
     MalformedError,
@@ -33,6 +35,7 @@ from ledger.operate.checkpoint_lock import CheckpointLock
 from ledger.operate.published_log import PublishedLog, references
 from ledger.operate.right_edge import RightEdge
 from ledger.operate.startup_rule import Standing, agree
+from ledger.storage.database import RETRY_AFTER_SECONDS
 from ledger.storage.log_store import (
     HASH_BYTES,
     Batch,
@@ -163,6 +166,7 @@ class Sequencer(PublishedLog):
             outermost = self._depth == 0
             if outermost:
                 stack.enter_context(self._lock.held())
+                stack.enter_context(self._store.alone(self.origin))
             self._depth += 1
             stack.callback(self._leave)
             if outermost:
@@ -178,7 +182,7 @@ class Sequencer(PublishedLog):
         Raises:
             MalformedError: no drafts.
             ConflictError: an id is in the log already.
-            PushbackError: the database does not answer.
+            PushbackError: the database does not answer, or another process wrote meanwhile.
             StoppedError: fatal: the clock went backwards, or the lock could not be
                 swapped. Every later call is refused until the log is taken up anew.
         """
@@ -194,7 +198,12 @@ class Sequencer(PublishedLog):
                 entries=tuple(map(_new_entry, drafts, appended)),
                 tiles=tiles,
             )
-            head = self._store.integrate(batch, lambda written: self._sign(batch, edge, written))
+            try:
+                head = self._store.integrate(batch, partial(self._sign, batch, edge))
+            except CheckpointConflict as error:
+                raise PushbackError(
+                    "log: another process wrote first", retry_after=RETRY_AFTER_SECONDS
+                ) from error
             # Committed. An answer may only leave once the lock remembers it too.
             self._swap(standing.note, head.note)
             last = appended[-1]

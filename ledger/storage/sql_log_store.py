@@ -1,6 +1,8 @@
 """The log on a SQL database: SQLite or PostgreSQL through SQLAlchemy Core."""
 
-from collections.abc import Collection, Mapping
+import contextlib
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -12,13 +14,14 @@ from sqlalchemy import (
     Select,
     bindparam,
     delete,
+    func,
     insert,
     select,
     update,
 )
 
 from ledger.errors import CheckpointConflict, NotFoundError
-from ledger.storage.database import reading, writing
+from ledger.storage.database import BUSY_TIMEOUT_MS, reading, translated, writing
 from ledger.storage.log_store import (
     MAX_READ_ENTRIES,
     Batch,
@@ -39,7 +42,13 @@ from ledger.storage.models import (
 )
 
 _ENTRY = (log_entry.c.seq, log_entry.c.entry_id, log_entry.c.entry, log_entry.c.leaf_hash)
+_ALONE_MS = 60_000  # of a turn in which nothing is heard from its process: the machine is gone
 _IDS_PER_QUERY = 500  # bound variables of one statement; SQLite's oldest limit is 999
+
+_ALONE_LIMITS = select(
+    func.set_config("lock_timeout", str(BUSY_TIMEOUT_MS), True),
+    func.set_config("idle_in_transaction_session_timeout", str(_ALONE_MS), True),
+)
 
 # Built once: building a statement costs three times as much as running it.
 _OF_LOG = bindparam("of_log", type_=Integer)
@@ -122,6 +131,25 @@ class SqlLogStore:
             head = Head(batch.size, sign(_read_back(connection, log_id, batch)))
             _advance(connection, log_id, batch.expected, head)
         return head
+
+    @contextlib.contextmanager
+    def alone(self, origin: str) -> Iterator[None]:
+        """Keep out other processes that enter this for the same log: on PostgreSQL.
+
+        It also keeps out those on other machines, which do not share our checkpoint lock.
+        A SQLite file is only ever on the machine of its lock.
+
+        Raises:
+            PushbackError: another process holds it.
+        """
+        if self._engine.name != "postgresql":
+            yield
+            return
+        key = int.from_bytes(hashlib.sha256(origin.encode()).digest()[:8], signed=True)
+        with translated(), self._engine.begin() as connection:
+            connection.execute(_ALONE_LIMITS)
+            connection.execute(select(func.pg_advisory_xact_lock(key)))
+            yield
 
     def entries(self, origin: str, start: int, count: int) -> tuple[StoredEntry, ...]:
         """Up to `count` (at most `MAX_READ_ENTRIES`) entries from index `start`, in order."""

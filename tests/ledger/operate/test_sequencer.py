@@ -16,7 +16,14 @@ from ledger.entries import (
     SourceRegistered,
     parse_entry,
 )
-from ledger.errors import ConflictError, MalformedError, NotFoundError, RefusedError
+from ledger.errors import (
+    CheckpointConflict,
+    ConflictError,
+    MalformedError,
+    NotFoundError,
+    PushbackError,
+    RefusedError,
+)
 from ledger.operate.published_log import references
 from ledger.operate.sequencer import Draft, Sequencer
 from ledger.storage.log_store import Batch, Head, Sign
@@ -180,6 +187,26 @@ def test_creating_that_was_cut_short_is_taken_up(premises: Premises) -> None:
 class _CutShort(MemoryLogStore):
     def integrate(self, batch: Batch, sign: Sign) -> Head:  # noqa: ARG002  as the port says
         raise ZeroDivisionError
+
+
+def test_a_log_that_another_wrote_first_is_to_be_tried_again(premises: Premises) -> None:
+    store = _Overtaken()
+    log = premises.create(store=store)
+    store.overtaken = True
+    with pytest.raises(PushbackError):  # nothing that the caller sent is in conflict
+        log.append(drafts(premises, 1))
+    store.overtaken = False
+    log.append(drafts(premises, 1))
+    assert log.size() == 2
+
+
+class _Overtaken(MemoryLogStore):
+    overtaken = False
+
+    def integrate(self, batch: Batch, sign: Sign) -> Head:
+        if self.overtaken:
+            raise CheckpointConflict("log store: the head has moved")
+        return super().integrate(batch, sign)
 
 
 def test_another_logs_lock_is_no_lock(premises: Premises) -> None:
