@@ -28,6 +28,7 @@ from sqlalchemy.exc import (
     OperationalError,
     SQLAlchemyError,
 )
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.errors import ConflictError, LedgerError, PushbackError
@@ -62,9 +63,16 @@ def open_database(url: str) -> Engine:
     A SQLite file is created if it is not there, readable by its owner only.
 
     Raises:
-        LedgerError: the address names another kind of database, or none in a file.
+        LedgerError: the address does not read, or names another kind of database, or no file.
     """
-    address = make_url(url)
+    try:
+        address = make_url(url)
+    except (SQLAlchemyError, ValueError):
+        # Neither chained nor quoted: what does not read as an address may be a password.
+        raise LedgerError(
+            "database: its address does not read; in a user's name or password write"
+            " anything but letters and digits as %XX"
+        ) from None
     dialect = address.get_backend_name()
     if dialect not in {"sqlite", "postgresql"}:
         raise LedgerError("database: neither SQLite nor PostgreSQL")
@@ -146,13 +154,16 @@ def translated() -> Iterator[None]:
         yield
     except IntegrityError as error:
         raise ConflictError("database: a constraint refused the write") from error
-    except (OperationalError, InterfaceError) as error:
+    except (OperationalError, InterfaceError, NoConnectionFree) as error:
         raise PushbackError(
             "database: it does not answer", retry_after=RETRY_AFTER_SECONDS
         ) from error
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == "P0001":  # RAISE EXCEPTION of a fence
+        state = getattr(error.orig, "sqlstate", None)
+        if state == "P0001":  # RAISE EXCEPTION of a fence
             raise ConflictError("database: a fence refused the write") from error
+        if state == "42501":  # insufficient_privilege
+            raise LedgerError("database: its role lacks a privilege (see GRANT)") from error
         raise LedgerError("database: the statement failed") from error
     except SQLAlchemyError as error:
         raise LedgerError("database: the statement failed") from error

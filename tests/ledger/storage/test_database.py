@@ -9,6 +9,7 @@ import alembic.migration
 import pytest
 from sqlalchemy import Connection, Engine, MetaData, inspect, text
 from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from ledger.errors import ConflictError, LedgerError, PushbackError
 from ledger.storage import models
@@ -141,3 +142,29 @@ def test_directories_that_are_there_keep_their_mode(tmp_path: Path) -> None:
 def test_other_databases_are_refused(url: str) -> None:
     with pytest.raises(LedgerError):
         open_database(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres//ledger", "postgresql://ledger@host:hunter2/ledger", "hunter2"]
+)
+def test_an_address_that_does_not_read_is_not_repeated(url: str) -> None:
+    with pytest.raises(LedgerError, match="does not read") as raised:
+        open_database(url)
+    assert (raised.value.__cause__, raised.value.__suppress_context__) == (None, True)
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.postgres
+def test_a_missing_privilege_is_named(postgres_url: str) -> None:
+    engine = open_database(postgres_url)
+    make_role = text("CREATE ROLE nobody_much; SET LOCAL ROLE nobody_much")
+    with engine.begin() as connection:
+        connection.execute(make_role)
+        with pytest.raises(LedgerError, match="GRANT"), translated():
+            connection.execute(text("CREATE TABLE public.mine (id integer)"))
+    engine.dispose()
+
+
+def test_waiting_in_vain_for_a_connection_is_no_fault_of_the_statement() -> None:
+    with pytest.raises(PushbackError), translated():
+        raise NoConnectionFree
