@@ -97,7 +97,9 @@ class Manifests:
         name, at, version = reference.partition("@")
         columns = self._table.c
         if at:
-            row = self._same_name(name, version)
+            # What no manifest could be called is not asked for: PostgreSQL refuses a NUL.
+            named = _NAME.fullmatch(name) and _VERSION.fullmatch(version)
+            row = self._same_name(name, version) if named else None
         else:
             row = self._one(columns.digest == reference) if _DIGEST.fullmatch(name) else None
         if row is None or not self._is_logged(row):
