@@ -80,7 +80,8 @@ def _gunicorn(host: str, port: int, threads: int) -> list[str]:
         f"--timeout={TIMEOUT_SECONDS}",
         f"--keep-alive={KEEP_ALIVE_SECONDS}",
         # No --access-logfile: addresses can name records and people; we write a log of our own.
-        "--log-level=warning",
+        # Nor warnings: of a request that is no HTTP they quote the address and the headers.
+        "--log-level=error",
         "--no-control-socket",
     ]
 

@@ -38,6 +38,12 @@ def answered(url: str, server: subprocess.Popen[str]) -> bytes:
     raise AssertionError("the server did not answer")
 
 
+def refused(port: int, request: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as caller:
+        caller.sendall(request)
+        return caller.recv(100)
+
+
 @pytest.mark.slow
 def test_the_server_answers_on_its_port_and_ends_when_told(tmp_path: Path) -> None:
     here = {"LEDGER_DATA": str(tmp_path / "data")}
@@ -54,6 +60,8 @@ def test_the_server_answers_on_its_port_and_ends_when_told(tmp_path: Path) -> No
     try:
         assert b"ready" in answered(f"http://127.0.0.1:{port}/readyz", server)
         assert b"openapi" in answered(f"http://127.0.0.1:{port}/openapi.json?subject=Ann", server)
+        for broken in (b"GET /?subject=Ann\x01 HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nAnn\r\n\r\n"):
+            assert b"400" in refused(port, broken)
     finally:
         server.send_signal(signal.SIGTERM)
         said, logged = server.communicate(timeout=SECONDS)
