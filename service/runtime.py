@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from sqlalchemy import Engine
 
-from ledger.errors import NotFoundError, RefusedError
+from ledger.errors import NotFoundError, RefusedError, VerificationError
 from ledger.operate.access_log import AccessLog
 from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.completeness import Completeness
@@ -104,7 +104,14 @@ class Runtime:
                 "start-up: the logs hold records, but the vault is empty: correct its address or"
                 " restore it; if it is lost for good, docs/operating.md says how to go on"
             )
-        vault = Vault(vault_engine, LocalKeyWrapper.load(settings.kek_path), now, os.urandom)
+        wrapper = LocalKeyWrapper.load(settings.kek_path)
+        try:
+            vault = Vault(vault_engine, wrapper, now, os.urandom)
+        except VerificationError as error:
+            raise VerificationError(
+                f"start-up: {settings.kek_path.name} is not the key that the vault was written"
+                " with, or the vault was changed; bring back the two that belong together"
+            ) from error
         registry = Registry(engine, logs["decisions"], settings.artefacts_dir, now, os.urandom)
         decisions = Decisions(logs["decisions"], vault, registry, now, os.urandom)
         explaining = Explaining(registry, decisions)

@@ -91,7 +91,10 @@ class FileCheckpointLock:
             with self._path.open("rb") as file:
                 return file.read(MAX_NOTE_BYTES).decode()
         except FileNotFoundError:
-            raise NotFoundError("checkpoint lock: there is none") from None
+            raise NotFoundError(
+                f"checkpoint lock: {self._path.name} is not there, and is never made again by"
+                " itself; docs/operating.md, The start-up rule"
+            ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise StoppedError("checkpoint lock: it cannot be read") from error
 

@@ -73,7 +73,10 @@ class LocalKeyWrapper:
             with path.open("rb") as file:
                 return cls(file.read(MAX_KEY_FILE_BYTES), random)
         except FileNotFoundError:
-            raise NotFoundError("key-encryption key: there is none") from None
+            raise NotFoundError(
+                f"key-encryption key: {path.name} is not there; bring it back from its backup,"
+                " nothing can be read without it"
+            ) from None
 
     def wrap(self, key: bytes, bound_to: str) -> bytes:
         """The 32-byte key, wrapped."""

@@ -38,6 +38,7 @@ RETRY_AFTER_SECONDS: Final = 2.0  # what a caller is told when the database does
 FILE_MODE: Final = 0o600
 DIRECTORY_MODE: Final = 0o700
 
+_UNWRITABLE: Final = ("SQLITE_CANTOPEN", "SQLITE_READONLY")  # and their extended codes
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _SQLITE_PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
@@ -155,8 +156,13 @@ def translated() -> Iterator[None]:
     except IntegrityError as error:
         raise ConflictError("database: a constraint refused the write") from error
     except (OperationalError, InterfaceError, NoConnectionFree) as error:
+        said = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
+        unwritable = said.startswith(_UNWRITABLE)
         raise PushbackError(
-            "database: it does not answer", retry_after=RETRY_AFTER_SECONDS
+            "database: its file or folder cannot be written, or is not there"
+            if unwritable
+            else "database: it does not answer",
+            retry_after=RETRY_AFTER_SECONDS,
         ) from error
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None)

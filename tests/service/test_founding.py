@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.errors import LedgerError, RefusedError, SignatureError
+from ledger.errors import NotFoundError, RefusedError, SignatureError, VerificationError
 from ledger.operate.keys import LogKeys
 from service.founding import found
 from service.runtime import Runtime
@@ -97,7 +97,10 @@ def test_a_session_key_that_is_cut_short_is_refused(settings: Settings, size: in
 def test_another_key_encryption_key_is_refused(settings: Settings) -> None:
     found(settings)
     settings.kek_path.write_bytes(bytes(32))
-    with pytest.raises(LedgerError):
+    with pytest.raises(VerificationError, match=r"vault\.kek is not the key"):
+        Runtime.open(settings)
+    settings.kek_path.unlink()
+    with pytest.raises(NotFoundError, match=r"vault\.kek is not there"):
         Runtime.open(settings)
 
 

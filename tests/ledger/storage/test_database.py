@@ -1,5 +1,6 @@
 """Opening, migrating and translating errors, on both databases."""
 
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ import alembic.autogenerate
 import alembic.migration
 import pytest
 from sqlalchemy import Connection, Engine, MetaData, inspect, text
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import InvalidRequestError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from ledger.errors import ConflictError, LedgerError, PushbackError
@@ -168,3 +169,10 @@ def test_a_missing_privilege_is_named(postgres_url: str) -> None:
 def test_waiting_in_vain_for_a_connection_is_no_fault_of_the_statement() -> None:
     with pytest.raises(PushbackError), translated():
         raise NoConnectionFree
+
+
+def test_a_file_that_cannot_be_written_is_said_to_be_so() -> None:
+    refused = sqlite3.OperationalError("attempt to write a readonly database")
+    refused.sqlite_errorname = "SQLITE_READONLY_DIRECTORY"
+    with pytest.raises(PushbackError, match="cannot be written"), translated():
+        raise OperationalError("INSERT", None, refused)
