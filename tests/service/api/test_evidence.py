@@ -8,6 +8,7 @@ from ledger.commitments import Opening
 from ledger.roles import Role
 from ledger.tlog.policy import Policy
 from ledger.verify.verifier import verify_opening_of, verify_receipt
+from tests.service.ui.lender import Lender
 
 
 def declined(door: Any) -> str:
@@ -126,3 +127,23 @@ def test_no_letter_goes_out_when_a_check_failed(door: Any, monkeypatch: pytest.M
     monkeypatch.setattr(door.lender.runtime.explaining, "issued", failed)
     got = door.ask(Role.CASE_HANDLER, "GET", path, Accept="text/html")
     assert (got.status_code, got.get_json()["type"]) == (422, "/problems/not-explainable")
+
+
+def test_a_decision_whose_model_file_is_gone_is_there_but_cannot_be_run_again(
+    tmp_path: Any,
+) -> None:
+    lender = Lender(tmp_path)
+    try:
+        lender.record(2)
+        for file in (tmp_path / "artefacts").rglob("*"):
+            if file.is_file():
+                file.unlink()
+        client = lender.app().test_client()
+        answer = client.get(
+            f"/v1/decisions/{lender.ids[0]}/replay",
+            headers={"Authorization": f"Bearer {lender.keys[Role.AUDITOR]}"},
+        )
+    finally:
+        lender.runtime.close()
+    assert (answer.status_code, answer.get_json()["type"]) == (422, "/problems/not-explainable")
+    assert "archive" in answer.get_json()["detail"]
