@@ -109,6 +109,16 @@ def test_the_letter_comes_as_pdf(door: Any) -> None:
     assert got.headers["Content-Disposition"].startswith("inline; filename=")
 
 
+def test_a_reference_that_no_font_draws_gives_way_to_the_decisions_id(door: Any) -> None:
+    body = door.decision(subject="loan \N{GRINNING FACE} 7")
+    assert door.ask(Role.SOURCE, "POST", "/v1/decisions", body).status_code == 201
+    path = f"/v1/decisions/{body['id']}/explanation"
+    page = door.ask(Role.CASE_HANDLER, "GET", path, Accept="text/html")
+    assert page.status_code == 200, page.text
+    assert page.text.count(body["id"]) > 1
+    assert "\N{GRINNING FACE}" not in page.text
+
+
 def test_no_letter_goes_out_when_a_check_failed(door: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     path = f"/v1/decisions/{declined(door)}/explanation"
     assert door.ask(Role.CASE_HANDLER, "GET", path).status_code == 200
