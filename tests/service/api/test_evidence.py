@@ -110,7 +110,9 @@ def test_the_letter_comes_as_pdf(door: Any) -> None:
 
 
 def test_a_reference_that_no_font_draws_gives_way_to_the_decisions_id(door: Any) -> None:
-    body = door.decision(subject="loan \N{GRINNING FACE} 7")
+    runtime = door.lender.runtime
+    body = runtime.decisions.read(declined(door)).payload.to_json()
+    body |= {"id": runtime.decisions.new_id(), "subject": "loan \N{GRINNING FACE} 7"}
     assert door.ask(Role.SOURCE, "POST", "/v1/decisions", body).status_code == 201
     path = f"/v1/decisions/{body['id']}/explanation"
     page = door.ask(Role.CASE_HANDLER, "GET", path, Accept="text/html")
