@@ -143,11 +143,12 @@ class Sequencer(PublishedLog):
 
         Raises:
             StoppedError: an earlier failure was fatal: the log has to be taken up anew.
-            LedgerError: it cannot be read.
+            LedgerError: it cannot be read: the database does not answer, say.
         """
         if self._fatal is not None:
             raise StoppedError(self._fatal)
-        self.checkpoint()
+        self.checkpoint()  # of the lock alone
+        self._store.head(self.origin)
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:

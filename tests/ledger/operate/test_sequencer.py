@@ -209,6 +209,24 @@ class _Overtaken(MemoryLogStore):
         return super().integrate(batch, sign)
 
 
+def test_a_log_whose_database_is_away_is_not_running(premises: Premises) -> None:
+    store = _Away()
+    log = premises.create(store=store)
+    log.check_running()
+    store.away = True
+    with pytest.raises(PushbackError):
+        log.check_running()
+
+
+class _Away(MemoryLogStore):
+    away = False
+
+    def head(self, origin: str) -> Head | None:
+        if self.away:
+            raise PushbackError("database: it does not answer", retry_after=1)
+        return super().head(origin)
+
+
 def test_another_logs_lock_is_no_lock(premises: Premises) -> None:
     premises.create("access", lock=premises.lock("decisions"))
     with pytest.raises(ConflictError):
