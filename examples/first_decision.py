@@ -1,8 +1,7 @@
 """From nothing to the first logged decision: train, register, record, explain, verify.
 
-The model estimates from five measurements of a cell sample the log-odds that it is benign
-(XGBoost on scikit-learn's breast cancer data). `python -m examples.first_decision` writes
-./first-decision and shows the commands that it gives; it serves on PORT (default 8000).
+Is a cell sample benign? XGBoost, on scikit-learn's breast cancer data. Run it with `python -m
+examples.first_decision`: it writes ./first-decision, prints its commands, serves on PORT (8000).
 """
 
 import hashlib
@@ -31,6 +30,7 @@ POLICY = {
     "outcomes": {"pass": "routine", "fail": "referred"},
     "points": {"offset": 100, "per_log_odds": "10"},  # how scores read; decides nothing
     "reason_codes": {name.upper(): {"en": f"Cell nuclei: {name}"} for name in MEASURED},
+    "regimes": ["gdpr"],  # whose rights a letter states
 }
 
 
@@ -39,8 +39,7 @@ def describe(files: dict[str, bytes], rows: int) -> dict[str, Any]:
     formats = {"model": "xgboost-json", "background": "json-rows"}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     feature = {"type": "number", "bounds": [0, None], "missing": "refused", "protected": False}
-    feature |= {"decimals": 3, "source": "laboratory"}
-    feature |= {"mutability": "any"}  # "fixed" if it must not be named as a way to the other side
+    feature |= {"decimals": 3, "source": "laboratory", "mutability": "any"}
     return {
         "name": "biopsy-triage",
         "version": "1.0.0",
@@ -99,7 +98,8 @@ def main() -> None:
         "input": case,
         "output": {"margin": attribution.margin, "scale": 6, "space": "log-odds"} | outcome,
         "attributions": attribution.to_json(),
-        "context": {"decided_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"},
+        "context": {"decided_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+        | {"decision_role": "advisory"},  # a person decides, seeing the score: letters say so
     }
     url = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}/v1/decisions"
     patient = httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=60)  # while it starts
