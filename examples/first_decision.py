@@ -1,7 +1,6 @@
 """From nothing to the first logged decision: train, register, record, explain, verify.
 
-Is a cell sample benign? XGBoost, on scikit-learn's breast cancer data. Run it with `python -m
-examples.first_decision`: it writes ./first-decision, prints its commands, serves on PORT (8000).
+`python -m examples.first_decision` writes ./first-decision, and serves it on PORT (8000).
 """
 
 import hashlib
@@ -9,7 +8,9 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import xgboost
 from sklearn.datasets import load_breast_cancer
 
 from explain.artifacts import open_model
+from service.cli import main as decision_ledger
 
 FOLDER = Path("first-decision")
 MEASURED = ("radius", "texture", "smoothness", "concavity", "symmetry")
@@ -49,8 +51,7 @@ def describe(files: dict[str, bytes], rows: int) -> dict[str, Any]:
             for name, content in files.items()
         },
         # Whom a case is compared with: `population` stands in the explanation.
-        "background": {"population": "the samples of the training data", "rows": rows}
-        | {"sha256": digests["background"]},
+        "background": {"sha256": digests["background"], "population": "all samples", "rows": rows},
         "explainer": {"engine": "leaf-tables", "space": "log-odds", "scale": 6, "tolerance": 100},
         "output": {"space": "log-odds", "favourable": "higher", "target": "benign"},
         "features": [
@@ -60,10 +61,12 @@ def describe(files: dict[str, bytes], rows: int) -> dict[str, Any]:
     }
 
 
-def run(module: str, *arguments: str) -> str:
-    """Run `python -m module` and return what it printed; decision-ledger is service.cli."""
-    print("$", {"service.cli": "decision-ledger"}.get(module, f"python -m {module}"), *arguments)
-    return subprocess.check_output([sys.executable, "-m", module, *arguments], text=True)
+def ledger(*arguments: str) -> str:
+    """Give one command to the ledger, as at a terminal, and return what it printed."""
+    print("$ decision-ledger", *arguments)
+    with redirect_stdout(StringIO()) as said:
+        decision_ledger.main(arguments, standalone_mode=False)
+    return said.getvalue()
 
 
 def main() -> None:
@@ -79,13 +82,11 @@ def main() -> None:
     texts = {"manifest": json.dumps(manifest).encode(), "policy": json.dumps(POLICY).encode()}
     for name, content in (files | texts).items():
         (FOLDER / f"{name}.json").write_bytes(content)
-
-    run("service.cli", "init", "--origin", "ledger.example/clinic")
+    ledger("init", "--origin", "ledger.example/clinic")
     artefacts = [f"--artefact={name}={FOLDER}/{name}.json" for name in files]
-    run("service.cli", "model", "register", f"{FOLDER}/manifest.json", *artefacts)
-    run("service.cli", "policy", "register", f"{FOLDER}/policy.json")
-    key = run("service.cli", "key", "issue", "--name", "triage", "--role", "source").strip()
-
+    ledger("model", "register", f"{FOLDER}/manifest.json", *artefacts)
+    ledger("policy", "register", f"{FOLDER}/policy.json")
+    key = ledger("key", "issue", "--name", "triage", "--role", "source").strip()
     # Wherever your model predicts: open it as the ledger does, and take its output apart.
     model = open_model(manifest, files)
     (attribution,) = model.attributor.attribute(model.schema.row(case)[None, :])
@@ -103,17 +104,16 @@ def main() -> None:
     }
     url = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}/v1/decisions"
     patient = httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=60)  # while it starts
-    server = subprocess.Popen([sys.executable, "-m", "service.cli", "serve"])
-    try:
-        answer = patient.post(url, json=decision, headers={"Authorization": f"Bearer {key}"})
-    finally:
-        server.terminate()
-        server.wait()
+    with subprocess.Popen([sys.executable, "-m", "service.cli", "serve"]) as server:
+        try:
+            answer = patient.post(url, json=decision, headers={"Authorization": f"Bearer {key}"})
+        finally:
+            server.terminate()
     answer.raise_for_status()  # answer.text says which member breaks which rule
-    receipt = FOLDER / "receipt.tlog-proof"
-    receipt.write_text(answer.json()["receipt"])
-    print(receipt.read_text(), run("service.cli", "explain", answer.json()["id"]), sep="\n")
-    print(run("ledger.verify", f"{receipt}", f"--policy={FOLDER}/ledger/policy.txt"))
+    (FOLDER / "receipt.tlog-proof").write_text(answer.json()["receipt"])
+    print(answer.json()["receipt"])
+    print(ledger("explain", answer.json()["id"]))
+    print(ledger("verify", f"{FOLDER}/receipt.tlog-proof", f"--policy={FOLDER}/ledger/policy.txt"))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 60  # on a busy machine; alone it takes a fifth of that
+SECONDS = 60  # on a busy machine; alone it takes a sixth of that
 
 
 @pytest.mark.slow
