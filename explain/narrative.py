@@ -7,10 +7,11 @@ gates say whether the model still agrees with it.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import cast
 
 from explain import counterfactual, gates
-from explain.attribution import Attribution, to_units
+from explain.attribution import SCALE, Attribution, to_units
 from explain.catalogue import Catalogue, load_catalogue
 from explain.counterfactual import Alternative, Limit
 from explain.errors import SchemaError
@@ -107,7 +108,7 @@ def _compose(manifest: Mapping[str, object], case: Case, sentences: Sentences) -
             found=bool(ways), outcome=case.outcome, margin=attribution.margin
         ),
         reference=population,
-        method=_method(manifest, attribution, speech),
+        method=_method(case.policy, attribution, speech),
         limits=_limits(case, sentences),
         gates=checks,
         stable=ranking.stable,
@@ -204,16 +205,25 @@ def _population(manifest: Mapping[str, object], language: str) -> str:
     return LocalText.from_json(population, "background.population").speak(language)
 
 
-def _method(manifest: Mapping[str, object], attribution: Attribution, speech: Catalogue) -> str:
-    name, version = manifest.get("name"), manifest.get("version")
-    if not isinstance(name, str) or not isinstance(version, str):
-        raise SchemaError("must be text", member="name")
+def _method(policy: Policy, attribution: Attribution, speech: Catalogue) -> str:
     message = _METHODS.get(attribution.engine, "method-other")
-    return speech.say(message, engine=attribution.engine, model=name, version=version)
+    return speech.say(
+        message,
+        engine=attribution.engine,
+        limit=speech.number(policy.offset, 1),
+        cut=speech.number(Decimal(policy.cut_off).scaleb(-SCALE), SCALE),
+        per=speech.number(policy.per_log_odds, 4),
+    )
 
 
 def _limits(case: Case, sentences: Sentences) -> tuple[str, ...]:
-    messages = ["limit-not-causes", "limit-linked", "limit-reference", "limit-rounding"]
+    messages = [
+        "limit-not-causes",
+        "limit-linked",
+        "limit-reference",
+        "limit-typical",
+        "limit-rounding",
+    ]
     if not case.ranking.stable:
         messages.append("limit-unstable")
     if any(value is None for value in sentences.values.values()):

@@ -179,7 +179,8 @@ def _fairness(report: AuditReport, write: Formatting) -> tuple[str, ...]:
 
 def _open(report: AuditReport, write: Formatting) -> str:
     if not report.findings:
-        return "This report lists no findings."
+        judged = " Whether differences between groups are justified is for people to judge."
+        return "This report lists no findings." + (judged if report.fairness else "")
     return f"This report lists {_counted(write, len(report.findings), 'finding')}; see section 8."
 
 

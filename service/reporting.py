@@ -30,6 +30,8 @@ __all__ = ["Reporting"]
 RECEIPT_NAME: Final = "receipt.tlog-proof"
 EVIDENCE_NAME: Final = "evidence.json"
 OPENINGS_NAME: Final = "openings.json"
+EXPLANATION_RECEIPT_NAME: Final = "explanation.tlog-proof"
+EXPLANATION_OPENINGS_NAME: Final = "explanation-openings.json"
 # Laws as manifests name them, and the texts that letters have for them.
 REGIMES: Final = {"ecoa": "ecoa", "gdpr": "gdpr", "gdpr_15": "gdpr", "us-ecoa": "ecoa"}
 
@@ -129,6 +131,31 @@ class Reporting:
                 OPENINGS_NAME,
                 "The openings alone, in the form that the offline verifier reads",
                 self.openings(decision_id),
+                Relationship.SUPPLEMENT,
+            ),
+            *self._explanation_attachments(decision_id),
+        )
+
+    def _explanation_attachments(self, decision_id: str) -> "tuple[Attachment, ...]":
+        """What the letter says beyond the decision: its own entry, and that entry opened."""
+        from reports.documents.attachment import Attachment, Relationship
+
+        issued = self._decisions.explanation_evidence(decision_id)
+        if issued is None:
+            return ()
+        receipt, opening = issued
+        shown = DisclosedSections(parse_entry(receipt.entry).id, (opening,))
+        return (
+            Attachment(
+                EXPLANATION_RECEIPT_NAME,
+                "Proof that the entry of the explanation is in the log",
+                receipt.format().encode(),
+                Relationship.SUPPLEMENT,
+            ),
+            Attachment(
+                EXPLANATION_OPENINGS_NAME,
+                "The explanation as that entry commits to it, in the form the verifier reads",
+                _readable(shown.to_json()),
                 Relationship.SUPPLEMENT,
             ),
         )

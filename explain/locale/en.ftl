@@ -83,12 +83,13 @@ counterfactual-note-not-the-score = The outcome does not follow from the score, 
 
 ## How it was worked out, and what it cannot say
 
-method-reference-group = The points of each item come from comparing this case with every case in the reference group, and averaging over every order in which the items can be considered (Shapley values of the model’s log-odds, engine { $engine }). They are exact for this model, not estimated. They were recorded with the decision and checked against the model’s own score. Model: { $model }, version { $version }.
-method-training-paths = The points of each item come from the paths that the training data took through the model, averaging over every order in which the items can be considered (Shapley values of the model’s log-odds, engine { $engine }). They do not compare this case with a group of people. They were recorded with the decision and checked against the model’s own score. Model: { $model }, version { $version }.
-method-other = The points of each item are those that were recorded with the decision (engine { $engine }). Model: { $model }, version { $version }.
+method-reference-group = The points of each item come from comparing this case with every case in the reference group, and averaging over every order in which the items can be considered (Shapley values of the model’s log-odds, engine { $engine }). They are exact for this model, not estimated. They were recorded with the decision and checked against the model’s own score. Points are the model’s log-odds on a straight scale: { $limit } points at { $cut }, and { $per } points for each unit in favour of the person.
+method-training-paths = The points of each item come from the paths that the training data took through the model, averaging over every order in which the items can be considered (Shapley values of the model’s log-odds, engine { $engine }). They do not compare this case with a group of people. They were recorded with the decision and checked against the model’s own score. Points are the model’s log-odds on a straight scale: { $limit } points at { $cut }, and { $per } points for each unit in favour of the person.
+method-other = The points of each item are those that were recorded with the decision (engine { $engine }). Points are the model’s log-odds on a straight scale: { $limit } points at { $cut }, and { $per } points for each unit in favour of the person.
 limit-not-causes = The points show how this model used the details of this case. They do not show why a person is in the situation that these details describe, or how that person will act.
 limit-linked = Items that are linked to each other can share points between them.
 limit-reference = With another reference group the points would be different.
+limit-typical = The value shown for the reference group is its middle value, or its most frequent one. An item can raise the score although it is below that value, because the model weighs all items together.
 limit-rounding = Points are rounded to one decimal place, so a sum can differ in its last digit.
 limit-unstable = The last item named lowered the score by nearly the same as the next one, which is not named.
 limit-missing = Some details were not given. The model scored the case without them.

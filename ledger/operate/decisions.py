@@ -37,6 +37,7 @@ from ledger.operate.records import NewRecord, Records
 from ledger.operate.registry import SUSPENDED, ModelVersion, PolicyVersion, Registry
 from ledger.operate.sequencer import Clock, Sequencer
 from ledger.operate.vault import IndexRow, Vault, microseconds
+from ledger.tlog.proof import Receipt
 
 __all__ = [
     "Decision",
@@ -196,14 +197,27 @@ class Decisions:
             ErasedError: the explanation was destroyed.
             VerificationError: what is stored is not what was logged.
         """
+        issued = self._issued(record_id)
+        return None if issued is None else issued[1]
+
+    def explanation_evidence(self, record_id: str) -> tuple[Receipt, Opening] | None:
+        """What shows that the last explanation was issued as it stands; None if none was.
+
+        Raises:
+            NotFoundError, ErasedError, VerificationError: as :meth:`explanation`.
+        """
+        issued = self._issued(record_id)
+        return None if issued is None else (self._log.receipt(issued[0].id), issued[2])
+
+    def _issued(self, record_id: str) -> tuple[Entry, dict[str, JsonValue], Opening] | None:
         issued = [e for e in self.history(record_id) if isinstance(e.body, ExplanationIssued)]
         if not issued:
             return None
         entry = issued[-1]
         content, key = self._records.open(entry.id)
-        logged = cast("ExplanationIssued", entry.body).explanation
-        verify_opening(open_section(key, "explanation", content), logged)
-        return content
+        opening = open_section(key, "explanation", content)
+        verify_opening(opening, cast("ExplanationIssued", entry.body).explanation)
+        return entry, content, opening
 
     def _record(
         self, batch: Sequence[Decision], *, all_or_none: bool

@@ -272,9 +272,7 @@ def test_a_catalogue_may_be_given(
     assert explanation.language == "en"
 
 
-@pytest.mark.parametrize(
-    "change", [{"name": None}, {"background": {}}, {"output": {"favourable": "up"}}]
-)
+@pytest.mark.parametrize("change", [{"background": {}}, {"output": {"favourable": "up"}}])
 def test_a_manifest_that_lacks_something_is_refused(
     model: Model,
     manifest: dict[str, Any],
@@ -379,3 +377,12 @@ def test_what_was_left_out_is_recorded_with_why(
     for one in left:
         assert one.contribution < 0
         assert one.why == "less than 2\u00a0% of everything that lowered the score"
+
+
+def test_points_can_be_recomputed_from_what_the_method_says(
+    model: Model, manifest: dict[str, Any], policy: dict[str, Any], declined: list[Input]
+) -> None:
+    _, _, explanation = explained_one(model, manifest, policy, declined[0])
+    offset, per = policy["points"]["offset"], policy["points"]["per_log_odds"]
+    assert f"{offset} points at" in explanation.method
+    assert f"{per} points for each unit" in explanation.method

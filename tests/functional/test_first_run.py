@@ -116,9 +116,17 @@ def test_from_an_empty_directory_to_a_proof_that_verifies_elsewhere(
     run("letter", record, "-o", str(letter))
     with pikepdf.open(letter) as pdf:
         attached = {name: bytes(pdf.attachments[name].get_file().read_bytes()) for name in pdf.attachments}  # fmt: skip
-    assert set(attached) == {"evidence.json", "openings.json", "receipt.tlog-proof"}
+    assert set(attached) == {
+        "evidence.json",
+        "explanation-openings.json",
+        "explanation.tlog-proof",
+        "openings.json",
+        "receipt.tlog-proof",
+    }
     assert json.loads(attached["evidence.json"])["decision"] == record
     (tmp_path / "attached.tlog-proof").write_bytes(attached["receipt.tlog-proof"])
+    for name in ("explanation.tlog-proof", "explanation-openings.json"):
+        (tmp_path / name).write_bytes(attached[name])
 
     groups = tmp_path / "groups.csv"
     groups.write_text(f"id,sex\n{record},A\n")
@@ -134,6 +142,11 @@ def test_from_an_empty_directory_to_a_proof_that_verifies_elsewhere(
     for target in (
         [str(proof), "--openings", str(openings)],
         [str(tmp_path / "attached.tlog-proof")],
+        [
+            str(tmp_path / "explanation.tlog-proof"),
+            "--openings",
+            str(tmp_path / "explanation-openings.json"),
+        ],
         [str(place / "ledger.db")],
         [str(tmp_path / "public" / "decisions")],
         [str(tmp_path / "public" / "access")],
