@@ -119,18 +119,24 @@ class Heads:
 
     def _compare_root(self, checkpoint: Checkpoint, root: bytes) -> None:
         if checkpoint.root_hash != root:
-            self._differ = [*self._differ[:1], checkpoint.size]
+            if checkpoint.size == self._fits:
+                # Two roots were signed for one size, and this tree's was the other.
+                self._forked(checkpoint.size, checkpoint.size)
+            else:
+                self._differ = [*self._differ[:1], checkpoint.size]
             return
         if self._differ:
             # An older root is not this tree's, a newer one is: no history has both.
-            self._findings.add(
-                Code.CHECKPOINT_FORKED,
-                None,
-                f"a signed checkpoint of size {self._differ[0]} has a root that these entries "
-                f"never had, though the checkpoint of size {checkpoint.size} fits: two histories "
-                f"were signed",
-            )
+            self._forked(self._differ[0], checkpoint.size)
         self._fits, self._differ = checkpoint.size, []
+
+    def _forked(self, differs: int, fits: int) -> None:
+        self._findings.add(
+            Code.CHECKPOINT_FORKED,
+            None,
+            f"a signed checkpoint of size {differs} has a root that these entries never had, "
+            f"though the checkpoint of size {fits} fits: two histories were signed",
+        )
 
     def _root_differs(self) -> None:
         first = self._differ[0]

@@ -168,6 +168,13 @@ def test_a_checkpoint_kept_elsewhere_shows_a_rewritten_log(tmp_path: Path) -> No
     assert str(result.findings[0]).startswith("the log: ")
 
 
+def test_two_roots_signed_for_the_newest_size_are_a_fork(tmp_path: Path) -> None:
+    path = Liar([*log()[:-1], edited(log()[-1])]).sqlite(tmp_path / "x.db")
+    (finding,) = audited(path, known=[note(log())]).findings
+    assert (finding.code, finding.index) == (Code.CHECKPOINT_FORKED, None)
+    assert f"of size {SIZE} has a root that these entries never had" in finding.detail
+
+
 def test_a_checkpoint_kept_elsewhere_must_be_one(tmp_path: Path) -> None:
     path = Liar(log(3)).sqlite(tmp_path / "x.db")
     with pytest.raises(SignatureError):
