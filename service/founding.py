@@ -7,7 +7,7 @@ ledger stands is refused, and founding that was cut short is taken up where it s
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,8 @@ from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.keys import LogKeys
 from ledger.operate.sequencer import Sequencer
-from ledger.storage.database import FILE_MODE, Schema, migrate, open_database, private_directory
+from ledger.private_files import private_directory, write_synced
+from ledger.storage.database import Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
 from ledger.tlog.policy import Log, Policy
 from service.runtime import LOGS, Clock, log_lock, system_clock
@@ -93,11 +94,5 @@ def _remember_origin(settings: Settings) -> None:
 
 def _ensure(path: Path, content: bytes) -> None:
     """Write the file for its owner only, unless it is there."""
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
-    except FileExistsError:
-        return
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    with suppress(FileExistsError):
+        write_synced(path, content, exclusive=True)

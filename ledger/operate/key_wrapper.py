@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ledger.errors import ConflictError, NotFoundError, RefusedError
+from ledger.private_files import FILE_MODE, private_directory
 from ledger.sealing import KEY_BYTES, NONCE_BYTES, unwrap_key, wrap_key
-from ledger.storage.database import FILE_MODE, private_directory
 
 Random = Callable[[int], bytes]
 """That many fresh random bytes; `os.urandom` in production."""

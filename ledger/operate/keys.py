@@ -7,7 +7,6 @@ given. Whoever owns these files can sign as the log; copies held by others and
 witnesses still show what was signed before.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ledger.errors import ConflictError, NotFoundError, RefusedError
-from ledger.storage.database import FILE_MODE, private_directory
+from ledger.private_files import private_directory, write_synced
 from ledger.tlog.cosignature import MLDSA44Signer
 from ledger.tlog.note import Ed25519Signer, NoteSigner, VerifierKey
 
@@ -93,13 +92,9 @@ def _write_key(
 ) -> None:
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how)
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
+        write_synced(path, pem, exclusive=True)
     except FileExistsError:
         raise ConflictError(f"log keys: {path.name} is there already") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _read_key(path: Path, passphrase: bytes | None) -> object:
