@@ -11,10 +11,17 @@ from ledger.tlog.checkpoint import parse_decimal
 from ledger.tlog.merkle import HASH_BYTES, MAX_SIZE
 from ledger.tlog.note import SignedNote, decode_base64, encode_base64
 
-__all__ = ["MAX_PROOF_LINES", "MAX_REQUEST_BYTES", "AddCheckpoint", "parse_size_answer"]
+__all__ = [
+    "MAX_PROOF_LINES",
+    "MAX_REQUEST_BYTES",
+    "SIZE_TYPE",
+    "AddCheckpoint",
+    "parse_size_answer",
+]
 
 MAX_PROOF_LINES: Final = 63  # hashes; as the specification says
 MAX_REQUEST_BYTES: Final = 262_144  # 63 hashes, and a note with all 64 signatures in ML-DSA-44
+SIZE_TYPE: Final = "text/x.tlog.size"  # of an answer with status 409
 _OLD: Final = "old "
 
 
