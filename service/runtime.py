@@ -26,7 +26,7 @@ from service.explaining import Explaining
 from service.reporting import Reporting
 from service.settings import Settings
 
-__all__ = ["LOGS", "Clock", "Runtime", "log_lock", "system_clock"]
+__all__ = ["LOGS", "Clock", "Runtime", "cosigned_checkpoint", "log_lock", "system_clock"]
 
 Clock = Callable[[], datetime]
 LOGS: Final = ("decisions", "access")
@@ -41,6 +41,11 @@ def log_lock(settings: Settings, name: str) -> FileCheckpointLock:
     """The lock that remembers the newest signed checkpoint of a log."""
     # Slashes of an origin would be directories, so the log's short name is the file's.
     return FileCheckpointLock(settings.locks_dir / f"{name}.lock")
+
+
+def cosigned_checkpoint(settings: Settings, name: str) -> FileCheckpointLock:
+    """The newest checkpoint of a log that witnesses cosigned."""
+    return FileCheckpointLock(settings.cosigned_dir / f"{name}.note")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,14 @@ class Runtime:
             for name in LOGS
         }
         logs = {
-            name: Sequencer(store, log_lock(settings, name), pair.origin, pair.signers(now), now)
+            name: Sequencer(
+                store,
+                log_lock(settings, name),
+                pair.origin,
+                pair.signers(now),
+                now,
+                cosigned=cosigned_checkpoint(settings, name),
+            )
             for name, pair in keys.items()
         }
         vault = Vault(vault_engine, LocalKeyWrapper.load(settings.kek_path), now, os.urandom)
