@@ -1,5 +1,6 @@
 """Cosignatures: asking witnesses for them, and being a witness of other people's logs."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -117,13 +118,12 @@ def serve_witness(directory: Path, host: str, port: int) -> None:
 
     from ledger.operate.witness import Witness
     from ledger.operate.witness_server import WitnessServer
-    from service.runtime import system_clock
 
     def stop(*_: object) -> None:
         raise SystemExit(0)
 
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    one = Witness.open(directory, system_clock, settings().key_passphrase)
+    one = Witness.open(directory, _now, settings().key_passphrase)
     origins = tuple(each.origin for each in one.seen())
     with WitnessServer(one, origins, host, port) as server:
         signal.signal(signal.SIGTERM, stop)
@@ -144,9 +144,8 @@ def show_witness(directory: Path) -> None:
     Exit status 1: it holds two signed checkpoints of a log that no history explains.
     """
     from ledger.operate.witness import Witness, read_policy
-    from service.runtime import system_clock
 
-    one = Witness.open(directory, system_clock, settings().key_passphrase)
+    one = Witness.open(directory, _now, settings().key_passphrase)
     click.echo(_lines(read_policy(directory)), nl=False)
     forked = False
     for seen in one.seen():
@@ -156,6 +155,11 @@ def show_witness(directory: Path) -> None:
             click.echo(f"FORK of {seen.origin}: keep this and publish it\n{seen.fork}", err=True)
     if forked:
         raise click.exceptions.Exit(NO)
+
+
+def _now() -> datetime:
+    # Not the runtime's clock: importing that brings databases, which a witness does without.
+    return datetime.now(UTC)
 
 
 def _policy(path: Path) -> "Policy":
@@ -177,8 +181,6 @@ def _lines(policy: "Policy") -> str:
 
 
 def _standing(seen: "Seen") -> str:
-    from datetime import UTC, datetime
-
     if seen.checkpoint is None or seen.at is None:
         return "never cosigned"
     at = datetime.fromtimestamp(seen.at, UTC)

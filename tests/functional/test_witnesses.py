@@ -223,6 +223,18 @@ def test_a_rolled_back_ledger_is_told_and_stops(town: Town) -> None:
     assert shown.count("ledger.example/demo/log/decisions\n3\n") == 2
 
 
+def test_the_commands_of_a_witness_load_no_server(town: Town) -> None:
+    """What the `witness` extra installs is enough."""
+    directory = str(town.witnesses[0].directory)
+    code = f"import sys; before = set(sys.modules); from service.cli import main; main(['witness', 'show', {directory!r}], standalone_mode=False); print(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+    ours = {"ledger", "service", "explain", "reports"}
+    light = {"click", "cryptography", "_cffi_backend", "_openssl", "rfc8785"}
+    assert "service" in loaded
+    assert loaded - ours - light - sys.stdlib_module_names == set()
+
+
 @contextlib.contextmanager
 def liar(act: Callable[[socket.socket], None]) -> Iterator[str]:
     """A machine that answers every request as `act` does."""
