@@ -59,7 +59,7 @@ def _batch(model: Model, predictor: XGBoostPredictor, rows: Rows) -> tuple[float
         lambda: engine.attribute(many),
         lambda: predictor.contributions(many),
         times=1,
-        runs=5,
+        runs=9,
     )
 
 
@@ -88,7 +88,7 @@ def _counterfactuals(model: Model, rows: Rows) -> tuple[float, ...]:
 
     one = rows[:1]
     predictions = timed(lambda: model.predictor.margin(one), PREDICTIONS)
-    return time_ratios(percentile(0.95, searches), predictions, 5)
+    return time_ratios(percentile(0.95, searches), predictions, 11)
 
 
 def _warm(

@@ -39,7 +39,7 @@ BATCHES_PER_RUN = 10
 RUNS = 8  # 20,480 entries in the end
 SEALED_BYTES = 900  # a decision's payload of 15 features, compressed and sealed
 ENTRY_BYTES = 590  # its entry
-LOOKUPS = 300
+LOOKUPS = 1000
 
 _plain = Table(
     "plain",
@@ -62,7 +62,7 @@ def measure(folder: Path) -> Iterator[Measured]:
         yield Measured("append_vs_insert", at_least(0.7), appending)
         auditing = rate_ratios(_audit(folder, policy), _hash(engine), 5)
         yield Measured("audit_vs_sha256", at_least(0.45), auditing)
-        looking = time_ratios(*_lookups(sequencer, engine), 5)
+        looking = time_ratios(*_lookups(sequencer, engine), 9)
         yield Measured("lookup_vs_select", at_most(2), looking)
     finally:
         engine.dispose()

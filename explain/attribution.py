@@ -137,9 +137,11 @@ def quantise(
     """
     if not (np.isfinite(phi).all() and np.isfinite(base) and np.isfinite(margin)):
         raise AdditivityError("a contribution or the margin is not a finite number")
-    values = tuple(sorted((name, to_units(part)) for name, part in zip(names, phi, strict=True)))
+    # As `to_units` rounds, all at once: one call for a row of fifty instead of fifty.
+    parts = [int(part) for part in np.rint(phi.astype(np.float64) * 10**SCALE).tolist()]
+    values = tuple(sorted(zip(names, parts, strict=True)))
     units = to_units(base)
-    residual = to_units(margin) - units - sum(value for _, value in values)
+    residual = to_units(margin) - units - sum(parts)
     if abs(residual) > tolerance:
         raise AdditivityError(
             f"{engine}: contributions miss the model's own margin by {abs(residual)} units "

@@ -23,6 +23,7 @@ __all__ = [
     "SecondPersonNeeded",
     "SignatureError",
     "SizeConflict",
+    "StoppedError",
     "VerificationError",
 ]
 
@@ -127,6 +128,10 @@ class ErasedError(NotFoundError):
 
 class RefusedError(LedgerError):
     """Not allowed: ask someone who may."""
+
+
+class StoppedError(RefusedError):
+    """The log may not be written, whoever asks: submit it again once its keeper has seen to it."""
 
 
 class PermissionRefused(RefusedError):

@@ -7,7 +7,14 @@ import os
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DIRECTORY_MODE", "FILE_MODE", "private_directory", "sync_directory", "write_synced"]
+__all__ = [
+    "DIRECTORY_MODE",
+    "FILE_MODE",
+    "private_directory",
+    "sync_directory",
+    "write_new",
+    "write_synced",
+]
 
 FILE_MODE: Final = 0o600
 DIRECTORY_MODE: Final = 0o700
@@ -21,27 +28,39 @@ def private_directory(path: Path) -> Path:
     return path
 
 
-def write_synced(path: Path, data: bytes, *, exclusive: bool = False) -> None:
-    """Write the file, durable when this returns but for its name in the directory.
+def write_synced(path: Path, content: bytes) -> None:
+    """Make the file anew, durable when this returns but for its name in the directory.
 
     Raises:
-        FileExistsError: `exclusive`, and there is one.
         OSError: it cannot be written.
     """
-    how = os.O_EXCL if exclusive else os.O_TRUNC
-    descriptor = os.open(path, os.O_CREAT | how | os.O_WRONLY, FILE_MODE)
+    # Making one that was cut short can leave a second name of the very file that it made.
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def sync_directory(path: Path) -> None:
-    """Make the names in the directory durable.
+def write_new(path: Path, content: bytes) -> None:
+    """Make the file, durable when this returns; a crash leaves the whole file or none.
 
     Raises:
-        OSError: it cannot be synced.
+        FileExistsError: it is there already, and stays as it is.
     """
+    private_directory(path.parent)
+    beside = path.with_name(f"{path.name}.new")  # left behind by a crash: replaced
+    write_synced(beside, content)
+    try:
+        path.hardlink_to(beside)  # unlike a rename, refuses to replace
+    finally:
+        beside.unlink()
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make what was created, renamed or removed in the directory durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

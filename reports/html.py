@@ -45,7 +45,6 @@ def letter_html(letter: SubjectLetter) -> str:
             say=wording.say,
             write=formatting,
             style=_style("letter"),
-            base64=_base64,
         )
     )
 

@@ -34,13 +34,14 @@ def bearer(authorization: str | None, keys: ApiKeys) -> Principal:
 
     Raises:
         Problem: `unauthenticated`, the same whether the key is absent, wrong or revoked.
+        PushbackError: the database does not answer, which says nothing about the key.
     """
     scheme, _, key = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip() or len(key) > MAX_HEADER_CHARS:
         raise _unauthenticated("Send Authorization: Bearer and your key.")
     try:
         return keys.authenticate(key.strip())
-    except errors.LedgerError as error:
+    except errors.RefusedError as error:
         raise _unauthenticated("This key is not valid here.") from error
 
 

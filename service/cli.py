@@ -6,7 +6,13 @@ imported until a command runs.
 
 import sys
 
-import click
+try:
+    import click
+except ModuleNotFoundError as error:  # the base install checks logs, and serves none
+    raise SystemExit(
+        "decision-ledger needs its service: pip install 'decision-ledger[service]'.\n"
+        "To check a log or a receipt, what is here is enough: python -m ledger.verify --help"
+    ) from error
 
 from service.commands.decisions import decisions, explain, letter, proof, replay
 from service.commands.keys import key

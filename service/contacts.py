@@ -42,8 +42,12 @@ def read_contacts(path: Path) -> Contacts:
             f"letters need to know who sends them: write {path.name} beside the ledger's "
             "databases; docs/operating.md shows its form"
         ) from None
+    try:
+        parsed = canonical.parse(data, max_bytes=MAX_BYTES)
+    except MalformedError as error:
+        raise MalformedError(f"{path.name}: {error}", member=error.member) from error
     document = _members(
-        canonical.parse(data, max_bytes=MAX_BYTES),
+        parsed,
         "contacts",
         {"controller", "review"},
         {"agency", "authority", "consumer_report", "data_protection"},

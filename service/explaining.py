@@ -158,17 +158,22 @@ class Explaining:
 
         with self._opening:
             if version.digest not in self._models:
-                listed = cast("dict[str, Any]", version.manifest["artefacts"])
-                files: dict[str, bytes] = {
-                    name: self._registry.artefact(listed[name]["sha256"])
-                    for name in NEEDED
-                    if name in listed
-                }
-                self._models[version.digest] = open_model(version.manifest, files)
+                self._models[version.digest] = open_model(version.manifest, self._files(version))
                 if len(self._models) > MAX_MODELS:
                     self._models.popitem(last=False)
             self._models.move_to_end(version.digest)
             return self._models[version.digest]
+
+    def _files(self, version: ModelVersion) -> dict[str, bytes]:
+        from explain.errors import ArtefactRefused
+
+        listed = cast("dict[str, Any]", version.manifest["artefacts"])
+        wanted = [name for name in NEEDED if name in listed]
+        try:
+            return {name: self._registry.artefact(listed[name]["sha256"]) for name in wanted}
+        except errors.NotFoundError as error:
+            # The decision is here; what is gone is what would explain it.
+            raise ArtefactRefused("a file of the archived model is not in the archive") from error
 
 
 def _form_digest() -> str:

@@ -19,16 +19,16 @@ from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.keys import LogKeys
 from ledger.operate.sequencer import Sequencer
-from ledger.private_files import private_directory, write_synced
+from ledger.operate.vault import Vault
+from ledger.private_files import private_directory, write_new
 from ledger.storage.database import Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
 from ledger.tlog.policy import Log, Policy
-from service.runtime import LOGS, Clock, log_lock, system_clock
+from service.runtime import LOGS, SESSION_KEY_BYTES, Clock, log_lock, system_clock
 from service.settings import Settings
 
 __all__ = ["found"]
 
-SESSION_KEY_BYTES: Final = 32
 SOFTWARE: Final = "decision-ledger/0.1.0"
 
 
@@ -37,7 +37,8 @@ def found(settings: Settings, clock: Clock | None = None) -> None:
 
     Raises:
         ConflictError: there is one already; nothing was changed.
-        LedgerError: a database or directory cannot be used.
+        LedgerError: a database or directory cannot be used, or a log stands here that these
+            keys may not continue.
     """
     now = clock or system_clock
     if settings.policy_path.exists():
@@ -47,8 +48,9 @@ def found(settings: Settings, clock: Clock | None = None) -> None:
     _ensure(settings.session_key_path, secrets.token_bytes(SESSION_KEY_BYTES))
     if not settings.kek_path.exists():
         LocalKeyWrapper.create(settings.kek_path)
-    with _database(settings.vault_url, Schema.VAULT):
-        pass
+    wrapper = LocalKeyWrapper.load(settings.kek_path)
+    with _database(settings.vault_url, Schema.VAULT) as engine:
+        Vault(engine, wrapper, now, os.urandom)  # makes its first keys, or tries those it has
     keys = {name: _keys(settings, name) for name in LOGS}
     with _database(settings.database_url, Schema.LEDGER) as engine:
         for name, pair in keys.items():
@@ -70,8 +72,9 @@ def _database(url: str, schema: Schema) -> Iterator[Engine]:
 
 
 def _begin_log(store: SqlLogStore, lock: FileCheckpointLock, keys: LogKeys, clock: Clock) -> None:
-    """The log's first entry, unless it stands already."""
+    """The log's first entry; if it stands already, that these keys may continue it."""
     if store.head(keys.origin) is not None:
+        Sequencer(store, lock, keys.origin, keys.signers(clock), clock)
         return
     entry_id = uuid7(int(clock().timestamp() * 1000), os.urandom(UUID7_RANDOM_BYTES))
     Sequencer.create(
@@ -95,4 +98,4 @@ def _remember_origin(settings: Settings) -> None:
 def _ensure(path: Path, content: bytes) -> None:
     """Write the file for its owner only, unless it is there."""
     with suppress(FileExistsError):
-        write_synced(path, content, exclusive=True)
+        write_new(path, content)

@@ -21,6 +21,7 @@ from reports.errors import ReportError
 __all__ = ["KINDS", "Kind", "Problem", "problem_of", "register", "render"]
 
 MEDIA_TYPE: Final = "application/problem+json"
+STOPPED_SECONDS: Final = 60.0  # until somebody may have seen to a log that stopped
 MAX_DETAIL_CHARS: Final = 500  # characters; a sentence or two, whatever a library had to say
 
 _log = logging.getLogger("service.problems")
@@ -142,8 +143,9 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, HTTPException):
         return _http_problem(error)
     member = getattr(error, "member", None)
-    if isinstance(error, errors.PushbackError):
-        wait = {"Retry-After": str(max(1, round(error.retry_after)))}
+    if isinstance(error, (errors.PushbackError, errors.StoppedError)):
+        seconds = getattr(error, "retry_after", STOPPED_SECONDS)
+        wait = {"Retry-After": str(max(1, round(seconds)))}
         return Problem("unavailable", str(error), member, headers=wait)
     for kind, slug in _LEDGER:
         if isinstance(error, kind):

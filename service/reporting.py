@@ -84,6 +84,7 @@ class Reporting:
             place=_place(view.receipt),
             proof=RECEIPT_NAME,
             evidence=EVIDENCE_NAME,
+            openings=OPENINGS_NAME,
         )
 
     def letter_html(self, decision_id: str, issued: Issued) -> str:
@@ -160,7 +161,7 @@ def _decision(
         )
     return LetterDecision(
         id=view.id,
-        case=view.payload.subject or view.id,
+        case=_case(view),
         decided_at=view.payload.decided_at,
         decided_by=DecidedBy(str(role)),
         adverse=view.payload.outcome == policy["outcomes"].get("fail"),
@@ -169,6 +170,14 @@ def _decision(
         kind=str(model.get("kind", "")),
         policy=f"{policy['name']}@{policy['version']}",
     )
+
+
+def _case(view: DecisionView) -> str:
+    """The person's reference where the fonts can draw it; a letter is not lost to an emoji."""
+    from reports.glyphs import drawable
+
+    subject = view.payload.subject or ""
+    return subject if subject and {ord(each) for each in subject} <= drawable() else view.id
 
 
 def _inputs(issued: Issued, model: Mapping[str, Any]) -> "tuple[InputUsed, ...]":

@@ -4,11 +4,12 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final, Self
 
 from sqlalchemy import Engine
 
-from ledger.errors import NotFoundError
+from ledger.errors import NotFoundError, RefusedError, VerificationError
 from ledger.operate.access_log import AccessLog
 from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.completeness import Completeness
@@ -18,7 +19,7 @@ from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.keys import LogKeys
 from ledger.operate.registry import Registry
 from ledger.operate.sequencer import Sequencer
-from ledger.operate.vault import Vault
+from ledger.operate.vault import Vault, is_new
 from ledger.storage.database import Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
 from ledger.tlog.note import VerifierKey
@@ -30,6 +31,7 @@ __all__ = ["LOGS", "Clock", "Runtime", "cosigned_checkpoint", "log_lock", "syste
 
 Clock = Callable[[], datetime]
 LOGS: Final = ("decisions", "access")
+SESSION_KEY_BYTES: Final = 32
 
 
 def system_clock() -> datetime:
@@ -46,6 +48,17 @@ def log_lock(settings: Settings, name: str) -> FileCheckpointLock:
 def cosigned_checkpoint(settings: Settings, name: str) -> FileCheckpointLock:
     """The newest checkpoint of a log that witnesses cosigned."""
     return FileCheckpointLock(settings.cosigned_dir / f"{name}.note")
+
+
+def _vault(settings: Settings, engine: Engine, now: Clock) -> Vault:
+    wrapper = LocalKeyWrapper.load(settings.kek_path)
+    try:
+        return Vault(engine, wrapper, now, os.urandom)
+    except VerificationError as error:
+        raise VerificationError(
+            f"start-up: {settings.kek_path.name} is not the key that the vault was written"
+            " with, or the vault was changed; bring back the two that belong together"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +122,12 @@ class Runtime:
             )
             for name, pair in keys.items()
         }
-        vault = Vault(vault_engine, LocalKeyWrapper.load(settings.kek_path), now, os.urandom)
+        if is_new(vault_engine) and any(log.size() > 1 for log in logs.values()):
+            raise RefusedError(
+                "start-up: the logs hold records, but the vault is empty: correct its address or"
+                " restore it; if it is lost for good, docs/operating.md says how to go on"
+            )
+        vault = _vault(settings, vault_engine, now)
         registry = Registry(engine, logs["decisions"], settings.artefacts_dir, now, os.urandom)
         decisions = Decisions(logs["decisions"], vault, registry, now, os.urandom)
         explaining = Explaining(registry, decisions)
@@ -126,7 +144,7 @@ class Runtime:
             explaining=explaining,
             reporting=Reporting(settings, registry, decisions),
             policy_text=settings.policy_path.read_text("utf-8"),
-            session_key=settings.session_key_path.read_bytes(),
+            session_key=_session_key(settings.session_key_path),
             databases=(engine, vault_engine),
         )
 
@@ -134,3 +152,12 @@ class Runtime:
         """Let go of the databases; the runtime is not used after this."""
         for engine in self.databases:
             engine.dispose()
+
+
+def _session_key(path: Path) -> bytes:
+    key = path.read_bytes()
+    if len(key) < SESSION_KEY_BYTES:  # an empty one would sign nobody in
+        raise RefusedError(
+            f"{path.name}: not {SESSION_KEY_BYTES} bytes; put fresh random ones there"
+        )
+    return key

@@ -57,8 +57,8 @@ class Settings:
     """
 
     data: Path
-    database_url: str = ""
-    vault_url: str = ""
+    database_url: str = field(default="", repr=False)  # may hold a password
+    vault_url: str = field(default="", repr=False)
     origin: str = ""
     host: str = "127.0.0.1"
     port: int = 8000
@@ -72,6 +72,11 @@ class Settings:
     def __post_init__(self) -> None:
         _set(self, "database_url", self.database_url or f"sqlite:///{self.data / 'ledger.db'}")
         _set(self, "vault_url", self.vault_url or f"sqlite:///{self.data / 'vault.db'}")
+        if self.database_url == self.vault_url:
+            raise SettingsError(
+                "LEDGER_VAULT_URL: give another database than LEDGER_DATABASE_URL, because"
+                " the two are backed up apart"
+            )
         _set(self, "origin", self.origin or _remembered_origin(self.data) or DEFAULT_ORIGIN)
         if not _ORIGIN.fullmatch(self.origin) or len(self.origin) > MAX_ORIGIN_CHARS:
             raise SettingsError(

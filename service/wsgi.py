@@ -13,6 +13,7 @@ __all__ = ["application"]
 
 def application() -> Flask:
     """The application, as this process's environment says."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # Libraries tell of their progress, line by line and in words that we did not weigh.
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("service").setLevel(logging.INFO)
     return create_app(Settings.from_environ(os.environ))

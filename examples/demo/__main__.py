@@ -28,7 +28,7 @@ def main() -> int:
     now = datetime.now(UTC).replace(microsecond=0)
     clock = DemoClock(now - SPAN)
     clear(FOLDER)
-    console.rule("A decision, seven months later")
+    console.rule("A decision, six months later")
     trained = _train(console, now - SPAN)
     with served(FOLDER, clock) as ledger:
         desk = _record(console, ledger, clock, now, trained)

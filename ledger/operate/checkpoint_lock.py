@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Protocol
 
-from ledger.errors import CheckpointConflict, ConflictError, NotFoundError, RefusedError
+from ledger.errors import CheckpointConflict, ConflictError, NotFoundError, StoppedError
 from ledger.private_files import FILE_MODE, private_directory, sync_directory, write_synced
 
 MAX_NOTE_BYTES: Final = 65_536  # a checkpoint with some twenty ML-DSA-44 cosignatures
@@ -32,7 +32,7 @@ class CheckpointLock(Protocol):
 
         Raises:
             ConflictError: there is one already.
-            RefusedError: it cannot be written.
+            StoppedError: it cannot be written.
         """
 
     def read(self) -> str:
@@ -40,7 +40,7 @@ class CheckpointLock(Protocol):
 
         Raises:
             NotFoundError: there is no lock; only creating a log makes one.
-            RefusedError: it cannot be read.
+            StoppedError: it cannot be read.
         """
 
     def swap(self, old: str, new: str) -> None:
@@ -48,7 +48,7 @@ class CheckpointLock(Protocol):
 
         Raises:
             CheckpointConflict: the lock does not hold `old`.
-            RefusedError: it cannot be written.
+            StoppedError: it cannot be written.
         """
 
     def held(self) -> AbstractContextManager[None]:
@@ -66,7 +66,7 @@ class FileCheckpointLock:
 
         Raises:
             ConflictError: there is one already.
-            RefusedError: it cannot be written.
+            StoppedError: it cannot be written.
         """
         private_directory(self._path.parent)
         beside = self._path.with_suffix(".new")
@@ -78,43 +78,44 @@ class FileCheckpointLock:
         except FileExistsError:
             raise ConflictError("checkpoint lock: there is one already") from None
         except OSError as error:
-            raise RefusedError("checkpoint lock: it cannot be written") from error
+            raise StoppedError("checkpoint lock: it cannot be written") from error
 
     def read(self) -> str:
         """The note.
 
         Raises:
             NotFoundError: there is no lock; only creating a log makes one.
-            RefusedError: it cannot be read.
+            StoppedError: it cannot be read.
         """
         try:
             with self._path.open("rb") as file:
                 return file.read(MAX_NOTE_BYTES).decode()
         except FileNotFoundError:
-            raise NotFoundError("checkpoint lock: there is none") from None
+            raise NotFoundError(
+                f"checkpoint lock: {self._path.name} is not there, and is never made again by"
+                " itself; docs/operating.md, The start-up rule"
+            ) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise RefusedError("checkpoint lock: it cannot be read") from error
+            raise StoppedError("checkpoint lock: it cannot be read") from error
 
     def swap(self, old: str, new: str) -> None:
         """Replace `old` with `new`, whole or not at all.
 
         Raises:
             CheckpointConflict: the lock does not hold `old`.
-            RefusedError: it cannot be written.
+            StoppedError: it cannot be written.
         """
         if self.read() != old:
             raise CheckpointConflict("checkpoint lock: it holds another checkpoint")
         beside = self._path.with_suffix(".new")
         try:
-            # Creating that was cut short leaves it as a second name of the very same file.
-            beside.unlink(missing_ok=True)
             write_synced(beside, new.encode())
             beside.replace(self._path)
             # Until the directory is synced a power cut may bring the old note back,
             # which the start-up rule would take for a crash before the swap: harmless.
             sync_directory(self._path.parent)
         except OSError as error:
-            raise RefusedError("checkpoint lock: it cannot be written") from error
+            raise StoppedError("checkpoint lock: it cannot be written") from error
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -125,7 +126,7 @@ class FileCheckpointLock:
             private_directory(guard.parent)
             descriptor = os.open(guard, os.O_CREAT | os.O_RDWR, FILE_MODE)
         except OSError as error:
-            raise RefusedError("checkpoint lock: it cannot be taken") from error
+            raise StoppedError("checkpoint lock: it cannot be taken") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ledger.errors import ConflictError, NotFoundError, RefusedError
-from ledger.private_files import FILE_MODE, private_directory
+from ledger.private_files import write_new
 from ledger.sealing import KEY_BYTES, NONCE_BYTES, unwrap_key, wrap_key
 
 Random = Callable[[int], bytes]
@@ -54,16 +54,11 @@ class LocalKeyWrapper:
         Raises:
             ConflictError: there is one; it is never overwritten, all keys hang on it.
         """
-        private_directory(path.parent)
         key = random(KEY_BYTES)
         try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
+            write_new(path, key)
         except FileExistsError:
             raise ConflictError("key-encryption key: there is one already") from None
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
         return cls(key, random)
 
     @classmethod
@@ -78,7 +73,10 @@ class LocalKeyWrapper:
             with path.open("rb") as file:
                 return cls(file.read(MAX_KEY_FILE_BYTES), random)
         except FileNotFoundError:
-            raise NotFoundError("key-encryption key: there is none") from None
+            raise NotFoundError(
+                f"key-encryption key: {path.name} is not there; bring it back from its backup,"
+                " nothing can be read without it"
+            ) from None
 
     def wrap(self, key: bytes, bound_to: str) -> bytes:
         """The 32-byte key, wrapped."""

@@ -7,6 +7,7 @@ given. Whoever owns these files can sign as the log; copies held by others and
 witnesses still show what was signed before.
 """
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ledger.errors import ConflictError, NotFoundError, RefusedError
-from ledger.private_files import private_directory, write_synced
+from ledger.private_files import sync_directory, write_new
 from ledger.tlog.cosignature import Ed25519Cosigner, MLDSA44Signer
 from ledger.tlog.note import Ed25519Signer, NoteSigner, VerifierKey
 
@@ -48,16 +49,23 @@ class LogKeys:
 
     @classmethod
     def generate(cls, directory: Path, origin: str, passphrase: bytes | None = None) -> Self:
-        """New keys, written to `directory`.
+        """New keys, written to `directory`: both or, if this is cut short, neither.
 
         Raises:
             ConflictError: there are keys already; they are never overwritten.
         """
         keys = cls(origin, Ed25519PrivateKey.generate(), MLDSA44PrivateKey.generate())
-        private_directory(directory)
         how = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
-        _write_key(directory / _ED25519_FILE, keys.ed25519, how)
-        _write_key(directory / _MLDSA44_FILE, keys.mldsa44, how)
+        beside = directory.with_name(f"{directory.name}.new")
+        shutil.rmtree(beside, ignore_errors=True)  # half made, and never used
+        _write_key(beside / _ED25519_FILE, keys.ed25519, how)
+        _write_key(beside / _MLDSA44_FILE, keys.mldsa44, how)
+        try:
+            beside.rename(directory)  # replaces an empty directory, never keys
+        except OSError as error:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise ConflictError("log keys: there are some already") from error
+        sync_directory(directory.parent)
         return keys
 
     @classmethod
@@ -103,11 +111,7 @@ class LogKeys:
 def _write_key(
     path: Path, key: Ed25519PrivateKey | MLDSA44PrivateKey, how: KeySerializationEncryption
 ) -> None:
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how)
-    try:
-        write_synced(path, pem, exclusive=True)
-    except FileExistsError:
-        raise ConflictError(f"log keys: {path.name} is there already") from None
+    write_new(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how))
 
 
 def _read_key(path: Path, passphrase: bytes | None) -> object:

@@ -1,6 +1,6 @@
 """Manifests kept by digest, each with the log entry that registered it.
 
-A row counts only if its entry is in the log, and its bytes only if they have their
+A row counts only if its entry is in the log and says so, and its bytes only if they have their
 digest: the table is not trusted. The row is written before the entry, so that a
 crash between the two leaves a row that the next attempt takes up.
 """
@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Engine, Row, Table, delete, insert, select
 
 from ledger import canonical
 from ledger.canonical import JsonValue
-from ledger.entries import ModelVersionRegistered, PolicyRegistered
+from ledger.entries import ModelVersionRegistered, PolicyRegistered, parse_entry
 from ledger.errors import ConflictError, MalformedError, NotFoundError, VerificationError
 from ledger.operate.sequencer import Draft, Sequencer
 from ledger.storage.database import reading, writing
@@ -97,7 +97,9 @@ class Manifests:
         name, at, version = reference.partition("@")
         columns = self._table.c
         if at:
-            row = self._same_name(name, version)
+            # What no manifest could be called is not asked for: PostgreSQL refuses a NUL.
+            named = _NAME.fullmatch(name) and _VERSION.fullmatch(version)
+            row = self._same_name(name, version) if named else None
         else:
             row = self._one(columns.digest == reference) if _DIGEST.fullmatch(name) else None
         if row is None or not self._is_logged(row):
@@ -124,7 +126,18 @@ class Manifests:
             return connection.execute(select(self._table).where(condition)).one_or_none()
 
     def _is_logged(self, row: Row[Any]) -> bool:
-        return bool(self._log.locate([row.entry_id]))
+        """Say whether the log has the row's entry.
+
+        Raises:
+            VerificationError: it has, but the entry registers something else.
+        """
+        try:
+            entry = parse_entry(self._log.entry(row.entry_id))
+        except NotFoundError:
+            return False
+        if entry.body != self._body(row.digest):
+            raise VerificationError("registry: the log never registered this manifest")
+        return True
 
     def _insert(self, digest: str, name: str, version: str, raw: bytes, entry_id: str) -> None:
         values = {"digest": digest, "name": name, "version": version, "manifest": raw}

@@ -8,7 +8,9 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
-from ledger.errors import ErasedError, MalformedError, NotFoundError
+from ledger.entries import Body, parse_entry
+from ledger.entries import Decision as DecisionBody
+from ledger.errors import ErasedError, MalformedError, NotFoundError, VerificationError
 from ledger.operate.checkpoint_lock import CheckpointLock
 from ledger.storage.log_store import HASH_BYTES, MAX_READ_ENTRIES, Head, LogDatabase
 from ledger.tlog.checkpoint import Checkpoint
@@ -33,6 +35,7 @@ from ledger.tlog.tile import (
 )
 
 MAX_CACHED_TILES: Final = 256  # full tiles, 8 kB each
+MAX_PROVED: Final = 1024  # entries that need no second proof: every model's, at each batch
 
 
 class PublishedLog:
@@ -48,6 +51,7 @@ class PublishedLog:
         self._tiles: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._cache_lock = threading.Lock()
         self._nodes: tuple[int, NodeReader] | None = None
+        self._proved: OrderedDict[int, bytes] = OrderedDict()  # leaf hashes, by index
 
     @property
     def origin(self) -> str:
@@ -125,12 +129,8 @@ class PublishedLog:
         return encode_bundle([each.entry for each in stored])
 
     def entry(self, entry_id: str) -> bytes:
-        """The bytes of the entry with this id.
-
-        Raises:
-            NotFoundError: it is not in the log.
-        """
-        return next(self._entries_at([self._locate(entry_id)]))[1]
+        """The bytes of the entry with this id, proved as by :meth:`receipt`."""
+        return self.receipt(entry_id).entry
 
     def entries(self, start: int = 0) -> Iterator[bytes]:
         """The bytes of every entry from index `start` to the newest checkpoint, in order."""
@@ -145,8 +145,19 @@ class PublishedLog:
         return self._store.locate(self._origin, ids)
 
     def referring(self, reference: str) -> tuple[bytes, ...]:
-        """The bytes of the entries that are about this id or digest, in order."""
-        return tuple(each.entry for each in self._store.referring(self._origin, reference))
+        """The bytes of the entries that are about this id or digest, in order, each proved.
+
+        Raises:
+            VerificationError: what is stored is not what was logged: raise the alarm.
+        """
+        found = {each.seq: each.entry for each in self._store.referring(self._origin, reference)}
+        with self._cache_lock:
+            fresh = [at for at, raw in found.items() if self._proved.get(at) != leaf_hash(raw)]
+        if fresh:
+            found = self._prove(found, fresh)
+        if any(reference not in references(parse_entry(raw).body) for raw in found.values()):
+            raise VerificationError("log: an entry is filed under what it is not about")
+        return tuple(found.values())
 
     def sealed(self, record_id: str) -> bytes:
         """The sealed payload that was stored with an entry.
@@ -166,7 +177,10 @@ class PublishedLog:
             NotFoundError: it is not in the log.
             VerificationError: what is stored does not prove it: raise the alarm.
         """
-        return self.receipt_at(self._locate(entry_id))
+        receipt = self.receipt_at(self._locate(entry_id))
+        if parse_entry(receipt.entry).id != entry_id:
+            raise VerificationError("log: the entry is filed under another id")
+        return receipt
 
     def receipt_at(self, index: int) -> Receipt:
         """The proof for the entry at an index; as :meth:`receipt`."""
@@ -195,6 +209,18 @@ class PublishedLog:
             verify_inclusion(index, head.size, leaf_hash(entry), proof, root)
             receipts[index] = Receipt(entry, index, proof, head.note)
         return receipts
+
+    def _prove(self, found: dict[int, bytes], fresh: Collection[int]) -> dict[int, bytes]:
+        """What was found, with proved bytes at the fresh indexes, as far as it is published."""
+        size = self.size()
+        receipts = self.receipts([at for at in fresh if at < size])
+        with self._cache_lock:
+            for at, receipt in receipts.items():
+                self._proved[at] = leaf_hash(receipt.entry)
+            while len(self._proved) > MAX_PROVED:
+                self._proved.popitem(last=False)
+        proved = found | {at: receipt.entry for at, receipt in receipts.items()}
+        return {at: raw for at, raw in proved.items() if at < size or at not in fresh}
 
     def _entries_at(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes]]:
         """The entries at these rising indexes, neighbours in one read."""
@@ -249,6 +275,18 @@ class PublishedLog:
                     while len(self._tiles) > MAX_CACHED_TILES:
                         self._tiles.popitem(last=False)
         return hashes[: tile.width * HASH_BYTES]
+
+
+def references(body: Body) -> tuple[str, ...]:
+    """The ids and digests that an entry is about besides its own id, for `referring`.
+
+    A decision names its model in thousands, so that is no reference; a registration
+    or a change of status is about its model.
+    """
+    if isinstance(body, DecisionBody):
+        return ()
+    named = (getattr(body, member, None) for member in ("decision", "model", "policy"))
+    return (*filter(None, named), *getattr(body, "records", ()))
 
 
 def _runs(indexes: Sequence[int]) -> Iterator[tuple[int, int]]:

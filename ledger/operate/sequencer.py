@@ -18,21 +18,24 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from ledger.entries import Body, Entry, LogCreated
-from ledger.entries import Decision as DecisionBody
 from ledger.errors import (
+    CheckpointConflict,
     ConflictError,
     LedgerError,
     MalformedError,
     NotFoundError,
-    RefusedError,
+    PushbackError,
     RootMismatchError,
+    StoppedError,
 )
 from ledger.operate.checkpoint_lock import CheckpointLock
-from ledger.operate.published_log import PublishedLog
+from ledger.operate.published_log import PublishedLog, references
 from ledger.operate.right_edge import RightEdge
 from ledger.operate.startup_rule import Standing, agree
+from ledger.storage.database import RETRY_AFTER_SECONDS
 from ledger.storage.log_store import (
     HASH_BYTES,
     Batch,
@@ -139,6 +142,18 @@ class Sequencer(PublishedLog):
         sequencer.append([Draft(entry_id, body)])
         return sequencer
 
+    def check_running(self) -> None:
+        """Return if the log can be read and, as far as is known, written.
+
+        Raises:
+            StoppedError: an earlier failure was fatal: the log has to be taken up anew.
+            LedgerError: it cannot be read: the database does not answer, say.
+        """
+        if self._fatal is not None:
+            raise StoppedError(self._fatal)
+        self.checkpoint()  # of the lock alone
+        self._store.head(self.origin)
+
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
         """Hold the log for a unit of work that ends in :meth:`append`.
@@ -146,14 +161,17 @@ class Sequencer(PublishedLog):
         While it is held nobody else, in any process, writes to this log.
 
         Raises:
-            RefusedError: the lock cannot be taken, or an earlier failure was fatal.
+            StoppedError: the lock cannot be taken, the start-up rule forbids to go on, or an
+                earlier failure was fatal.
+            PushbackError: the database does not answer.
         """
         with self._turn, contextlib.ExitStack() as stack:
             if self._fatal is not None:
-                raise RefusedError(self._fatal)
+                raise StoppedError(self._fatal)
             outermost = self._depth == 0
             if outermost:
                 stack.enter_context(self._lock.held())
+                stack.enter_context(self._store.alone(self.origin))
             self._depth += 1
             stack.callback(self._leave)
             if outermost:
@@ -169,8 +187,8 @@ class Sequencer(PublishedLog):
         Raises:
             MalformedError: no drafts.
             ConflictError: an id is in the log already.
-            PushbackError: the database does not answer.
-            RefusedError: fatal: the clock went backwards, or the lock could not be
+            PushbackError: the database does not answer, or another process wrote meanwhile.
+            StoppedError: fatal: the clock went backwards, or the lock could not be
                 swapped. Every later call is refused until the log is taken up anew.
         """
         if not drafts:
@@ -185,7 +203,12 @@ class Sequencer(PublishedLog):
                 entries=tuple(map(_new_entry, drafts, appended)),
                 tiles=tiles,
             )
-            head = self._store.integrate(batch, lambda written: self._sign(batch, edge, written))
+            try:
+                head = self._store.integrate(batch, partial(self._sign, batch, edge))
+            except CheckpointConflict as error:
+                raise PushbackError(
+                    "log: another process wrote first", retry_after=RETRY_AFTER_SECONDS
+                ) from error
             # Committed. An answer may only leave once the lock remembers it too.
             self._swap(standing.note, head.note)
             last = appended[-1]
@@ -197,8 +220,15 @@ class Sequencer(PublishedLog):
 
     def _catch_up(self) -> None:
         """Find the standing anew if another process wrote or a commit went unanswered."""
-        if self._store.head(self.origin) != self._standing.head:
+        if self._store.head(self.origin) == self._standing.head:
+            return
+        try:
             self._standing = agree(self._store, self._lock, self.origin, self._keys)
+        except PushbackError:
+            raise
+        except LedgerError as error:
+            # Whatever is wrong, it is nothing that the caller sent or asked for.
+            raise StoppedError(str(error)) from error
 
     def _head(self) -> Head:
         """What may be shown: the checkpoint in the lock, never one that only the database has.
@@ -206,7 +236,10 @@ class Sequencer(PublishedLog):
         Between the commit and the swap, and after a crash there, the database is ahead. A
         receipt against its head could be disowned by restoring a backup.
         """
-        note = self._lock.read()
+        try:
+            note = self._lock.read()
+        except NotFoundError as error:
+            raise StoppedError(str(error)) from error
         standing = self._standing
         if note == standing.note:
             size = standing.edge.size
@@ -251,25 +284,13 @@ class Sequencer(PublishedLog):
         except LedgerError as error:
             raise self._stop("log: the checkpoint lock could not be swapped") from error
 
-    def _stop(self, reason: str) -> RefusedError:
+    def _stop(self, reason: str) -> StoppedError:
         """Remember that nothing may be signed any more, until the log is taken up anew."""
         self._fatal = reason
-        return RefusedError(reason)
+        return StoppedError(reason)
 
 
 def _new_entry(draft: Draft, appended: Appended) -> NewEntry:
     entry = appended.entry
     stored = StoredEntry(entry.seq, entry.id, appended.raw, appended.leaf)
     return NewEntry(stored, references(entry.body), draft.sealed)
-
-
-def references(body: Body) -> tuple[str, ...]:
-    """The ids and digests that an entry is about besides its own id, for `referring`.
-
-    A decision names its model in thousands, so that is no reference; a registration
-    or a change of status is about its model.
-    """
-    if isinstance(body, DecisionBody):
-        return ()
-    named = (getattr(body, member, None) for member in ("decision", "model", "policy"))
-    return (*filter(None, named), *getattr(body, "records", ()))

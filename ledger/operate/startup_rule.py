@@ -83,7 +83,8 @@ def agree(
     if stored.size < locked.size:
         raise RefusedError(
             f"start-up: the database ends at {stored.size}, but {locked.size} entries were signed:"
-            " this looks like a restored backup"
+            " this looks like a restored backup. Look for a newer copy; docs/operating.md,"
+            " Backups, says what to do when there is none"
         )
     nodes = _stored_nodes(store, origin, stored.size)
     if tree_root(stored.size, nodes) != stored.root_hash:

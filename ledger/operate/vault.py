@@ -36,6 +36,17 @@ _INDEX_KEY: Final = "subject-index"
 _ACTOR_KEY: Final = "access-actors"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+# Built once: building a statement costs more than running it, and each batch runs these.
+_HOLDERS: Final = select(subject_key.c.id, subject_key.c.tag, subject_key.c.wrapped).where(
+    subject_key.c.tag.in_(bindparam("tags", expanding=True))
+)
+_ADD_HOLDER, _ADD_KEY = insert(subject_key), insert(record_key)
+_ADD_INDEX, _ADD_DETAIL = insert(decision_index), insert(access_detail)
+_SETTLE: Final = tuple(
+    update(table).where(table.c.record_id == bindparam("settled")).values(seq=bindparam("place"))
+    for table in (record_key, decision_index)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRequest:
@@ -175,14 +186,14 @@ class Vault:
             _settle(connection, settled or {})
             if drawn.new_holders:
                 connection.execute(
-                    insert(subject_key),
+                    _ADD_HOLDER,
                     [
                         {"id": new.id, "tag": new.tag, "wrapped": new.wrapped, "created_us": now}
                         for new in drawn.new_holders
                     ],
                 )
             connection.execute(
-                insert(record_key),
+                _ADD_KEY,
                 [
                     {
                         "record_id": record.record_id,
@@ -195,10 +206,10 @@ class Vault:
             )
             if index:
                 rows = [_index_values(row) | {"received_us": now} for row in index]
-                connection.execute(insert(decision_index), rows)
+                connection.execute(_ADD_INDEX, rows)
             if details:
                 connection.execute(
-                    insert(access_detail),
+                    _ADD_DETAIL,
                     [{"record_id": id_, "sealed": sealed} for id_, sealed in details.items()],
                 )
 
@@ -291,12 +302,9 @@ class Vault:
     def _read_holders(
         self, connection: Connection, tags: Sequence[bytes]
     ) -> dict[bytes, tuple[str, bytes]]:
-        query = select(subject_key.c.id, subject_key.c.tag, subject_key.c.wrapped).where(
-            subject_key.c.tag.in_(tags)
-        )
         return {
             bytes(row.tag): (row.id, self._wrapper.unwrap(bytes(row.wrapped), row.id))
-            for row in connection.execute(query)
+            for row in connection.execute(_HOLDERS, {"tags": tags})
         }
 
     def _new_holder(self, tag: bytes) -> tuple[HolderKey, bytes]:
@@ -304,6 +312,12 @@ class Vault:
         key_id = uuid7(unix_ms, self._random(UUID7_RANDOM_BYTES))
         key = self._random(KEY_BYTES)
         return HolderKey(key_id, tag, self._wrapper.wrap(key, key_id)), key
+
+
+def is_new(engine: Engine) -> bool:
+    """Say whether a vault's database holds nothing yet, not even the keys that it makes first."""
+    with reading(engine) as connection:
+        return connection.scalar(select(tenant_key.c.name).limit(1)) is None
 
 
 def microseconds(at: datetime) -> int:
@@ -315,13 +329,8 @@ def _settle(connection: Connection, places: Mapping[str, int]) -> None:
     rows = [{"settled": record_id, "place": seq} for record_id, seq in places.items()]
     if not rows:
         return
-    for table in (record_key, decision_index):
-        connection.execute(
-            update(table)
-            .where(table.c.record_id == bindparam("settled"))
-            .values(seq=bindparam("place")),
-            rows,
-        )
+    for statement in _SETTLE:
+        connection.execute(statement, rows)
 
 
 def _index_values(row: IndexRow) -> dict[str, object]:

@@ -22,7 +22,7 @@ from ledger.errors import (
 )
 from ledger.operate.keys import LogKeys
 from ledger.operate.witness_state import WitnessState
-from ledger.private_files import private_directory, write_synced
+from ledger.private_files import write_new
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.cosignature import open_note
 from ledger.tlog.merkle import EMPTY_ROOT, verify_consistency
@@ -232,7 +232,6 @@ def found_witness(
     if (directory / _POLICY_FILE).exists():
         raise ConflictError("witness: there is one already")
     check_name(name)  # before anything is written
-    private_directory(directory)
     # Founding that was cut short before `witness.txt` is taken up with the keys it made.
     make = LogKeys.load if (directory / _KEYS).exists() else LogKeys.generate
     keys = make(directory / _KEYS, name, passphrase)
@@ -243,7 +242,7 @@ def found_witness(
     )
     group = Group(name, 1, tuple(each.name for each in listed))
     policy = Policy(tuple(Log(log.key) for log in logs), listed, (group,), name)
-    write_synced(directory / _POLICY_FILE, policy.format().encode(), exclusive=True)
+    write_new(directory / _POLICY_FILE, policy.format().encode())
     return policy
 
 

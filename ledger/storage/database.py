@@ -10,6 +10,7 @@ change it, and only the log's proofs and copies held elsewhere show that.
 """
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from enum import StrEnum
@@ -27,6 +28,7 @@ from sqlalchemy.exc import (
     OperationalError,
     SQLAlchemyError,
 )
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.errors import ConflictError, LedgerError, PushbackError
@@ -35,6 +37,7 @@ from ledger.private_files import FILE_MODE, private_directory
 BUSY_TIMEOUT_MS: Final = 10_000  # SQLite: how long a writer waits for another process's commit
 RETRY_AFTER_SECONDS: Final = 2.0  # what a caller is told when the database does not answer
 
+_UNWRITABLE: Final = ("SQLITE_CANTOPEN", "SQLITE_READONLY")  # and their extended codes
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _SQLITE_PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
@@ -60,9 +63,16 @@ def open_database(url: str) -> Engine:
     A SQLite file is created if it is not there, readable by its owner only.
 
     Raises:
-        LedgerError: the address names another kind of database, or none in a file.
+        LedgerError: the address does not read, or names another kind of database, or no file.
     """
-    address = make_url(url)
+    try:
+        address = make_url(url)
+    except (SQLAlchemyError, ValueError):
+        # Neither chained nor quoted: what does not read as an address may be a password.
+        raise LedgerError(
+            "database: its address does not read; in a user's name or password write"
+            " anything but letters and digits as %XX"
+        ) from None
     dialect = address.get_backend_name()
     if dialect not in {"sqlite", "postgresql"}:
         raise LedgerError("database: neither SQLite nor PostgreSQL")
@@ -100,9 +110,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     Raises:
         PushbackError, ConflictError, LedgerError: as :func:`translated` says.
     """
-    # SQLite's transactions are snapshots already.
-    level = {"isolation_level": "REPEATABLE READ"} if engine.name == "postgresql" else {}
-    with translated(), engine.execution_options(**level).begin() as connection:
+    with translated(), _reader(engine).begin() as connection:
         yield connection
 
 
@@ -115,9 +123,22 @@ def writing(engine: Engine) -> Iterator[Connection]:
     Raises:
         PushbackError, ConflictError, LedgerError: as :func:`translated` says.
     """
-    writer = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-    with translated(), writer.begin() as connection:
+    with translated(), _writer(engine).begin() as connection:
         yield connection
+
+
+# Engines with options share the pool of the one they are made from; making one costs as
+# much as a small query. A deployment has two databases.
+@functools.lru_cache(maxsize=8)
+def _reader(engine: Engine) -> Engine:
+    if engine.name != "postgresql":
+        return engine  # SQLite's transactions are snapshots already
+    return engine.execution_options(isolation_level="REPEATABLE READ")
+
+
+@functools.lru_cache(maxsize=8)
+def _writer(engine: Engine) -> Engine:
+    return engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
 
 
 @contextlib.contextmanager
@@ -133,13 +154,21 @@ def translated() -> Iterator[None]:
         yield
     except IntegrityError as error:
         raise ConflictError("database: a constraint refused the write") from error
-    except (OperationalError, InterfaceError) as error:
+    except (OperationalError, InterfaceError, NoConnectionFree) as error:
+        said = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
+        unwritable = said.startswith(_UNWRITABLE)
         raise PushbackError(
-            "database: it does not answer", retry_after=RETRY_AFTER_SECONDS
+            "database: its file or folder cannot be written, or is not there"
+            if unwritable
+            else "database: it does not answer",
+            retry_after=RETRY_AFTER_SECONDS,
         ) from error
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == "P0001":  # RAISE EXCEPTION of a fence
+        state = getattr(error.orig, "sqlstate", None)
+        if state == "P0001":  # RAISE EXCEPTION of a fence
             raise ConflictError("database: a fence refused the write") from error
+        if state == "42501":  # insufficient_privilege
+            raise LedgerError("database: its role lacks a privilege (see GRANT)") from error
         raise LedgerError("database: the statement failed") from error
     except SQLAlchemyError as error:
         raise LedgerError("database: the statement failed") from error

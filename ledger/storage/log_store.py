@@ -5,6 +5,7 @@ tree, no signature and no clock: what a head means is the sequencer's business.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -120,6 +121,13 @@ class LogStore(Protocol):
         Raises:
             CheckpointConflict: the stored head is not `batch.expected`.
             ConflictError: an entry's id is in the log already.
+        """
+
+    def alone(self, origin: str) -> AbstractContextManager[None]:
+        """Keep out other processes that enter this for the same log, where the store can.
+
+        What :meth:`integrate` promises does not depend on it. What is written beside the
+        log does: two writers must not each tidy away what the other is about to log.
         """
 
     def entries(self, origin: str, start: int, count: int) -> tuple[StoredEntry, ...]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from ledger.errors import CheckpointConflict, ConflictError, NotFoundError
@@ -54,6 +55,10 @@ class MemoryLogStore:
             new = _Log(head, [*old.entries, *batch.entries], old.tiles | tiles)
             self._logs[batch.origin] = new
         return head
+
+    def alone(self, origin: str) -> AbstractContextManager[None]:  # noqa: ARG002  # the port's
+        """Nobody else: the log lives in this process."""
+        return nullcontext()
 
     def entries(self, origin: str, start: int, count: int) -> tuple[StoredEntry, ...]:
         """Up to `count` (at most `MAX_READ_ENTRIES`) entries from index `start`, in order."""

@@ -1,12 +1,27 @@
 """The log on a SQL database: SQLite or PostgreSQL through SQLAlchemy Core."""
 
-from collections.abc import Collection, Mapping
+import contextlib
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Engine,
+    Integer,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from ledger.errors import CheckpointConflict, NotFoundError
-from ledger.storage.database import reading, writing
+from ledger.storage.database import BUSY_TIMEOUT_MS, reading, translated, writing
 from ledger.storage.log_store import (
     MAX_READ_ENTRIES,
     Batch,
@@ -27,7 +42,65 @@ from ledger.storage.models import (
 )
 
 _ENTRY = (log_entry.c.seq, log_entry.c.entry_id, log_entry.c.entry, log_entry.c.leaf_hash)
+_ALONE_MS = 60_000  # of a turn in which nothing is heard from its process: the machine is gone
 _IDS_PER_QUERY = 500  # bound variables of one statement; SQLite's oldest limit is 999
+
+_ALONE_LIMITS = select(
+    func.set_config("lock_timeout", str(BUSY_TIMEOUT_MS), True),
+    func.set_config("idle_in_transaction_session_timeout", str(_ALONE_MS), True),
+)
+
+# Built once: building a statement costs three times as much as running it.
+_OF_LOG = bindparam("of_log", type_=Integer)
+_START = bindparam("start", type_=BigInteger)
+_COUNT = bindparam("count", type_=Integer)
+_LOG_ID = select(log.c.id).where(log.c.origin == bindparam("origin"))
+_NEW_LOG = insert(log).returning(log.c.id)
+_HEAD = (
+    select(log_head.c.size, log_checkpoint.c.note)
+    .join(
+        log_checkpoint,
+        (log_checkpoint.c.log_id == log_head.c.log_id) & (log_checkpoint.c.size == log_head.c.size),
+    )
+    .where(log_head.c.log_id == _OF_LOG)
+)
+_LOCKED_HEAD = select(log_head.c.size).where(log_head.c.log_id == _OF_LOG).with_for_update()
+_ENTRIES = (
+    select(*_ENTRY)
+    .where(log_entry.c.log_id == _OF_LOG, log_entry.c.seq >= _START)
+    .order_by(log_entry.c.seq)
+    .limit(_COUNT)
+)
+_PLACES = select(log_entry.c.entry_id, log_entry.c.seq).where(
+    log_entry.c.log_id == _OF_LOG, log_entry.c.entry_id.in_(bindparam("ids", expanding=True))
+)
+_REFERRING = (
+    select(*_ENTRY)
+    .join(
+        log_reference,
+        (log_reference.c.log_id == log_entry.c.log_id) & (log_reference.c.seq == log_entry.c.seq),
+    )
+    .where(log_reference.c.log_id == _OF_LOG, log_reference.c.reference == bindparam("reference"))
+    .order_by(log_entry.c.seq)
+)
+_THIS_TILE = (
+    (log_tile.c.log_id == _OF_LOG)
+    & (log_tile.c.level == bindparam("of_level"))
+    & (log_tile.c.tile_index == bindparam("of_index"))
+)
+_WIDEST_TILE = (
+    select(log_tile.c.hashes).where(_THIS_TILE).order_by(log_tile.c.width.desc()).limit(1)
+)
+_DROP_NARROWER = delete(log_tile).where(_THIS_TILE, log_tile.c.width < bindparam("below"))
+_ADVANCE = (
+    update(log_head)
+    .where(log_head.c.log_id == _OF_LOG, log_head.c.size == bindparam("expected"))
+    .values(size=bindparam("new_size"))
+)
+_SEALED = select(sealed_payload.c.sealed).where(sealed_payload.c.record_id == bindparam("record"))
+_ADD_CHECKPOINT, _ADD_HEAD = insert(log_checkpoint), insert(log_head)
+_ADD_ENTRY, _ADD_REFERENCE = insert(log_entry), insert(log_reference)
+_ADD_SEALED, _ADD_TILE = insert(sealed_payload), insert(log_tile)
 
 
 class SqlLogStore:
@@ -59,16 +132,31 @@ class SqlLogStore:
             _advance(connection, log_id, batch.expected, head)
         return head
 
+    @contextlib.contextmanager
+    def alone(self, origin: str) -> Iterator[None]:
+        """Keep out other processes that enter this for the same log: on PostgreSQL.
+
+        It also keeps out those on other machines, which do not share our checkpoint lock.
+        A SQLite file is only ever on the machine of its lock.
+
+        Raises:
+            PushbackError: another process holds it.
+        """
+        if self._engine.name != "postgresql":
+            yield
+            return
+        key = int.from_bytes(hashlib.sha256(origin.encode()).digest()[:8], signed=True)
+        with translated(), self._engine.begin() as connection:
+            connection.execute(_ALONE_LIMITS)
+            connection.execute(select(func.pg_advisory_xact_lock(key)))
+            yield
+
     def entries(self, origin: str, start: int, count: int) -> tuple[StoredEntry, ...]:
         """Up to `count` (at most `MAX_READ_ENTRIES`) entries from index `start`, in order."""
         with reading(self._engine) as connection:
             log_id = self._find_log(connection, origin)
             return _entries(
-                connection,
-                select(*_ENTRY)
-                .where(log_entry.c.log_id == log_id, log_entry.c.seq >= start)
-                .order_by(log_entry.c.seq)
-                .limit(min(count, MAX_READ_ENTRIES)),
+                connection, _ENTRIES, of_log=log_id, start=start, count=min(count, MAX_READ_ENTRIES)
             )
 
     def tile(self, origin: str, level: int, index: int) -> bytes:
@@ -79,7 +167,7 @@ class SqlLogStore:
         """
         with reading(self._engine) as connection:
             log_id = self._find_log(connection, origin)
-            hashes = connection.scalar(_widest_tile(log_id, level, index))
+            hashes = connection.scalar(_WIDEST_TILE, _tile(log_id, level, index))
         if hashes is None:
             raise NotFoundError("tile: nothing of it is in this log")
         return bytes(hashes)
@@ -90,79 +178,53 @@ class SqlLogStore:
         with reading(self._engine) as connection:
             log_id = self._find_log(connection, origin)
             for at in range(0, len(wanted), _IDS_PER_QUERY):
-                query = select(log_entry.c.entry_id, log_entry.c.seq).where(
-                    log_entry.c.log_id == log_id,
-                    log_entry.c.entry_id.in_(wanted[at : at + _IDS_PER_QUERY]),
-                )
-                found.update({row.entry_id: row.seq for row in connection.execute(query)})
+                some = {"of_log": log_id, "ids": wanted[at : at + _IDS_PER_QUERY]}
+                found.update({row.entry_id: row.seq for row in connection.execute(_PLACES, some)})
         return found
 
     def referring(self, origin: str, reference: str) -> tuple[StoredEntry, ...]:
         """The entries that name this id or digest besides their own, in order."""
         with reading(self._engine) as connection:
             log_id = self._find_log(connection, origin)
-            return _entries(
-                connection,
-                select(*_ENTRY)
-                .join(
-                    log_reference,
-                    (log_reference.c.log_id == log_entry.c.log_id)
-                    & (log_reference.c.seq == log_entry.c.seq),
-                )
-                .where(log_reference.c.log_id == log_id, log_reference.c.reference == reference)
-                .order_by(log_entry.c.seq),
-            )
+            return _entries(connection, _REFERRING, of_log=log_id, reference=reference)
 
     def sealed(self, record_id: str) -> bytes | None:
         """The sealed payload stored with an entry, or None if there is none any more."""
-        query = select(sealed_payload.c.sealed).where(sealed_payload.c.record_id == record_id)
         with reading(self._engine) as connection:
-            sealed = connection.scalar(query)
+            sealed = connection.scalar(_SEALED, {"record": record_id})
         return None if sealed is None else bytes(sealed)
 
     def _find_log(self, connection: Connection, origin: str) -> int | None:
         if origin in self._log_ids:
             return self._log_ids[origin]
-        log_id = connection.scalar(select(log.c.id).where(log.c.origin == origin))
+        log_id = connection.scalar(_LOG_ID, {"origin": origin})
         if log_id is not None:
             self._log_ids[origin] = log_id
         return log_id
 
     def _claim(self, connection: Connection, batch: Batch) -> int:
         """The log's id, its head locked until commit and equal to `batch.expected`."""
-        log_id: int | None = connection.scalar(select(log.c.id).where(log.c.origin == batch.origin))
+        log_id: int | None = connection.scalar(_LOG_ID, {"origin": batch.origin})
         if log_id is None:
             if batch.expected is not None:
                 raise CheckpointConflict("log store: the log is not there")
-            new = connection.execute(insert(log).values(origin=batch.origin).returning(log.c.id))
+            new = connection.execute(_NEW_LOG, {"origin": batch.origin})
             return int(new.scalar_one())
         # A second sequencer, started by mistake, waits here and then fails the comparison.
-        connection.execute(select(log_head.c.size).where(_of(log_id)).with_for_update())
+        connection.execute(_LOCKED_HEAD, {"of_log": log_id})
         if _read_head(connection, log_id) != batch.expected:
             raise CheckpointConflict("log store: the head has moved")
         return log_id
 
 
-def _of(log_id: int) -> Any:
-    return log_head.c.log_id == log_id
-
-
 def _read_head(connection: Connection, log_id: int) -> Head | None:
-    row = connection.execute(
-        select(log_head.c.size, log_checkpoint.c.note)
-        .join(
-            log_checkpoint,
-            (log_checkpoint.c.log_id == log_head.c.log_id)
-            & (log_checkpoint.c.size == log_head.c.size),
-        )
-        .where(_of(log_id))
-    ).one_or_none()
+    row = connection.execute(_HEAD, {"of_log": log_id}).one_or_none()
     return None if row is None else Head(row.size, row.note)
 
 
 def _insert_entries(connection: Connection, log_id: int, batch: Batch) -> None:
     connection.execute(
-        insert(log_entry),
+        _ADD_ENTRY,
         [
             {
                 "log_id": log_id,
@@ -180,14 +242,14 @@ def _insert_entries(connection: Connection, log_id: int, batch: Batch) -> None:
         for reference in new.references
     ]
     if references:
-        connection.execute(insert(log_reference), references)
+        connection.execute(_ADD_REFERENCE, references)
     sealed = [
         {"record_id": new.stored.entry_id, "log_id": log_id, "sealed": new.sealed}
         for new in batch.entries
         if new.sealed is not None
     ]
     if sealed:
-        connection.execute(insert(sealed_payload), sealed)
+        connection.execute(_ADD_SEALED, sealed)
 
 
 def _insert_tiles(connection: Connection, log_id: int, batch: Batch) -> None:
@@ -202,63 +264,54 @@ def _insert_tiles(connection: Connection, log_id: int, batch: Batch) -> None:
         for tile in batch.tiles
     ]
     if rows:
-        connection.execute(insert(log_tile), rows)
+        connection.execute(_ADD_TILE, rows)
     for tile in batch.tiles:  # at most one per level and 256 entries
-        connection.execute(
-            delete(log_tile).where(
-                log_tile.c.log_id == log_id,
-                log_tile.c.level == tile.level,
-                log_tile.c.tile_index == tile.index,
-                log_tile.c.width < tile.width,
-            )
-        )
+        narrower = {**_tile(log_id, tile.level, tile.index), "below": tile.width}
+        connection.execute(_DROP_NARROWER, narrower)
 
 
 def _read_back(connection: Connection, log_id: int, batch: Batch) -> Written:
     first = batch.entries[0].stored.seq
-    query = (
-        select(*_ENTRY)
-        .where(log_entry.c.log_id == log_id, log_entry.c.seq >= first)
-        .order_by(log_entry.c.seq)
+    # One more than was written: nothing may stand behind the batch.
+    entries = _entries(
+        connection, _ENTRIES, of_log=log_id, start=first, count=len(batch.entries) + 1
     )
     tiles = tuple(
         StoredTile(
             tile.level,
             tile.index,
-            bytes(connection.execute(_widest_tile(log_id, tile.level, tile.index)).scalar_one()),
+            _read_tile(connection, log_id, tile),
         )
         for tile in batch.tiles
     )
-    return Written(_entries(connection, query), tiles)
+    return Written(entries, tiles)
+
+
+def _read_tile(connection: Connection, log_id: int, tile: StoredTile) -> bytes:
+    place = _tile(log_id, tile.level, tile.index)
+    return bytes(connection.execute(_WIDEST_TILE, place).scalar_one())
 
 
 def _advance(connection: Connection, log_id: int, expected: Head | None, head: Head) -> None:
-    connection.execute(insert(log_checkpoint).values(log_id=log_id, size=head.size, note=head.note))
+    checkpoint = {"log_id": log_id, "size": head.size, "note": head.note}
+    connection.execute(_ADD_CHECKPOINT, checkpoint)
     if expected is None:
-        connection.execute(insert(log_head).values(log_id=log_id, size=head.size))
+        connection.execute(_ADD_HEAD, {"log_id": log_id, "size": head.size})
         return
-    moved = connection.execute(
-        update(log_head).where(_of(log_id), log_head.c.size == expected.size).values(size=head.size)
-    )
+    move = {"of_log": log_id, "expected": expected.size, "new_size": head.size}
+    moved = connection.execute(_ADVANCE, move)
     if moved.rowcount != 1:
         raise CheckpointConflict("log store: the head has moved")
 
 
-def _widest_tile(log_id: int | None, level: int, index: int) -> Select[bytes]:
-    return (
-        select(log_tile.c.hashes)
-        .where(
-            log_tile.c.log_id == log_id,
-            log_tile.c.level == level,
-            log_tile.c.tile_index == index,
-        )
-        .order_by(log_tile.c.width.desc())
-        .limit(1)
-    )
+def _tile(log_id: int | None, level: int, index: int) -> dict[str, int | None]:
+    return {"of_log": log_id, "of_level": level, "of_index": index}
 
 
-def _entries(connection: Connection, query: Select[Any]) -> tuple[StoredEntry, ...]:
-    return tuple(_entry(row) for row in connection.execute(query))
+def _entries(
+    connection: Connection, query: Select[Any], **parameters: int | str | None
+) -> tuple[StoredEntry, ...]:
+    return tuple(_entry(row) for row in connection.execute(query, parameters))
 
 
 def _entry(row: Row[Any]) -> StoredEntry:

@@ -45,6 +45,9 @@ MAX_SIGNATURES: Final = 64  # the specification asks for at least 16
 MAX_NAME_LENGTH: Final = 255  # characters; a cosigned message writes the length in one byte
 _KEY_ID_BYTES: Final = 4
 _PREFIX: Final = "— "
+# What no note may carry: control characters but LF, and lone surrogates.
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
+_UNFIT_FOR_NAME: Final = re.compile(r"[\s+]|" + _CONTROL.pattern)
 _VKEY: Final = re.compile(r"(?P<name>[^+\s]+)\+(?P<id>[0-9a-f]{8})\+(?P<key>[A-Za-z0-9+/]+=*)")
 
 
@@ -185,7 +188,7 @@ class SignedNote:
 
     def __post_init__(self) -> None:
         """Refuse what :meth:`parse` would not give back."""
-        if not self.text.endswith("\n") or any(_is_control(each) for each in self.text):
+        if not self.text.endswith("\n") or _CONTROL.search(self.text):
             raise MalformedError("note: the text is not lines of plain text")
         if not 1 <= len(self.signatures) <= MAX_SIGNATURES:
             raise MalformedError(f"note: not 1 to {MAX_SIGNATURES} signatures")
@@ -228,8 +231,8 @@ def check_name(name: str) -> None:
     Raises:
         MalformedError: empty, too long, or with a blank, a plus sign or a control character.
     """
-    unfit = any(each.isspace() or each == "+" or _is_control(each) for each in name)
-    if not name or len(name.encode(errors="replace")) > MAX_NAME_LENGTH or unfit:
+    too_long = len(name.encode(errors="replace")) > MAX_NAME_LENGTH
+    if not name or too_long or _UNFIT_FOR_NAME.search(name):
         raise MalformedError("key name: not a schema-less URL without blanks or plus signs")
 
 
@@ -241,12 +244,3 @@ def _signature(line: str) -> NoteSignature:
         raise MalformedError("note: not a signature line")
     data = decode_base64(encoded)
     return NoteSignature(name, data[:_KEY_ID_BYTES], data[_KEY_ID_BYTES:])
-
-
-def _is_control(character: str) -> bool:
-    """Say whether a note may not carry it: control characters but LF, lone surrogates."""
-    return (
-        (character < " " and character != "\n")
-        or character == "\x7f"
-        or ("\ud800" <= character <= "\udfff")
-    )

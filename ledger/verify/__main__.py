@@ -111,7 +111,7 @@ def _check_receipt(target: Path, policy: Policy, openings: str | None, outcome: 
             verify_disclosed(proved.entry, shown)
     except VerificationError as error:
         outcome.worsen(FINDINGS)
-        outcome.lines.append(f"RESULT: NOT FINE. {error}")
+        outcome.lines.append(f"RESULT: NOT FINE. {report.refusal(error)}")
         outcome.document["findings"] = [str(error)]
         return
     outcome.lines += report.receipt_lines(proved, shown)
@@ -180,16 +180,20 @@ def _progress(origin: str) -> Progress | None:
 def _print(outcome: _Outcome, *, as_json: bool) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r{CLEAR_TO_END}")  # the progress line
-    result = {FINE: "fine", FINDINGS: "findings", NOT_CHECKED: "not_checked"}[outcome.status]
+    result, meaning = {
+        FINE: ("fine", report.MEANING),
+        FINDINGS: ("findings", report.MEANING_NOT_FINE),
+        NOT_CHECKED: ("not_checked", report.MEANING_NOT_CHECKED),
+    }[outcome.status]
     if as_json:
         document = {"result": result, **outcome.document}
         if outcome.logs:
             document["logs"] = outcome.logs
-        document["meaning"] = report.MEANING
+        document["meaning"] = meaning
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
     else:
         said = "\n".join(map(_plain, outcome.lines)).strip("\n")
-        sys.stdout.write(f"{said}\n\n{report.MEANING}\n")
+        sys.stdout.write(f"{said}\n\n{meaning}\n")
 
 
 def _plain(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from ledger.canonical import JsonValue
+from ledger.errors import InclusionError, RootMismatchError, SignatureError, VerificationError
 from ledger.verify.audit import AuditResult
 from ledger.verify.completeness import Gap, SourceReport
 from ledger.verify.verifier import DisclosedSections, VerifiedReceipt
@@ -17,6 +18,15 @@ MEANING = (
     "What this means: integrity proves that these bytes and their order are the ones that were "
     "signed; it does not prove that what was logged is true, fair or lawful, or that everything "
     "was logged."
+)
+MEANING_NOT_FINE = (
+    "What this means: what was checked is not what was signed, or no key that you trust signed "
+    "it. That does not say who changed it, or whether it was damaged on its way to you. Keep it as "
+    "it is, ask for another copy, and show both to whoever supervises the keeper of the log."
+)
+MEANING_NOT_CHECKED = (
+    "What this means: nothing was found out, neither good nor bad. What has to be corrected "
+    "stands above."
 )
 NOT_CHECKED = ("sealed payloads: they need the operator's keys",)
 NOT_CHECKED_TAIL = (
@@ -117,6 +127,18 @@ def receipt_lines(proved: VerifiedReceipt, shown: DisclosedSections | None) -> I
     yield "  - the rest of the log"
     yield ""
     yield "RESULT: fine. The entry is in the log as it was signed."
+
+
+def refusal(error: VerificationError) -> str:
+    """Why a receipt or an opening is not what it says, in words and with the check that failed."""
+    match error:
+        case SignatureError():
+            said = "No key of this policy signed the receipt's checkpoint as it stands here."
+        case InclusionError() | RootMismatchError():
+            said = "The entry, its index or its proof was changed: it is not in the signed log so."
+        case _:
+            said = "What was shown is not what the log holds."
+    return f"{said} The check that failed: {error}"
 
 
 def receipt_json(proved: VerifiedReceipt, shown: DisclosedSections | None) -> dict[str, JsonValue]:

@@ -69,7 +69,9 @@ class DisclosedSections:
         """
         document = canonical.parse(data, max_bytes=MAX_OPENINGS_BYTES)
         if not isinstance(document, Mapping) or document.keys() != {"decision", "openings"}:
-            raise MalformedError("openings: not an object of decision and openings")
+            raise MalformedError(
+                "openings: not an object of decision and openings alone, as in openings.json"
+            )
         decision, openings = document["decision"], document["openings"]
         if not isinstance(decision, str) or not isinstance(openings, list):
             raise MalformedError("openings: decision is not an id or openings not an array")

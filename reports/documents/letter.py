@@ -151,9 +151,9 @@ class SubjectLetter:
     """Everything that a letter about one decision says.
 
     `inputs` are all values that the model was given, in the order of the model's features.
-    `proof` and `evidence` are the names of the attached files that the reader can check, ""
-    if none; `recipients` and `retention` are sentences, "" if there is nothing to say. The
-    letter's language is the explanation's.
+    `proof`, `evidence` and `openings` are the names of the attached files that the reader can
+    check, "" if none; `recipients` and `retention` are sentences, "" if there is nothing to
+    say. The letter's language is the explanation's.
 
     Raises:
         DocumentError: a text that cannot be printed; a party that a regime requires is
@@ -170,6 +170,7 @@ class SubjectLetter:
     place: LedgerPlace
     proof: str = ""
     evidence: str = ""
+    openings: str = ""
     recipients: str = ""
     retention: str = ""
 

@@ -11,6 +11,7 @@ from typing import Final, cast
 
 import marshmallow
 from flask import request
+from werkzeug.exceptions import HTTPException
 
 from ledger import canonical, errors
 from service.problems import Problem
@@ -47,7 +48,12 @@ def json_body(max_bytes: int = MAX_BODY_BYTES) -> canonical.JsonValue:
     # The declared length is judged before reading, so that nobody makes us hold the rest.
     if (request.content_length or 0) > max_bytes:
         raise Problem("too-large", f"The body may have {max_bytes:,} bytes.")
-    data = request.get_data(cache=False)
+    try:
+        data = request.get_data(cache=False)
+    except HTTPException:
+        raise
+    except Exception as error:  # each server has a class of its own for framing that is broken
+        raise Problem("malformed", "The body broke off, or its chunks are not chunks.") from error
     if len(data) > max_bytes:
         raise Problem("too-large", f"The body may have {max_bytes:,} bytes.")
     return canonical.parse(data, max_bytes=max_bytes, max_depth=MAX_DEPTH)

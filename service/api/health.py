@@ -27,13 +27,13 @@ def alive() -> Response:
 
 @routes.add("GET", "/readyz", None, returns={200: _STATUS}, problems=("unavailable",))
 def ready() -> Response:
-    """Both logs can be read and their heads are signed."""
+    """Both logs can be read, their heads are signed, and neither has stopped."""
     try:
         for log in runtime().logs.values():
-            log.checkpoint()
+            log.check_running()
     except errors.LedgerError as error:
         raise Problem(
-            "unavailable", "A log cannot be read.", headers={"Retry-After": "5"}
+            "unavailable", "A log cannot be read, or has stopped.", headers={"Retry-After": "5"}
         ) from error
     return answer({"status": "ready"})
 

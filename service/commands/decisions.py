@@ -90,7 +90,7 @@ def _told(explanation: Any) -> list[str]:
     for title, reasons in (("Reasons", explanation.reasons), ("In favour", explanation.helped)):
         if reasons:
             lines += ["", title]
-        lines += [f"  {each.points_text:>8}  {each.text} ({each.value_text})" for each in reasons]
+        lines += [f"  {each.points_text:>8}  {each.text}" for each in reasons]
     if explanation.counterfactuals:
         lines += ["", "What would have led to another outcome"]
         lines += [f"  {each.text}" for each in explanation.counterfactuals]

@@ -1,12 +1,14 @@
 """Making a ledger, serving it, and publishing its logs as files."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Final
 
 import click
 
+from ledger.errors import LedgerError
 from service.commands.terminal import opened, settings, speaks
 
 __all__ = ["export", "init", "serve"]
@@ -62,6 +64,7 @@ def serve() -> None:
     chosen = settings()
     with opened():
         pass  # fails here, with a sentence, rather than in a worker
+    _check_port(chosen.host, chosen.port)
     host = "localhost" if chosen.host in {"0.0.0.0", "127.0.0.1", "::"} else chosen.host  # noqa: S104  # compared, not bound
     click.echo(f"Decision ledger {chosen.origin} at http://{host}:{chosen.port}/")
     click.echo("Sign in with a key: decision-ledger key issue --name you --role case_handler")
@@ -69,6 +72,24 @@ def serve() -> None:
     sys.stdout.flush()
     # Replaces this process, so that signals reach the server directly.
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *_gunicorn(chosen.host, chosen.port, chosen.threads), "service.wsgi:application()"])  # fmt: skip  # noqa: S606, E501
+
+
+def _check_port(host: str, port: int) -> None:
+    """Fail with one sentence where the server would try five times and log each.
+
+    Raises:
+        LedgerError: nobody can listen there now.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server will
+            probe.bind((host, port))
+    except OSError as error:
+        raise LedgerError(
+            f"port {port} of {host} cannot be listened on ({error.strerror});"
+            " set PORT or LEDGER_HOST"
+        ) from error
 
 
 def _gunicorn(host: str, port: int, threads: int) -> list[str]:
@@ -80,7 +101,8 @@ def _gunicorn(host: str, port: int, threads: int) -> list[str]:
         f"--timeout={TIMEOUT_SECONDS}",
         f"--keep-alive={KEEP_ALIVE_SECONDS}",
         # No --access-logfile: addresses can name records and people; we write a log of our own.
-        "--log-level=warning",
+        # Nor warnings: of a request that is no HTTP they quote the address and the headers.
+        "--log-level=error",
         "--no-control-socket",
     ]
 

@@ -193,3 +193,10 @@ def test_a_batch_has_the_indexes_that_come_next(expected: Head | None, seqs: lis
 def test_a_tile_is_whole_hashes(hashes: bytes) -> None:
     with pytest.raises(MalformedError):
         StoredTile(0, 0, hashes)
+
+
+def test_one_may_work_on_the_log_while_alone(store: LogDatabase) -> None:
+    with store.alone(ORIGIN), store.alone(OTHER):
+        assert grow(store, 2).size == 2
+    with store.alone(ORIGIN):
+        assert len(store.entries(ORIGIN, 0, 10)) == 2

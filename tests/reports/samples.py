@@ -99,6 +99,7 @@ def letter(explained: Explanation | None = None, **changes: object) -> SubjectLe
         ),
         "proof": "decision.tlog-proof",
         "evidence": "evidence.json",
+        "openings": "openings.json",
         "recipients": "Nobody outside the bank.",
         "retention": "25 months after the decision (12 CFR 1002.12), then erased.",
     }

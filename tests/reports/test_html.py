@@ -105,6 +105,15 @@ def test_the_letter_lists_every_input_with_its_points() -> None:
         assert all(cell in plain(row) for cell in cells)
 
 
+def test_the_letter_names_its_attachments_and_how_to_check_them() -> None:
+    page = letter_html(samples.letter())
+    assert "evidence.json, openings.json, decision.tlog-proof" in page
+    command = "python -m ledger.verify decision.tlog-proof --policy policy.txt"
+    assert f"{command} --openings openings.json" in page
+    alone = letter_html(samples.letter(evidence="", openings=""))
+    assert f"{command}</td>" in alone
+
+
 def test_the_report_says_its_figures() -> None:
     text = plain(report_html(samples.report()))
     for said in (

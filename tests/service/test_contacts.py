@@ -62,3 +62,8 @@ def test_an_office_that_cannot_be_reached_is_refused(tmp_path: Path) -> None:
 def test_no_json_is_malformed(tmp_path: Path) -> None:
     with pytest.raises(MalformedError):
         read_contacts(written(tmp_path, "{"))
+
+
+def test_a_file_that_is_no_json_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MalformedError, match=r"contacts\.json: JSON"):
+        read_contacts(written(tmp_path, '{"controller": 1'))

@@ -62,3 +62,15 @@ def test_the_passphrase_never_shows(tmp_path: Path) -> None:
 def test_every_setting_is_described() -> None:
     description = Settings.__doc__ or ""
     assert [name for name in KNOWN if name not in description] == []
+
+
+def test_the_databases_are_two() -> None:
+    one = "postgresql://ledger@localhost/ledger"
+    with pytest.raises(SettingsError, match="LEDGER_VAULT_URL"):
+        Settings.from_environ({"LEDGER_DATABASE_URL": one, "LEDGER_VAULT_URL": one})
+
+
+def test_a_database_s_password_never_shows() -> None:
+    url = "postgresql://ledger:hunter2@localhost/"
+    settings = Settings(data=Path("data"), database_url=f"{url}ledger", vault_url=f"{url}vault")
+    assert "hunter2" not in repr(settings)

@@ -1,14 +1,16 @@
 """The whole way of a decision on PostgreSQL: what the SQLite tests say holds there."""
 
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 
 from ledger.errors import DuplicateSubmission, ErasedError
 from ledger.operate.decisions import DecisionQuery
+from ledger.operate.sequencer import Appended, Draft
 from tests.ledger.operate.premises import AUDITOR, Premises
 
 pytestmark = pytest.mark.postgres
@@ -67,3 +69,35 @@ def test_an_interrupted_record_is_swept(
     assert vault.unsettled(ledger.log.origin) == ()
     with pytest.raises(ErasedError):
         vault.key(record_id)
+
+
+def test_a_second_machine_waits_for_its_turn(
+    on_postgres: Premises, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has a copy of the directory, so it does not see the first one's checkpoint lock."""
+    ledger = on_postgres.found()
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(tmp_path, elsewhere, ignore=shutil.ignore_patterns("elsewhere"))
+    second = Premises(elsewhere, _url(on_postgres.engine), _url(on_postgres.vault_engine))
+    second.clock = on_postgres.clock
+    starting = threading.Thread(target=second.open)  # sweeps what has keys and no entry
+    append = ledger.log.append
+
+    def slowly(drafts: Sequence[Draft]) -> tuple[Appended, ...]:
+        starting.start()
+        starting.join(0.5)
+        return append(drafts)
+
+    monkeypatch.setattr(ledger.log, "append", slowly)
+    (recorded,) = ledger.decisions.record([on_postgres.decision(1)])
+    starting.join()
+    assert ledger.decisions.read(recorded.id).payload.subject == "MTG-000001"
+    again = second.open()
+    (next_one,) = again.decisions.record([on_postgres.decision(2)])
+    assert next_one.seq == recorded.seq + 1
+    assert again.decisions.read(recorded.id).seq == recorded.seq
+    second.close()
+
+
+def _url(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=False)

@@ -65,7 +65,9 @@ def test_a_version_means_one_manifest(ledger: Open) -> None:
     assert [each.version for each in ledger.registry.models()] == ["1.0.0", "1.0.1"]
 
 
-@pytest.mark.parametrize("reference", ["mortgage-approval@2", "nobody@1", "ab" * 32, "", "x", "@"])
+@pytest.mark.parametrize(
+    "reference", ["mortgage-approval@2", "nobody@1", "ab" * 32, "", "x", "@", "a\0@1"]
+)
 def test_what_was_never_registered_is_not_found(ledger: Open, reference: str) -> None:
     with pytest.raises(NotFoundError) as raised:
         ledger.registry.model(reference)

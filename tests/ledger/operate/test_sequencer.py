@@ -16,8 +16,16 @@ from ledger.entries import (
     SourceRegistered,
     parse_entry,
 )
-from ledger.errors import ConflictError, MalformedError, NotFoundError, RefusedError
-from ledger.operate.sequencer import Draft, Sequencer, references
+from ledger.errors import (
+    CheckpointConflict,
+    ConflictError,
+    MalformedError,
+    NotFoundError,
+    PushbackError,
+    RefusedError,
+)
+from ledger.operate.published_log import references
+from ledger.operate.sequencer import Draft, Sequencer
 from ledger.storage.log_store import Batch, Head, Sign
 from ledger.storage.memory_log_store import MemoryLogStore
 from ledger.tlog.checkpoint import Checkpoint
@@ -179,6 +187,44 @@ def test_creating_that_was_cut_short_is_taken_up(premises: Premises) -> None:
 class _CutShort(MemoryLogStore):
     def integrate(self, batch: Batch, sign: Sign) -> Head:  # noqa: ARG002  as the port says
         raise ZeroDivisionError
+
+
+def test_a_log_that_another_wrote_first_is_to_be_tried_again(premises: Premises) -> None:
+    store = _Overtaken()
+    log = premises.create(store=store)
+    store.overtaken = True
+    with pytest.raises(PushbackError):  # nothing that the caller sent is in conflict
+        log.append(drafts(premises, 1))
+    store.overtaken = False
+    log.append(drafts(premises, 1))
+    assert log.size() == 2
+
+
+class _Overtaken(MemoryLogStore):
+    overtaken = False
+
+    def integrate(self, batch: Batch, sign: Sign) -> Head:
+        if self.overtaken:
+            raise CheckpointConflict("log store: the head has moved")
+        return super().integrate(batch, sign)
+
+
+def test_a_log_whose_database_is_away_is_not_running(premises: Premises) -> None:
+    store = _Away()
+    log = premises.create(store=store)
+    log.check_running()
+    store.away = True
+    with pytest.raises(PushbackError):
+        log.check_running()
+
+
+class _Away(MemoryLogStore):
+    away = False
+
+    def head(self, origin: str) -> Head | None:
+        if self.away:
+            raise PushbackError("database: it does not answer", retry_after=1)
+        return super().head(origin)
 
 
 def test_another_logs_lock_is_no_lock(premises: Premises) -> None:

@@ -1,5 +1,6 @@
 """Opening, migrating and translating errors, on both databases."""
 
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,8 @@ import alembic.autogenerate
 import alembic.migration
 import pytest
 from sqlalchemy import Connection, Engine, MetaData, inspect, text
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import InvalidRequestError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from ledger.errors import ConflictError, LedgerError, PushbackError
 from ledger.storage import models
@@ -133,3 +135,36 @@ def test_sqlite_is_durable_fenced_and_private(tmp_path: Path) -> None:
 def test_other_databases_are_refused(url: str) -> None:
     with pytest.raises(LedgerError):
         open_database(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres//ledger", "postgresql://ledger@host:hunter2/ledger", "hunter2"]
+)
+def test_an_address_that_does_not_read_is_not_repeated(url: str) -> None:
+    with pytest.raises(LedgerError, match="does not read") as raised:
+        open_database(url)
+    assert (raised.value.__cause__, raised.value.__suppress_context__) == (None, True)
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.postgres
+def test_a_missing_privilege_is_named(postgres_url: str) -> None:
+    engine = open_database(postgres_url)
+    make_role = text("CREATE ROLE nobody_much; SET LOCAL ROLE nobody_much")
+    with engine.begin() as connection:
+        connection.execute(make_role)
+        with pytest.raises(LedgerError, match="GRANT"), translated():
+            connection.execute(text("CREATE TABLE public.mine (id integer)"))
+    engine.dispose()
+
+
+def test_waiting_in_vain_for_a_connection_is_no_fault_of_the_statement() -> None:
+    with pytest.raises(PushbackError), translated():
+        raise NoConnectionFree
+
+
+def test_a_file_that_cannot_be_written_is_said_to_be_so() -> None:
+    refused = sqlite3.OperationalError("attempt to write a readonly database")
+    refused.sqlite_errorname = "SQLITE_READONLY_DIRECTORY"
+    with pytest.raises(PushbackError, match="cannot be written"), translated():
+        raise OperationalError("INSERT", None, refused)

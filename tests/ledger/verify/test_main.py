@@ -90,7 +90,7 @@ def test_json(run: Any, tmp_path: Path) -> None:
     ]
     assert log["counts"] == {"decision": 19, "log_created": 1}
     assert log["checkpoint"]["size"] == log["size"] == 20
-    assert document["meaning"] == report.MEANING
+    assert document["meaning"] == report.MEANING_NOT_FINE
 
 
 def test_json_of_a_log_of_which_little_is_known(run: Any, tmp_path: Path) -> None:
@@ -252,12 +252,16 @@ def test_a_receipt_with_openings(run: Any, tmp_path: Path) -> None:
 def test_openings_that_do_not_fit(run: Any, tmp_path: Path) -> None:
     status, text = run(receipt_file(tmp_path), "--openings", openings_file(tmp_path, income=1))
     assert status == 1
-    assert "RESULT: NOT FINE. the section input is not what was logged" in text
+    assert "RESULT: NOT FINE. What was shown is not what the log holds." in text
+    assert "The check that failed: the section input is not what was logged" in text
+    assert text.endswith(report.MEANING_NOT_FINE + "\n")
     status, text = run(receipt_file(tmp_path, 8), "--openings", openings_file(tmp_path))
     assert status == 1
     assert "of another entry" in text
     (tmp_path / "junk.json").write_text("{}")
-    assert run(receipt_file(tmp_path), "--openings", tmp_path / "junk.json")[0] == 2
+    status, text = run(receipt_file(tmp_path), "--openings", tmp_path / "junk.json")
+    assert status == 2
+    assert text.endswith(report.MEANING_NOT_CHECKED + "\n")
 
 
 def test_a_false_receipt(run: Any, tmp_path: Path) -> None:
@@ -266,8 +270,18 @@ def test_a_false_receipt(run: Any, tmp_path: Path) -> None:
     status, text = run(path, "--json")
     assert status == 1
     assert json.loads(text)["findings"]
+    assert "The entry, its index or its proof was changed" in run(path)[1]
     path.write_text("nonsense")
     assert run(path)[0] == 2
+
+
+def test_a_receipt_that_nobody_known_signed(run: Any, tmp_path: Path, policy: str) -> None:
+    trusted = Path(policy).read_text()
+    known = next(line for line in trusted.splitlines() if line.startswith("log "))
+    Path(policy).write_text(trusted.replace(known, f"log {STRANGER.verifier_key.vkey()}"))
+    status, text = run(receipt_file(tmp_path))
+    assert status == 1
+    assert "No key of this policy signed the receipt's checkpoint" in text
 
 
 @pytest.mark.parametrize(

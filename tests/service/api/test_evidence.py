@@ -8,6 +8,7 @@ from ledger.commitments import Opening
 from ledger.roles import Role
 from ledger.tlog.policy import Policy
 from ledger.verify.verifier import verify_opening_of, verify_receipt
+from tests.service.ui.lender import Lender
 
 
 def declined(door: Any) -> str:
@@ -108,6 +109,18 @@ def test_the_letter_comes_as_pdf(door: Any) -> None:
     assert got.headers["Content-Disposition"].startswith("inline; filename=")
 
 
+def test_a_reference_that_no_font_draws_gives_way_to_the_decisions_id(door: Any) -> None:
+    runtime = door.lender.runtime
+    body = runtime.decisions.read(declined(door)).payload.to_json()
+    body |= {"id": runtime.decisions.new_id(), "subject": "loan \N{GRINNING FACE} 7"}
+    assert door.ask(Role.SOURCE, "POST", "/v1/decisions", body).status_code == 201
+    path = f"/v1/decisions/{body['id']}/explanation"
+    page = door.ask(Role.CASE_HANDLER, "GET", path, Accept="text/html")
+    assert page.status_code == 200, page.text
+    assert page.text.count(body["id"]) > 1
+    assert "\N{GRINNING FACE}" not in page.text
+
+
 def test_no_letter_goes_out_when_a_check_failed(door: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     path = f"/v1/decisions/{declined(door)}/explanation"
     assert door.ask(Role.CASE_HANDLER, "GET", path).status_code == 200
@@ -126,3 +139,23 @@ def test_no_letter_goes_out_when_a_check_failed(door: Any, monkeypatch: pytest.M
     monkeypatch.setattr(door.lender.runtime.explaining, "issued", failed)
     got = door.ask(Role.CASE_HANDLER, "GET", path, Accept="text/html")
     assert (got.status_code, got.get_json()["type"]) == (422, "/problems/not-explainable")
+
+
+def test_a_decision_whose_model_file_is_gone_is_there_but_cannot_be_run_again(
+    tmp_path: Any,
+) -> None:
+    lender = Lender(tmp_path)
+    try:
+        lender.record(2)
+        for file in (tmp_path / "artefacts").rglob("*"):
+            if file.is_file():
+                file.unlink()
+        client = lender.app().test_client()
+        answer = client.get(
+            f"/v1/decisions/{lender.ids[0]}/replay",
+            headers={"Authorization": f"Bearer {lender.keys[Role.AUDITOR]}"},
+        )
+    finally:
+        lender.runtime.close()
+    assert (answer.status_code, answer.get_json()["type"]) == (422, "/problems/not-explainable")
+    assert "archive" in answer.get_json()["detail"]

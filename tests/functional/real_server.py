@@ -1,0 +1,77 @@
+"""The real server in processes of its own, which can be stopped and killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+SECONDS = 60  # for the server to answer, on a busy machine
+
+
+class RealServer:
+    """`decision-ledger serve` on a free port, with these settings."""
+
+    def __init__(self, settings: Mapping[str, str], log: Path) -> None:
+        clean = {name: text for name, text in os.environ.items() if not name.startswith("LEDGER_")}
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = log
+        self._settings = clean | dict(settings) | {"PORT": str(port)}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and return once it is ready."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "service.cli", "serve"],
+                env=self._settings,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # one signal reaches the worker too
+            )
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            assert self._process.poll() is None, self._log.read_text()
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise AssertionError(self._log.read_text())
+
+    def stop(self) -> None:
+        """Ask it to end, and wait."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it in the middle of whatever it does."""
+        self._end(signal.SIGKILL)
+
+    def client(self, key: str, **headers: str) -> httpx.Client:
+        """A client that holds this key."""
+        return httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {key}", **headers},
+            timeout=SECONDS,
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, how)
+            self._process.wait(SECONDS)
