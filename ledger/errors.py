@@ -9,6 +9,7 @@ __all__ = [
     "ConflictError",
     "DuplicateSubmission",
     "ErasedError",
+    "ForkSuspected",
     "HoldInForce",
     "InclusionError",
     "InconsistencyError",
@@ -21,6 +22,7 @@ __all__ = [
     "RootMismatchError",
     "SecondPersonNeeded",
     "SignatureError",
+    "SizeConflict",
     "StoppedError",
     "VerificationError",
 ]
@@ -76,12 +78,32 @@ class InconsistencyError(VerificationError):
         self.proof = proof
 
 
+class ForkSuspected(VerificationError):
+    """A witness has seen another, or a longer, history of this log than ours: stop and look.
+
+    Attributes:
+        size: how many entries the witness says it has cosigned, or None if it did not say.
+    """
+
+    def __init__(self, message: str, *, size: int | None = None) -> None:
+        super().__init__(message)
+        self.size = size
+
+
 class ConflictError(LedgerError):
     """Someone else moved first: read again, then retry or stop."""
 
 
 class CheckpointConflict(ConflictError):
     """The stored head is not the one that this write was based on."""
+
+
+class SizeConflict(CheckpointConflict):
+    """A witness's latest checkpoint has another size than the request says; `size` is it."""
+
+    def __init__(self, message: str, *, size: int) -> None:
+        super().__init__(message)
+        self.size = size
 
 
 class DuplicateSubmission(ConflictError):

@@ -19,6 +19,7 @@ from service.commands.keys import key
 from service.commands.registry import model, policy, sources
 from service.commands.reports import report, verify
 from service.commands.running import export, init, serve
+from service.commands.witnessing import cosign, witness
 
 __all__ = ["main"]
 
@@ -31,6 +32,7 @@ class _Sections(click.Group):
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay")),
         ("Check", ("proof", "sources", "report", "verify")),
+        ("Witness", ("cosign", "witness")),
     )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -65,7 +67,7 @@ def main() -> None:
 
 
 for _command in (init, serve, key, export, model, policy, decisions, explain, letter, replay, proof,
-                 sources, report, verify):  # fmt: skip
+                 sources, report, verify, cosign, witness):  # fmt: skip
     main.add_command(_command)
 
 

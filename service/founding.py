@@ -20,8 +20,8 @@ from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.keys import LogKeys
 from ledger.operate.sequencer import Sequencer
 from ledger.operate.vault import Vault
-from ledger.storage.database import Schema, migrate, open_database, private_directory
-from ledger.storage.private_file import write_new
+from ledger.private_files import private_directory, write_new
+from ledger.storage.database import Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
 from ledger.tlog.policy import Log, Policy
 from service.runtime import LOGS, SESSION_KEY_BYTES, Clock, log_lock, system_clock

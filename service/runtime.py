@@ -27,7 +27,7 @@ from service.explaining import Explaining
 from service.reporting import Reporting
 from service.settings import Settings
 
-__all__ = ["LOGS", "Clock", "Runtime", "log_lock", "system_clock"]
+__all__ = ["LOGS", "Clock", "Runtime", "cosigned_checkpoint", "log_lock", "system_clock"]
 
 Clock = Callable[[], datetime]
 LOGS: Final = ("decisions", "access")
@@ -43,6 +43,22 @@ def log_lock(settings: Settings, name: str) -> FileCheckpointLock:
     """The lock that remembers the newest signed checkpoint of a log."""
     # Slashes of an origin would be directories, so the log's short name is the file's.
     return FileCheckpointLock(settings.locks_dir / f"{name}.lock")
+
+
+def cosigned_checkpoint(settings: Settings, name: str) -> FileCheckpointLock:
+    """The newest checkpoint of a log that witnesses cosigned."""
+    return FileCheckpointLock(settings.cosigned_dir / f"{name}.note")
+
+
+def _vault(settings: Settings, engine: Engine, now: Clock) -> Vault:
+    wrapper = LocalKeyWrapper.load(settings.kek_path)
+    try:
+        return Vault(engine, wrapper, now, os.urandom)
+    except VerificationError as error:
+        raise VerificationError(
+            f"start-up: {settings.kek_path.name} is not the key that the vault was written"
+            " with, or the vault was changed; bring back the two that belong together"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +112,14 @@ class Runtime:
             for name in LOGS
         }
         logs = {
-            name: Sequencer(store, log_lock(settings, name), pair.origin, pair.signers(now), now)
+            name: Sequencer(
+                store,
+                log_lock(settings, name),
+                pair.origin,
+                pair.signers(now),
+                now,
+                cosigned=cosigned_checkpoint(settings, name),
+            )
             for name, pair in keys.items()
         }
         if is_new(vault_engine) and any(log.size() > 1 for log in logs.values()):
@@ -104,14 +127,7 @@ class Runtime:
                 "start-up: the logs hold records, but the vault is empty: correct its address or"
                 " restore it; if it is lost for good, docs/operating.md says how to go on"
             )
-        wrapper = LocalKeyWrapper.load(settings.kek_path)
-        try:
-            vault = Vault(vault_engine, wrapper, now, os.urandom)
-        except VerificationError as error:
-            raise VerificationError(
-                f"start-up: {settings.kek_path.name} is not the key that the vault was written"
-                " with, or the vault was changed; bring back the two that belong together"
-            ) from error
+        vault = _vault(settings, vault_engine, now)
         registry = Registry(engine, logs["decisions"], settings.artefacts_dir, now, os.urandom)
         decisions = Decisions(logs["decisions"], vault, registry, now, os.urandom)
         explaining = Explaining(registry, decisions)

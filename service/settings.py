@@ -137,6 +137,16 @@ class Settings:
         return self.data / "policy.txt"
 
     @property
+    def witnesses_path(self) -> Path:
+        """Which witnesses are asked to cosign, and their quorum: a trust policy with addresses."""
+        return self.data / "witnesses.txt"
+
+    @property
+    def cosigned_dir(self) -> Path:
+        """Where the newest cosigned checkpoint of each log is kept, apart from the log's own."""
+        return self.data / "cosigned"
+
+    @property
     def origin_path(self) -> Path:
         """Where `init` remembers the origin, so that it cannot change by accident."""
         return self.data / "origin.txt"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.errors import MalformedError, NotFoundError, RefusedError, VerificationError
-from ledger.storage.database import FILE_MODE, private_directory
+from ledger.private_files import FILE_MODE, private_directory
 
 MAX_ARTEFACT_BYTES: Final = 256_000_000  # one file; a booster of 10,000 trees takes some 50 MB
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ledger.errors import CheckpointConflict, ConflictError, NotFoundError, StoppedError
-from ledger.storage.database import FILE_MODE, private_directory
+from ledger.private_files import FILE_MODE, private_directory, sync_directory, write_synced
 
 MAX_NOTE_BYTES: Final = 65_536  # a checkpoint with some twenty ML-DSA-44 cosignatures
 
@@ -71,10 +71,10 @@ class FileCheckpointLock:
         private_directory(self._path.parent)
         beside = self._path.with_suffix(".new")
         try:
-            _write_and_sync(beside, note)
+            write_synced(beside, note.encode())
             self._path.hardlink_to(beside)  # unlike a rename, refuses to replace
             beside.unlink()
-            _sync_directory(self._path.parent)
+            sync_directory(self._path.parent)
         except FileExistsError:
             raise ConflictError("checkpoint lock: there is one already") from None
         except OSError as error:
@@ -109,11 +109,11 @@ class FileCheckpointLock:
             raise CheckpointConflict("checkpoint lock: it holds another checkpoint")
         beside = self._path.with_suffix(".new")
         try:
-            _write_and_sync(beside, new)
+            write_synced(beside, new.encode())
             beside.replace(self._path)
             # Until the directory is synced a power cut may bring the old note back,
             # which the start-up rule would take for a crash before the swap: harmless.
-            _sync_directory(self._path.parent)
+            sync_directory(self._path.parent)
         except OSError as error:
             raise StoppedError("checkpoint lock: it cannot be written") from error
 
@@ -132,19 +132,3 @@ class FileCheckpointLock:
             yield
         finally:
             os.close(descriptor)  # releases the lock
-
-
-def _write_and_sync(path: Path, note: str) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, FILE_MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(note.encode())
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

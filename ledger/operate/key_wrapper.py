@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ledger.errors import ConflictError, NotFoundError, RefusedError
+from ledger.private_files import write_new
 from ledger.sealing import KEY_BYTES, NONCE_BYTES, unwrap_key, wrap_key
-from ledger.storage.private_file import write_new
 
 Random = Callable[[int], bytes]
 """That many fresh random bytes; `os.urandom` in production."""

@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ledger.errors import ConflictError, NotFoundError, RefusedError
-from ledger.storage.private_file import sync_directory, write_new
-from ledger.tlog.cosignature import MLDSA44Signer
+from ledger.private_files import sync_directory, write_new
+from ledger.tlog.cosignature import Ed25519Cosigner, MLDSA44Signer
 from ledger.tlog.note import Ed25519Signer, NoteSigner, VerifierKey
 
 MAX_KEY_FILE_BYTES: Final = 16_384  # an encrypted ML-DSA-44 key takes 5 kB
@@ -38,7 +38,10 @@ _MLDSA44_FILE: Final = "mldsa44.pem"
 
 @dataclass(frozen=True, slots=True)
 class LogKeys:
-    """The two private keys of one log."""
+    """The two private keys of one log, or of one witness.
+
+    `origin` is the name that they sign under: the log's origin, or the witness's name.
+    """
 
     origin: str
     ed25519: Ed25519PrivateKey
@@ -88,6 +91,16 @@ class LogKeys:
         return (
             Ed25519Signer(self.origin, self.ed25519),
             MLDSA44Signer(self.origin, self.mldsa44, posix_seconds),
+        )
+
+    def cosigners(self, at: int) -> tuple[NoteSigner, ...]:
+        """What cosigns other logs' checkpoints as of `at`, in whole seconds since the epoch.
+
+        For a witness: a log never cosigns, and a witness never signs as a log.
+        """
+        return (
+            Ed25519Cosigner(self.origin, self.ed25519, lambda: at),
+            MLDSA44Signer(self.origin, self.mldsa44, lambda: at),
         )
 
     def verifier_keys(self, clock: Callable[[], datetime]) -> tuple[VerifierKey, ...]:

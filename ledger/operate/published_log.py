@@ -10,10 +10,19 @@ from typing import Final
 
 from ledger.entries import Body, parse_entry
 from ledger.entries import Decision as DecisionBody
-from ledger.errors import ErasedError, NotFoundError, VerificationError
+from ledger.errors import ErasedError, MalformedError, NotFoundError, VerificationError
+from ledger.operate.checkpoint_lock import CheckpointLock
 from ledger.storage.log_store import HASH_BYTES, MAX_READ_ENTRIES, Head, LogDatabase
 from ledger.tlog.checkpoint import Checkpoint
-from ledger.tlog.merkle import NodeReader, inclusion_proof, leaf_hash, verify_inclusion
+from ledger.tlog.merkle import (
+    NodeReader,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    tree_root,
+    verify_consistency,
+    verify_inclusion,
+)
 from ledger.tlog.note import SignedNote
 from ledger.tlog.proof import Receipt
 from ledger.tlog.tile import (
@@ -32,9 +41,13 @@ MAX_PROVED: Final = 1024  # entries that need no second proof: every model's, at
 class PublishedLog:
     """The public face of one log."""
 
-    def __init__(self, store: LogDatabase, origin: str) -> None:
+    def __init__(
+        self, store: LogDatabase, origin: str, cosigned: CheckpointLock | None = None
+    ) -> None:
+        """The log of `origin`; `cosigned` holds the newest checkpoint that witnesses cosigned."""
         self._store = store
         self._origin = origin
+        self._cosigned = cosigned
         self._tiles: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._cache_lock = threading.Lock()
         self._nodes: tuple[int, NodeReader] | None = None
@@ -46,12 +59,48 @@ class PublishedLog:
         return self._origin
 
     def checkpoint(self) -> str:
-        """The newest signed checkpoint.
+        """The newest signed checkpoint, with its cosignatures if witnesses gave any.
+
+        Raises:
+            NotFoundError: the log does not exist.
+        """
+        own = self._head().note
+        cosigned = self.cosigned_checkpoint()
+        # Cosignatures are lines after the note as the log signed it.
+        return cosigned if cosigned is not None and cosigned.startswith(own) else own
+
+    def own_checkpoint(self) -> str:
+        """The newest checkpoint as the log signed it, without cosignatures.
 
         Raises:
             NotFoundError: the log does not exist.
         """
         return self._head().note
+
+    def cosigned_checkpoint(self) -> str | None:
+        """The newest checkpoint that witnesses cosigned, None if none is kept.
+
+        It may be of a smaller size than the newest one.
+        """
+        if self._cosigned is None:
+            return None
+        try:
+            return self._cosigned.read()
+        except NotFoundError:
+            return None
+
+    def growth(self, old_size: int, checkpoint: Checkpoint) -> tuple[bytes, ...]:
+        """The proof that `checkpoint` grew out of the log's first `old_size` entries.
+
+        Raises:
+            MalformedError: the old size exceeds the checkpoint's.
+            VerificationError: what is stored does not prove it: raise the alarm.
+        """
+        nodes = self._node_reader(self.size())
+        proof = consistency_proof(old_size, checkpoint.size, nodes)
+        old_root = tree_root(old_size, nodes)
+        verify_consistency(old_size, checkpoint.size, old_root, checkpoint.root_hash, proof)
+        return proof
 
     def size(self) -> int:
         """How many entries the newest checkpoint covers."""
@@ -122,7 +171,7 @@ class PublishedLog:
         return sealed
 
     def receipt(self, entry_id: str) -> Receipt:
-        """The proof that the entry is in the log, against the newest checkpoint.
+        """The proof that the entry is in the log, against the checkpoint of :meth:`receipts`.
 
         Raises:
             NotFoundError: it is not in the log.
@@ -140,15 +189,19 @@ class PublishedLog:
     def receipts(self, indexes: Collection[int]) -> Mapping[int, Receipt]:
         """The proofs for the entries at these indexes, all against one checkpoint.
 
+        That is the newest *cosigned* one if it covers them all, since it convinces more
+        readers, and the newest one otherwise.
+
         Raises:
             NotFoundError: the log is not that large.
             VerificationError: what is stored does not prove it: raise the alarm.
         """
-        head = self._head()
-        if any(index >= head.size for index in indexes):
+        newest = self._head()
+        if any(index >= newest.size for index in indexes):
             raise NotFoundError("log: no entry that is published has this index")
+        head = self._cosigned_head(newest, max(indexes, default=0)) or newest
         root = Checkpoint.parse(SignedNote.parse(head.note).text).root_hash
-        nodes = self._node_reader(head.size)
+        nodes = self._node_reader(newest.size)
         receipts = {}
         for index, entry in self._entries_at(sorted(indexes)):
             proof = inclusion_proof(index, head.size, nodes)
@@ -182,6 +235,18 @@ class PublishedLog:
         if head is None:
             raise NotFoundError("log: it does not exist")
         return head
+
+    def _cosigned_head(self, newest: Head, index: int) -> Head | None:
+        """The cosigned checkpoint, if there is one of this log that covers the entry at `index`."""
+        note = self.cosigned_checkpoint()
+        if note is None:
+            return None
+        try:
+            checkpoint = Checkpoint.parse(SignedNote.parse(note).text)
+        except MalformedError:
+            return None  # cosignatures only add: without readable ones the log's own note stands
+        covers = index < checkpoint.size <= newest.size and checkpoint.origin == self._origin
+        return Head(checkpoint.size, note) if covers else None
 
     def _locate(self, entry_id: str) -> int:
         found = self._store.locate(self._origin, [entry_id])

@@ -85,13 +85,17 @@ class Sequencer(PublishedLog):
         origin: str,
         signers: Sequence[NoteSigner],
         clock: Clock,
+        *,
+        cosigned: CheckpointLock | None = None,
     ) -> None:
         """Take the log up where it stands; nothing is written but the lock's advance.
+
+        `cosigned` holds the newest checkpoint that witnesses cosigned; it is only read.
 
         Raises:
             LedgerError: the start-up rule forbids it (`startup_rule.agree` says why).
         """
-        super().__init__(store, origin)
+        super().__init__(store, origin, cosigned)
         self._lock = lock
         self._signers = tuple(signers)
         self._keys = tuple(signer.verifier_key for signer in self._signers)

@@ -32,11 +32,10 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.errors import ConflictError, LedgerError, PushbackError
+from ledger.private_files import FILE_MODE, private_directory
 
 BUSY_TIMEOUT_MS: Final = 10_000  # SQLite: how long a writer waits for another process's commit
 RETRY_AFTER_SECONDS: Final = 2.0  # what a caller is told when the database does not answer
-FILE_MODE: Final = 0o600
-DIRECTORY_MODE: Final = 0o700
 
 _UNWRITABLE: Final = ("SQLITE_CANTOPEN", "SQLITE_READONLY")  # and their extended codes
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -173,14 +172,6 @@ def translated() -> Iterator[None]:
         raise LedgerError("database: the statement failed") from error
     except SQLAlchemyError as error:
         raise LedgerError("database: the statement failed") from error
-
-
-def private_directory(path: Path) -> Path:
-    """The directory, created with its parents if needed, each new one for its owner only."""
-    missing = [path, *path.parents]
-    for directory in reversed([each for each in missing if not each.exists()]):
-        directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-    return path
 
 
 def _create_private_file(path: Path) -> None:

@@ -32,7 +32,7 @@ def panel(
     """Return the panel of one receipt.
 
     Args:
-        receipt: the proof of the entry against the newest checkpoint.
+        receipt: the proof of the entry as `PublishedLog.receipt` gives it.
         keys: the log's public keys; the browser takes the Ed25519 one of the receipt's origin.
         record_id: id of the entry that the page is about.
         href: where the browser fetches the receipt's text.

@@ -39,6 +39,18 @@ def test_only_what_it_holds_is_swapped(path: Path) -> None:
     assert sorted(each.name for each in path.parent.iterdir()) == ["decisions.lock"]
 
 
+def test_a_swap_after_creating_was_cut_short_makes_a_new_file(path: Path) -> None:
+    lock = FileCheckpointLock(path)
+    lock.create("one")
+    path.with_suffix(".new").hardlink_to(path)  # what a crash before its removal leaves
+    kept = path.open()
+    lock.swap("one", "two")
+    assert lock.read() == "two"
+    assert sorted(each.name for each in path.parent.iterdir()) == ["decisions.lock"]
+    with kept:
+        assert kept.read() == "one"  # the old file was replaced, not written over
+
+
 def test_a_lock_that_cannot_be_used_is_refused(path: Path) -> None:
     lock = FileCheckpointLock(path)
     path.mkdir(parents=True)

@@ -18,7 +18,6 @@ from ledger.storage.database import (
     Schema,
     migrate,
     open_database,
-    private_directory,
     reading,
     translated,
     writing,
@@ -130,13 +129,6 @@ def test_sqlite_is_durable_fenced_and_private(tmp_path: Path) -> None:
     for directory in (path.parent, path.parent.parent):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     engine.dispose()
-
-
-def test_directories_that_are_there_keep_their_mode(tmp_path: Path) -> None:
-    (tmp_path / "open").mkdir(mode=0o755)
-    private_directory(tmp_path / "open" / "closed")
-    assert stat.S_IMODE((tmp_path / "open").stat().st_mode) == 0o755
-    assert stat.S_IMODE((tmp_path / "open" / "closed").stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/x"])

@@ -1,0 +1,68 @@
+"""Files and directories that only their owner can read, written so that a power cut keeps them.
+
+Knows nothing of what is in them.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+__all__ = [
+    "DIRECTORY_MODE",
+    "FILE_MODE",
+    "private_directory",
+    "sync_directory",
+    "write_new",
+    "write_synced",
+]
+
+FILE_MODE: Final = 0o600
+DIRECTORY_MODE: Final = 0o700
+
+
+def private_directory(path: Path) -> Path:
+    """The directory, created with its parents if needed, each new one for its owner only."""
+    missing = [path, *path.parents]
+    for directory in reversed([each for each in missing if not each.exists()]):
+        directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+    return path
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    """Make the file anew, durable when this returns but for its name in the directory.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    # Making one that was cut short can leave a second name of the very file that it made.
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Make the file, durable when this returns; a crash leaves the whole file or none.
+
+    Raises:
+        FileExistsError: it is there already, and stays as it is.
+    """
+    private_directory(path.parent)
+    beside = path.with_name(f"{path.name}.new")  # left behind by a crash: replaced
+    write_synced(beside, content)
+    try:
+        path.hardlink_to(beside)  # unlike a rename, refuses to replace
+    finally:
+        beside.unlink()
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make what was created, renamed or removed in the directory durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
