@@ -102,7 +102,7 @@ def _append(sequencer: Sequencer) -> Callable[[], float]:
             attributions=os.urandom(32),
             context=os.urandom(32),
         )
-        return Draft(_new_id(), body, os.urandom(SEALED_BYTES))
+        return Draft.of(_new_id(), body, os.urandom(SEALED_BYTES))
 
     def figure() -> float:
         batches = [[draft(number) for number in range(BATCH)] for _ in range(BATCHES_PER_RUN)]

@@ -17,17 +17,26 @@ if TYPE_CHECKING:
 __all__ = ["create_app"]
 
 
-def create_app(settings: "Settings", *, clock: "Callable[[], datetime] | None" = None) -> "Flask":
+def create_app(
+    settings: "Settings",
+    *,
+    clock: "Callable[[], datetime] | None" = None,
+    writer_apart: bool = False,
+) -> "Flask":
     """The web application of one ledger that `decision-ledger init` has made.
 
     Args:
         settings: what the deployment is told from outside.
         clock: the time now, aware, in UTC; the system's clock if None.
+        writer_apart: hand everything that is written to the writer process of this ledger
+            (`service.writer`), instead of writing in this one.
 
     Raises:
         LedgerError: the ledger is not there, or the start-up rule forbids to take it up.
     """
+    from ledger.operate.writer_client import WriterConnection
     from service.assembly import assemble
     from service.runtime import Runtime
 
-    return assemble(Runtime.open(settings, clock))
+    writer = WriterConnection(settings.writer_path) if writer_apart else None
+    return assemble(Runtime.open(settings, clock, writer=writer))

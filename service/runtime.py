@@ -15,11 +15,15 @@ from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.completeness import Completeness
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
+from ledger.operate.group_commit import GroupCommit
 from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.keys import LogKeys
+from ledger.operate.log_writer import LogWriter
+from ledger.operate.published_log import PublishedLog
 from ledger.operate.registry import Registry
 from ledger.operate.sequencer import Sequencer
 from ledger.operate.vault import Vault, is_new
+from ledger.operate.writer_client import RemoteWriter, WriterConnection
 from ledger.storage.database import Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
 from ledger.tlog.note import VerifierKey
@@ -27,7 +31,15 @@ from service.explaining import Explaining
 from service.reporting import Reporting
 from service.settings import Settings
 
-__all__ = ["LOGS", "Clock", "Runtime", "cosigned_checkpoint", "log_lock", "system_clock"]
+__all__ = [
+    "LOGS",
+    "Clock",
+    "Runtime",
+    "cosigned_checkpoint",
+    "log_lock",
+    "open_writers",
+    "system_clock",
+]
 
 Clock = Callable[[], datetime]
 LOGS: Final = ("decisions", "access")
@@ -61,13 +73,34 @@ def _vault(settings: Settings, engine: Engine, now: Clock) -> Vault:
         ) from error
 
 
+def open_writers(
+    settings: Settings,
+    store: SqlLogStore,
+    vault: Vault,
+    keys: Mapping[str, LogKeys],
+    now: Clock,
+) -> dict[str, GroupCommit]:
+    """The writers of all logs in this process, each taken up where it stands.
+
+    Raises:
+        LedgerError: the start-up rule forbids it.
+    """
+    return {
+        name: GroupCommit(
+            Sequencer(store, log_lock(settings, name), pair.origin, pair.signers(now), now), vault
+        )
+        for name, pair in keys.items()
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """One ledger, taken up. Its parts are safe to share between threads."""
 
     settings: Settings
     clock: Clock
-    logs: Mapping[str, Sequencer]
+    logs: Mapping[str, PublishedLog]
+    writers: Mapping[str, LogWriter]
     verifier_keys: Mapping[str, tuple[VerifierKey, ...]]
     registry: Registry
     decisions: Decisions
@@ -81,8 +114,20 @@ class Runtime:
     databases: tuple[Engine, ...]
 
     @classmethod
-    def open(cls, settings: Settings, clock: Clock | None = None) -> Self:
+    def open(
+        cls,
+        settings: Settings,
+        clock: Clock | None = None,
+        *,
+        writer: WriterConnection | None = None,
+    ) -> Self:
         """Take up the ledger that `found` made.
+
+        Args:
+            settings: which.
+            clock: the time; the system's if it is not given.
+            writer: hands everything to the writer process at its other end. Without it, this
+                process writes, in turn with whoever else does.
 
         Raises:
             NotFoundError: there is none.
@@ -94,14 +139,21 @@ class Runtime:
             )
         databases = (open_database(settings.database_url), open_database(settings.vault_url))
         try:
-            return cls._take_up(settings, clock or system_clock, *databases)
+            return cls._take_up(settings, clock or system_clock, writer, *databases)
         except BaseException:
             for engine in databases:
                 engine.dispose()
             raise
 
     @classmethod
-    def _take_up(cls, settings: Settings, now: Clock, engine: Engine, vault_engine: Engine) -> Self:
+    def _take_up(
+        cls,
+        settings: Settings,
+        now: Clock,
+        writer: WriterConnection | None,
+        engine: Engine,
+        vault_engine: Engine,
+    ) -> Self:
         migrate(engine, Schema.LEDGER)
         migrate(vault_engine, Schema.VAULT)
         store = SqlLogStore(engine)
@@ -112,13 +164,11 @@ class Runtime:
             for name in LOGS
         }
         logs = {
-            name: Sequencer(
+            name: PublishedLog(
                 store,
                 log_lock(settings, name),
                 pair.origin,
-                pair.signers(now),
-                now,
-                cosigned=cosigned_checkpoint(settings, name),
+                cosigned_checkpoint(settings, name),
             )
             for name, pair in keys.items()
         }
@@ -128,17 +178,23 @@ class Runtime:
                 " restore it; if it is lost for good, docs/operating.md says how to go on"
             )
         vault = _vault(settings, vault_engine, now)
-        registry = Registry(engine, logs["decisions"], settings.artefacts_dir, now, os.urandom)
-        decisions = Decisions(logs["decisions"], vault, registry, now, os.urandom)
+        if writer is not None:
+            writers: Mapping[str, LogWriter] = {name: RemoteWriter(writer, name) for name in LOGS}
+        else:
+            writers = open_writers(settings, store, vault, keys, now)
+        log, log_writer = logs["decisions"], writers["decisions"]
+        registry = Registry(engine, log, log_writer, settings.artefacts_dir, now, os.urandom)
+        decisions = Decisions(log, log_writer, vault, registry, now, os.urandom)
         explaining = Explaining(registry, decisions)
         return cls(
             settings=settings,
             clock=now,
             logs=logs,
+            writers=writers,
             verifier_keys={name: pair.verifier_keys(now) for name, pair in keys.items()},
             registry=registry,
             decisions=decisions,
-            access_log=AccessLog(logs["access"], vault, now, os.urandom),
+            access_log=AccessLog(logs["access"], writers["access"], vault, now, os.urandom),
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=Completeness(logs["decisions"]),
             explaining=explaining,
@@ -147,6 +203,12 @@ class Runtime:
             session_key=_session_key(settings.session_key_path),
             databases=(engine, vault_engine),
         )
+
+    def local_writers(self) -> dict[str, GroupCommit]:
+        """The writers of this process, by the short names of their logs."""
+        return {
+            name: writer for name, writer in self.writers.items() if isinstance(writer, GroupCommit)
+        }
 
     def close(self) -> None:
         """Let go of the databases; the runtime is not used after this."""

@@ -19,6 +19,7 @@ MAX_ORIGIN_CHARS: Final = (
     200  # characters; leaves room for "/log/decisions" within C2SP's 255 bytes
 )
 MAX_PORT: Final = 65_535
+MAX_WORKERS: Final = 64  # web processes; a writer serves some 250
 MAX_THREADS: Final = 64  # beyond this one SQLite writer only queues longer
 
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]+(/[A-Za-z0-9._-]+)*")
@@ -44,7 +45,8 @@ class Settings:
             scheme; fixed at `init` and remembered in `data` (`localhost/ledger`).
         host: `LEDGER_HOST`, address to listen on (`127.0.0.1`: this machine only).
         port: `PORT`, TCP port to listen on (8000).
-        threads: `LEDGER_THREADS`, requests served at once by the one process (8).
+        workers: `LEDGER_WORKERS`, web processes beside the one that writes (2).
+        threads: `LEDGER_THREADS`, requests served at once by each of them (8).
         https: `LEDGER_HTTPS`, yes when a proxy in front speaks TLS: cookies become
             Secure and browsers are told to insist on HTTPS (no).
         log_public: `LEDGER_LOG_PUBLIC`, no closes `/log/…` to callers without a key,
@@ -62,6 +64,7 @@ class Settings:
     origin: str = ""
     host: str = "127.0.0.1"
     port: int = 8000
+    workers: int = 2
     threads: int = 8
     https: bool = False
     log_public: bool = True
@@ -86,6 +89,8 @@ class Settings:
             raise SettingsError(f"PORT: give a number from 0 to {MAX_PORT}")
         if not 1 <= self.threads <= MAX_THREADS:
             raise SettingsError(f"LEDGER_THREADS: give a number from 1 to {MAX_THREADS}")
+        if not 1 <= self.workers <= MAX_WORKERS:
+            raise SettingsError(f"LEDGER_WORKERS: give a number from 1 to {MAX_WORKERS}")
         if not _LANGUAGE.fullmatch(self.language):
             raise SettingsError("LEDGER_LANGUAGE: give a language of two letters, such as en")
 
@@ -130,6 +135,11 @@ class Settings:
     def artefacts_dir(self) -> Path:
         """Where model files lie, by digest."""
         return self.data / "artefacts"
+
+    @property
+    def writer_path(self) -> Path:
+        """The local socket of the writer process, while one runs."""
+        return self.data / "writer.sock"
 
     @property
     def policy_path(self) -> Path:
@@ -213,5 +223,6 @@ KNOWN: Final = {
     "LEDGER_ORIGIN": ("origin", _text),
     "LEDGER_THREADS": ("threads", _number),
     "LEDGER_VAULT_URL": ("vault_url", _text),
+    "LEDGER_WORKERS": ("workers", _number),
     "PORT": ("port", _number),
 }

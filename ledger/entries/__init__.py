@@ -31,7 +31,7 @@ from ledger.entries.bodies import (
     SourceGap,
     SourceRegistered,
 )
-from ledger.entries.entry import MAX_ENTRY_BYTES, Entry, parse_entry
+from ledger.entries.entry import MAX_ENTRY_BYTES, Entry, UnplacedEntry, parse_entry
 from ledger.entries.forms import COMMITMENT_BYTES, MAX_COUNT, MAX_RECORDS
 from ledger.entries.identifiers import UUID7_RANDOM_BYTES, parse_id, uuid7
 from ledger.entries.kind import Kind
@@ -67,6 +67,7 @@ __all__ = [
     "SourceCounter",
     "SourceGap",
     "SourceRegistered",
+    "UnplacedEntry",
     "parse_entry",
     "parse_id",
     "uuid7",

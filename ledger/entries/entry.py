@@ -8,7 +8,8 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from itertools import pairwise
+from typing import Self, cast
 
 from ledger import canonical
 from ledger.canonical import JsonValue
@@ -55,16 +56,49 @@ class Entry:
 
     def format(self) -> bytes:
         """The entry as canonical JSON (RFC 8785), at most `MAX_ENTRY_BYTES` bytes."""
-        document: dict[str, JsonValue] = {
-            "v": VERSION,
-            "kind": str(self.body.kind),
-            "id": self.id,
-            "seq": self.seq,
-            "at": _format_at(self.at),
-        }
-        if self.prev is not None:
-            document["prev"] = base64.b64encode(self.prev).decode()
-        return canonical.encode(document | self.body.to_json())
+        return UnplacedEntry.of(self.id, self.body).placed(self.seq, self.at, self.prev)
+
+
+@dataclass(frozen=True, slots=True)
+class UnplacedEntry:
+    """An entry's bytes but for what only its log can say: `at`, `prev` and `seq`.
+
+    The four runs of bytes stand before `at`, between `at` and `prev`, between `prev` and
+    `seq`, and after `seq`. They are made where the entry is; a log places it.
+    """
+
+    before_at: bytes
+    before_prev: bytes
+    before_seq: bytes
+    after_seq: bytes
+
+    @classmethod
+    def of(cls, entry_id: str, body: Body) -> Self:
+        """The runs of an entry with this id and body."""
+        members: dict[str, JsonValue] = {"id": entry_id, "kind": str(body.kind), "v": VERSION}
+        members |= body.to_json()
+        pairs = sorted((name, _pair(name, value)) for name, value in members.items())
+        bounds = ("at", "prev", "seq")
+        return cls(
+            *(
+                b"".join(pair for name, pair in pairs if low < name < high)
+                for low, high in pairwise(("", *bounds, "~"))
+            )
+        )
+
+    def placed(self, seq: int, at: datetime, prev: bytes | None) -> bytes:
+        """The entry's bytes at this place; `at` is in UTC, `prev` None at index 0 only."""
+        said = b"" if prev is None else b'"prev":"%b",' % base64.b64encode(prev)
+        whole = b'%b"at":"%b",%b%b%b"seq":%d,%b' % (
+            self.before_at,
+            _format_at(at).encode(),
+            self.before_prev,
+            said,
+            self.before_seq,
+            seq,
+            self.after_seq,
+        )
+        return b"{%b}" % whole[:-1]  # without the last comma
 
 
 def parse_entry(data: bytes) -> Entry:
@@ -95,6 +129,10 @@ def parse_entry(data: bytes) -> Entry:
     if entry.format() != data:
         raise MalformedError("entry: not in canonical form")
     return entry
+
+
+def _pair(name: str, value: JsonValue) -> bytes:
+    return b'"%b":%b,' % (name.encode(), canonical.encode(value))
 
 
 def _format_at(at: datetime) -> str:

@@ -18,8 +18,10 @@ from ledger.commitments import commit, open_section, verify_opening
 from ledger.entries import Access, AccessDenied, Body, Entry, parse_entry, parse_id
 from ledger.errors import MalformedError, NotFoundError
 from ledger.operate.key_wrapper import Random
+from ledger.operate.log_writer import LogWriter
+from ledger.operate.published_log import PublishedLog
 from ledger.operate.records import NewRecord, Records
-from ledger.operate.sequencer import Clock, Sequencer
+from ledger.operate.sequencer import Clock
 from ledger.operate.vault import Vault
 from ledger.roles import Principal
 
@@ -59,17 +61,18 @@ class AccessDetail:
 
 
 class AccessLog:
-    """Who read what. `log` is the sequencer of `<base>/log/access`."""
+    """Who read what. `log` is `<base>/log/access`, `writer` writes to it."""
 
-    def __init__(self, log: Sequencer, vault: Vault, clock: Clock, random: Random) -> None:
-        """Take up the log; what a crash left in the vault is swept away."""
+    def __init__(
+        self, log: PublishedLog, writer: LogWriter, vault: Vault, clock: Clock, random: Random
+    ) -> None:
         self._log = log
         self._vault = vault
         self._clock = clock
-        self._records = Records(log, vault, clock, random, sealed_in_vault=True)
+        self._records = Records(log, writer, vault, clock, random, sealed_in_vault=True)
 
     @property
-    def log(self) -> Sequencer:
+    def log(self) -> PublishedLog:
         """The log itself, for its checkpoint and tiles."""
         return self._log
 
@@ -151,7 +154,8 @@ class AccessLog:
 
         holder = self._vault.period_tag(_RETENTION_CLASS, now)
         new = NewRecord(self._records.new_id(), holder, members, body)
-        return self._records.write([new])[0].entry
+        (place,) = self._records.write([new]).places
+        return parse_entry(cast("bytes", place.raw))  # the id is fresh, so it was not there
 
 
 @dataclass(frozen=True, slots=True)

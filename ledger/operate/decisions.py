@@ -5,6 +5,7 @@ the log, answer with a receipt. The id is the idempotency key: the same content 
 is answered with a receipt for the same entry, other content is a conflict.
 """
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,7 +13,15 @@ from typing import TypeVar, cast
 
 from ledger.canonical import JsonValue
 from ledger.commitments import SECTIONS, Opening, commit, open_section, verify_opening
-from ledger.entries import Body, Entry, ExplanationIssued, NoticeIssued, parse_entry
+from ledger.entries import (
+    UUID7_RANDOM_BYTES,
+    Body,
+    Entry,
+    ExplanationIssued,
+    NoticeIssued,
+    parse_entry,
+    uuid7,
+)
 from ledger.errors import (
     DuplicateSubmission,
     ErasedError,
@@ -27,16 +36,19 @@ from ledger.operate.decision_search import DecisionQuery, DecisionRow, Facets, P
 from ledger.operate.decision_view import (
     DecisionView,
     Recorded,
-    Status,
     check_payload,
     decision_entry,
     entry_body,
 )
 from ledger.operate.key_wrapper import Random
+from ledger.operate.log_writer import LogWriter, Place, Written
+from ledger.operate.published_log import PublishedLog
 from ledger.operate.records import NewRecord, Records
 from ledger.operate.registry import SUSPENDED, ModelVersion, PolicyVersion, Registry
-from ledger.operate.sequencer import Clock, Sequencer
+from ledger.operate.sequencer import Clock
 from ledger.operate.vault import IndexRow, Vault, microseconds
+from ledger.tlog.checkpoint import Checkpoint
+from ledger.tlog.note import SignedNote
 from ledger.tlog.proof import Receipt
 
 __all__ = [
@@ -52,20 +64,26 @@ __all__ = [
 
 
 _Version = TypeVar("_Version", ModelVersion, PolicyVersion)
+_Outcome = TypeVar("_Outcome")
 
 
 class Decisions:
     """The decisions of one log."""
 
     def __init__(
-        self, log: Sequencer, vault: Vault, registry: Registry, clock: Clock, random: Random
+        self,
+        log: PublishedLog,
+        writer: LogWriter,
+        vault: Vault,
+        registry: Registry,
+        clock: Clock,
+        random: Random,
     ) -> None:
-        """Take up the log; what a crash left in the vault is swept away."""
         self._log = log
         self._vault = vault
         self._registry = registry
         self._clock = clock
-        self._records = Records(log, vault, clock, random)
+        self._records = Records(log, writer, vault, clock, random)
 
     def new_id(self) -> str:
         """A fresh id for a decision that came without one."""
@@ -81,11 +99,20 @@ class Decisions:
             DuplicateSubmission: an id was used before with other content.
             PushbackError: a database does not answer; submit the same again later.
         """
-        results = self._record(batch, all_or_none=True)
-        for result in results:
-            if isinstance(result, LedgerError):
-                raise result
-        return cast("tuple[Recorded, ...]", results)
+        fit = [_or_raise(each) for each in self._check(batch)]
+        if not fit:
+            return ()
+        new = self._new_records(fit)
+        found = self._judged(fit, self._records.write(new, whole=True))
+        held_back = [at for at, each in enumerate(found) if each is None]
+        for each in found:
+            _or_raise(each)
+        if held_back:  # with those that are there already, and are the same
+            written = self._records.write([new[at] for at in held_back])
+            rest = self._judged([fit[at] for at in held_back], written)
+            for at, each in zip(held_back, rest, strict=True):
+                found[at] = each
+        return tuple(cast("Recorded", _or_raise(each)) for each in found)
 
     def record_each(self, batch: Sequence[Decision]) -> tuple[Recorded | LedgerError, ...]:
         """Record those decisions that can be; for each of the others, why not.
@@ -93,7 +120,15 @@ class Decisions:
         Raises:
             PushbackError, RefusedError: as :meth:`record`, when nothing can be written.
         """
-        return self._record(batch, all_or_none=False)
+        checked = self._check(batch)
+        fit = [each for each in checked if isinstance(each, Decision)]
+        if not fit:
+            return cast("tuple[LedgerError, ...]", checked)
+        judged = iter(self._judged(fit, self._records.write(self._new_records(fit))))
+        return tuple(
+            each if isinstance(each, LedgerError) else cast("Recorded", next(judged))
+            for each in checked
+        )
 
     def read(self, record_id: str) -> DecisionView:
         """A decision, with its proof and its payload checked against the log.
@@ -219,26 +254,6 @@ class Decisions:
         verify_opening(opening, cast("ExplanationIssued", entry.body).explanation)
         return entry, content, opening
 
-    def _record(
-        self, batch: Sequence[Decision], *, all_or_none: bool
-    ) -> tuple[Recorded | LedgerError, ...]:
-        checked = self._check(batch)
-        refused = tuple(each for each in checked if isinstance(each, LedgerError))
-        if all_or_none and refused:
-            return refused
-        with self._log.turn():
-            known = self._log.locate([each.id for each in checked if isinstance(each, Decision)])
-            new: dict[str, Decision] = {}
-            outcomes = [
-                each if isinstance(each, LedgerError) else self._sort(each, known, new)
-                for each in checked
-            ]
-            refused = tuple(each for each in outcomes if isinstance(each, LedgerError))
-            if all_or_none and refused:
-                return refused
-            places = {**known, **self._write(tuple(new.values()))}
-        return self._answer(batch, outcomes, places)
-
     def _check(self, batch: Sequence[Decision]) -> tuple[Decision | LedgerError, ...]:
         """Each decision with digests for its model and policy, or why it is refused."""
         models = {ref: self._found(self._registry.model, ref) for ref in {d.model for d in batch}}
@@ -257,36 +272,9 @@ class Decisions:
         except NotFoundError as error:
             return error
 
-    def _sort(
-        self, decision: Decision, known: Mapping[str, int], new: dict[str, Decision]
-    ) -> Status | LedgerError:
-        """Whether a decision is new (then it is put there), was there, or claims another's id."""
-        try:
-            if decision.id in known:
-                original = self._open(decision.id)[0].payload
-            elif decision.id in new:
-                original = new[decision.id]
-            else:
-                new[decision.id] = decision
-                return "recorded"
-            member = first_difference(original.to_json(), decision.to_json())
-        except NotFoundError as error:
-            if isinstance(error, ErasedError):
-                return error
-            return DuplicateSubmission("decision: the id is another entry's", member="id")
-        except LedgerError as error:
-            return error
-        if member is None:
-            return "duplicate"
-        return DuplicateSubmission("decision: the id was used with other content", member=member)
-
-    def _write(self, new: Sequence[Decision]) -> Mapping[str, int]:
-        """The index that each of these has in the log from now on."""
-        if not new:
-            return {}
+    def _new_records(self, decisions: Sequence[Decision]) -> list[NewRecord]:
         now = self._clock()
-        appended = self._records.write([self._new_record(decision, now) for decision in new])
-        return {each.entry.id: each.entry.seq for each in appended}
+        return [self._new_record(decision, now) for decision in decisions]
 
     def _new_record(self, decision: Decision, now: datetime) -> NewRecord:
         if decision.subject is not None:
@@ -309,24 +297,42 @@ class Decisions:
 
         return NewRecord(decision.id, holder, decision.to_json(), body, index)
 
-    def _answer(
-        self,
-        batch: Sequence[Decision],
-        outcomes: Sequence[Status | LedgerError],
-        places: Mapping[str, int],
-    ) -> tuple[Recorded | LedgerError, ...]:
-        wanted = {
-            places[decision.id]
-            for decision, outcome in zip(batch, outcomes, strict=True)
-            if not isinstance(outcome, LedgerError)
-        }
-        receipts = self._log.receipts(wanted)
-        return tuple(
-            outcome
-            if isinstance(outcome, LedgerError)
-            else Recorded(decision.id, places[decision.id], outcome, receipts[places[decision.id]])
-            for decision, outcome in zip(batch, outcomes, strict=True)
-        )
+    def _judged(
+        self, decisions: Sequence[Decision], written: Written
+    ) -> list[Recorded | LedgerError | None]:
+        """What became of each: None if it was held back, because of others that are there."""
+        root = Checkpoint.parse(SignedNote.parse(written.note).text)
+        return [
+            self._recorded(decision, place, written.note, root)
+            for decision, place in zip(decisions, written.places, strict=True)
+        ]
+
+    def _recorded(
+        self, decision: Decision, place: Place, note: str, checkpoint: Checkpoint
+    ) -> Recorded | LedgerError | None:
+        if place.raw is not None:
+            receipt = Receipt(place.raw, place.seq, place.proof, note)
+            # A receipt is evidence: never hand out one that does not verify.
+            receipt.verify_inclusion(checkpoint)
+            return Recorded(decision.id, place.seq, "recorded", receipt)
+        if place.seq < 0:
+            return None
+        return self._repeated(decision)
+
+    def _repeated(self, decision: Decision) -> Recorded | LedgerError:
+        """A decision whose id is in the log: the same again, or another under its id."""
+        try:
+            original = self._open(decision.id)[0]
+            member = first_difference(original.payload.to_json(), decision.to_json())
+        except NotFoundError as error:
+            if isinstance(error, ErasedError):
+                return error
+            return DuplicateSubmission("decision: the id is another entry's", member="id")
+        except LedgerError as error:
+            return error
+        if member is None:
+            return Recorded(decision.id, original.seq, "duplicate", original.receipt)
+        return DuplicateSubmission("decision: the id was used with other content", member=member)
 
     def _entry(self, record_id: str) -> Entry:
         return decision_entry(self._log.entry(record_id))
@@ -361,8 +367,25 @@ class Decisions:
         def committed(key: bytes) -> Body:
             return body(commit(key, section, content))
 
-        new = NewRecord(self.new_id(), holder, content, committed)
-        return self._records.write([new])[0].entry
+        # The n-th of its kind has one id, whoever attaches it: of two that come at the same
+        # time, from other processes even, the second is given what the first one attached.
+        count = sum(1 for _ in self._log.referring(record_id))
+        new = NewRecord(attached_id(record_id, section, count), holder, content, committed)
+        (place,) = self._records.write([new]).places
+        return parse_entry(place.raw or self._log.entry(new.id))
+
+
+def attached_id(record_id: str, section: str, count: int) -> str:
+    """The id of what is attached to a decision after `count` other things: a UUIDv7 as good."""
+    unix_ms = int(record_id.replace("-", "")[:12], 16)
+    digest = hashlib.sha256(f"{section}\n{record_id}\n{count}".encode()).digest()
+    return uuid7(unix_ms, digest[:UUID7_RANDOM_BYTES])
+
+
+def _or_raise(outcome: _Outcome | LedgerError) -> _Outcome:
+    if isinstance(outcome, LedgerError):
+        raise outcome
+    return outcome
 
 
 def _checked(

@@ -17,7 +17,8 @@ from ledger import canonical
 from ledger.canonical import JsonValue
 from ledger.entries import ModelVersionRegistered, PolicyRegistered, parse_entry
 from ledger.errors import ConflictError, MalformedError, NotFoundError, VerificationError
-from ledger.operate.sequencer import Draft, Sequencer
+from ledger.operate.log_writer import LogWriter, Record, Submission
+from ledger.operate.published_log import PublishedLog
 from ledger.storage.database import reading, writing
 
 MAX_MANIFEST_BYTES: Final = 4_000_000  # 512 features and 64 golden rows take under 2 MB
@@ -43,12 +44,14 @@ class Manifests:
     def __init__(
         self,
         engine: Engine,
-        log: Sequencer,
+        log: PublishedLog,
+        writer: LogWriter,
         table: Table,
         body: type[ModelVersionRegistered | PolicyRegistered],
     ) -> None:
         self._engine = engine
         self._log = log
+        self._writer = writer
         self._table = table
         self._body = body
         self._noun = "model" if body is ModelVersionRegistered else "policy"
@@ -67,7 +70,7 @@ class Manifests:
         name = _text(manifest, "name", _NAME)
         version = _text(manifest, "version", _VERSION)
         digest = hashlib.sha256(raw).hexdigest()
-        with self._log.turn():
+        with self._log.alone(f"registry/{self._noun}"):
             row = self._same_name(name, version)
             if row is not None and row.digest != digest:
                 if self._is_logged(row):
@@ -81,8 +84,8 @@ class Manifests:
                 self._insert(digest, name, version, raw, entry_id)
             elif self._is_logged(row):
                 return self.find(digest)
-            draft = Draft(row.entry_id if row else entry_id, self._body(digest))
-            self._log.append([draft])
+            record = Record.of(row.entry_id if row else entry_id, self._body(digest))
+            self._writer.write(Submission((record,)))
         return self.find(digest)
 
     def find(self, reference: str) -> Registered:

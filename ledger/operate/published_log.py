@@ -6,11 +6,18 @@ Reads only, from committed state; safe to use from many threads beside the write
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Final
 
 from ledger.entries import Body, parse_entry
 from ledger.entries import Decision as DecisionBody
-from ledger.errors import ErasedError, MalformedError, NotFoundError, VerificationError
+from ledger.errors import (
+    ErasedError,
+    MalformedError,
+    NotFoundError,
+    StoppedError,
+    VerificationError,
+)
 from ledger.operate.checkpoint_lock import CheckpointLock
 from ledger.storage.log_store import HASH_BYTES, MAX_READ_ENTRIES, Head, LogDatabase
 from ledger.tlog.checkpoint import Checkpoint
@@ -42,11 +49,21 @@ class PublishedLog:
     """The public face of one log."""
 
     def __init__(
-        self, store: LogDatabase, origin: str, cosigned: CheckpointLock | None = None
+        self,
+        store: LogDatabase,
+        lock: CheckpointLock,
+        origin: str,
+        cosigned: CheckpointLock | None = None,
     ) -> None:
-        """The log of `origin`; `cosigned` holds the newest checkpoint that witnesses cosigned."""
+        """The log of `origin`.
+
+        `lock` holds the newest checkpoint that may be shown, `cosigned` the newest one that
+        witnesses cosigned. Both are only read here.
+        """
         self._store = store
+        self._lock = lock
         self._origin = origin
+        self._shown: Head | None = None
         self._cosigned = cosigned
         self._tiles: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._cache_lock = threading.Lock()
@@ -68,6 +85,22 @@ class PublishedLog:
         cosigned = self.cosigned_checkpoint()
         # Cosignatures are lines after the note as the log signed it.
         return cosigned if cosigned is not None and cosigned.startswith(own) else own
+
+    def alone(self, purpose: str) -> AbstractContextManager[None]:
+        """Keep out whoever does the same beside this log, in this and other processes.
+
+        Raises:
+            PushbackError: somebody else holds it, for too long.
+        """
+        return self._store.alone(f"{self._origin} {purpose}")
+
+    def published(self) -> Head:
+        """The newest checkpoint as the log signed it, with its size.
+
+        Raises:
+            StoppedError: there is no checkpoint lock.
+        """
+        return self._head()
 
     def own_checkpoint(self) -> str:
         """The newest checkpoint as the log signed it, without cosignatures.
@@ -182,6 +215,10 @@ class PublishedLog:
             raise VerificationError("log: the entry is filed under another id")
         return receipt
 
+    def proof(self, index: int, size: int) -> tuple[bytes, ...]:
+        """The inclusion proof of the entry at an index in the tree of `size`, not verified."""
+        return inclusion_proof(index, size, self._node_reader(size))
+
     def receipt_at(self, index: int) -> Receipt:
         """The proof for the entry at an index; as :meth:`receipt`."""
         return self.receipts([index])[index]
@@ -231,10 +268,20 @@ class PublishedLog:
             yield from ((each.seq, each.entry) for each in stored)
 
     def _head(self) -> Head:
-        head = self._store.head(self._origin)
-        if head is None:
-            raise NotFoundError("log: it does not exist")
-        return head
+        """What may be shown: the checkpoint in the lock, never one that only the database has.
+
+        Between the commit and the swap, and after a crash there, the database is ahead. A
+        receipt against its head could be disowned by restoring a backup.
+        """
+        try:
+            note = self._lock.read()
+        except NotFoundError as error:
+            raise StoppedError(str(error)) from error
+        shown = self._shown
+        if shown is None or shown.note != note:
+            size = Checkpoint.parse(SignedNote.parse(note).text).size
+            self._shown = shown = Head(size, note)
+        return shown
 
     def _cosigned_head(self, newest: Head, index: int) -> Head | None:
         """The cosigned checkpoint, if there is one of this log that covers the entry at `index`."""
@@ -259,9 +306,12 @@ class PublishedLog:
             cached = self._nodes
         if cached is None or cached[0] != size:
             cached = (size, tile_nodes(self._read_tile, size))
-            with self._cache_lock:
-                self._nodes = cached
+            self._remember_nodes(*cached)
         return cached[1]
+
+    def _remember_nodes(self, size: int, nodes: NodeReader) -> None:
+        with self._cache_lock:
+            self._nodes = (size, nodes)
 
     def _read_tile(self, tile: Tile) -> bytes:
         place = (tile.level, tile.index)

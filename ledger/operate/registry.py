@@ -24,8 +24,10 @@ from ledger.errors import MalformedError, RefusedError
 from ledger.operate.artefacts import Artefacts
 from ledger.operate.decision_check import check_policy, features_of
 from ledger.operate.key_wrapper import Random
+from ledger.operate.log_writer import LogWriter, Record, Submission
 from ledger.operate.manifests import Manifests, Registered
-from ledger.operate.sequencer import Clock, Draft, Sequencer
+from ledger.operate.published_log import PublishedLog
+from ledger.operate.sequencer import Clock
 from ledger.operate.vault import microseconds
 from ledger.storage.models import model_version, policy_version
 
@@ -76,12 +78,19 @@ class Registry:
     """Models and policies of one ledger; what it appends goes to the decisions log."""
 
     def __init__(
-        self, engine: Engine, log: Sequencer, artefacts: Path, clock: Clock, random: Random
+        self,
+        engine: Engine,
+        log: PublishedLog,
+        writer: LogWriter,
+        artefacts: Path,
+        clock: Clock,
+        random: Random,
     ) -> None:
         self._log = log
+        self._writer = writer
         self._artefacts = Artefacts(artefacts)
-        self._models = Manifests(engine, log, model_version, ModelVersionRegistered)
-        self._policies = Manifests(engine, log, policy_version, PolicyRegistered)
+        self._models = Manifests(engine, log, writer, model_version, ModelVersionRegistered)
+        self._policies = Manifests(engine, log, writer, policy_version, PolicyRegistered)
         self._clock = clock
         self._random = random
 
@@ -128,7 +137,8 @@ class Registry:
             MalformedError: there is no such stage.
         """
         model = self.model(reference)
-        self._log.append([Draft(self._new_id(), ModelVersionStatus(model.digest, status))])
+        record = Record.of(self._new_id(), ModelVersionStatus(model.digest, status))
+        self._writer.write(Submission((record,)))
         return self.model(model.digest)
 
     def model(self, reference: str) -> ModelVersion:

@@ -19,8 +19,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Self
 
-from ledger.entries import Body, Entry, LogCreated
+from ledger.entries import (
+    MAX_ENTRY_BYTES,
+    Body,
+    Entry,
+    LogCreated,
+    UnplacedEntry,
+    parse_entry,
+)
 from ledger.errors import (
     CheckpointConflict,
     ConflictError,
@@ -39,7 +47,6 @@ from ledger.storage.database import RETRY_AFTER_SECONDS
 from ledger.storage.log_store import (
     HASH_BYTES,
     Batch,
-    Head,
     LogDatabase,
     NewEntry,
     StoredEntry,
@@ -56,20 +63,39 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An entry that has no place yet: its id, what it says, and its sealed payload."""
+    """An entry that has no place yet.
+
+    Attributes:
+        id: the entry's id.
+        entry: its bytes but for its place.
+        references: the ids and digests that it is about (`published_log.references`).
+        sealed: its sealed payload, if that is kept beside the log.
+    """
 
     id: str
-    body: Body
+    entry: UnplacedEntry
+    references: tuple[str, ...] = ()
     sealed: bytes | None = None
+
+    @classmethod
+    def of(cls, entry_id: str, body: Body, sealed: bytes | None = None) -> Self:
+        """The draft of an entry that says this."""
+        return cls(entry_id, UnplacedEntry.of(entry_id, body), references(body), sealed)
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """An entry in its place, the very bytes that were logged, and their leaf hash."""
+    """An entry in its place: the very bytes that were logged, and their leaf hash."""
 
-    entry: Entry
+    id: str
+    seq: int
     raw: bytes
     leaf: bytes
+
+    @property
+    def entry(self) -> Entry:
+        """What the bytes say."""
+        return parse_entry(self.raw)
 
 
 class Sequencer(PublishedLog):
@@ -95,8 +121,7 @@ class Sequencer(PublishedLog):
         Raises:
             LedgerError: the start-up rule forbids it (`startup_rule.agree` says why).
         """
-        super().__init__(store, origin, cosigned)
-        self._lock = lock
+        super().__init__(store, lock, origin, cosigned)
         self._signers = tuple(signers)
         self._keys = tuple(signer.verifier_key for signer in self._signers)
         self._clock = clock
@@ -139,7 +164,7 @@ class Sequencer(PublishedLog):
         sequencer = cls(store, lock, origin, signers, clock)
         vkeys = tuple(signer.verifier_key.vkey() for signer in signers)
         body = LogCreated(origin=origin, vkeys=vkeys, software=software)
-        sequencer.append([Draft(entry_id, body)])
+        sequencer.append([Draft.of(entry_id, body)])
         return sequencer
 
     def check_running(self) -> None:
@@ -195,7 +220,8 @@ class Sequencer(PublishedLog):
             raise MalformedError("append: nothing to append")
         with self.turn():
             standing = self._standing
-            appended = self._place(standing, drafts)
+            at = self._moment(standing)
+            appended = _placed(standing, drafts, at)
             edge, tiles = standing.edge.extend([each.leaf for each in appended])
             batch = Batch(
                 origin=self.origin,
@@ -212,7 +238,7 @@ class Sequencer(PublishedLog):
             # Committed. An answer may only leave once the lock remembers it too.
             self._swap(standing.note, head.note)
             last = appended[-1]
-            self._standing = Standing(head.note, edge, last.leaf, last.entry.at)
+            self._standing = Standing(head.note, edge, last.leaf, at)
             return appended
 
     def _leave(self) -> None:
@@ -230,35 +256,11 @@ class Sequencer(PublishedLog):
             # Whatever is wrong, it is nothing that the caller sent or asked for.
             raise StoppedError(str(error)) from error
 
-    def _head(self) -> Head:
-        """What may be shown: the checkpoint in the lock, never one that only the database has.
-
-        Between the commit and the swap, and after a crash there, the database is ahead. A
-        receipt against its head could be disowned by restoring a backup.
-        """
-        try:
-            note = self._lock.read()
-        except NotFoundError as error:
-            raise StoppedError(str(error)) from error
-        standing = self._standing
-        if note == standing.note:
-            size = standing.edge.size
-        else:  # another process wrote
-            size = Checkpoint.parse(SignedNote.parse(note).text).size
-        return Head(size, note)
-
-    def _place(self, standing: Standing, drafts: Sequence[Draft]) -> tuple[Appended, ...]:
+    def _moment(self, standing: Standing) -> datetime:
         at = self._clock()
         if standing.last_at is not None and at < standing.last_at:
             raise self._stop("log: the clock went backwards; nothing is signed")
-        prev = standing.last_leaf
-        appended = []
-        for seq, draft in enumerate(drafts, standing.edge.size):
-            entry = Entry(id=draft.id, seq=seq, at=at, prev=prev, body=draft.body)
-            raw = entry.format()
-            prev = leaf_hash(raw)
-            appended.append(Appended(entry, raw, prev))
-        return tuple(appended)
+        return at
 
     def _sign(self, batch: Batch, edge: RightEdge, written: Written) -> str:
         """The note for what the store holds now, if that is what was meant to be there."""
@@ -275,7 +277,9 @@ class Sequencer(PublishedLog):
                 hashes = edge.unfinished[tile.level]  # of a level that did not grow
             return self._read_tile(tile) if hashes is None else hashes[: tile.width * HASH_BYTES]
 
-        root = tree_root(batch.size, tile_nodes(read, batch.size))
+        nodes = tile_nodes(read, batch.size)
+        root = tree_root(batch.size, nodes)
+        self._remember_nodes(batch.size, nodes)  # the proofs of this batch need the same ones
         return sign_note(Checkpoint(self.origin, batch.size, root).format(), self._signers)
 
     def _swap(self, old: str, new: str) -> None:
@@ -290,7 +294,18 @@ class Sequencer(PublishedLog):
         return StoppedError(reason)
 
 
+def _placed(standing: Standing, drafts: Sequence[Draft], at: datetime) -> tuple[Appended, ...]:
+    prev = standing.last_leaf
+    appended = []
+    for seq, draft in enumerate(drafts, standing.edge.size):
+        raw = draft.entry.placed(seq, at, prev)
+        if len(raw) > MAX_ENTRY_BYTES:
+            raise MalformedError(f"entry: more than {MAX_ENTRY_BYTES:,} bytes")
+        prev = leaf_hash(raw)
+        appended.append(Appended(draft.id, seq, raw, prev))
+    return tuple(appended)
+
+
 def _new_entry(draft: Draft, appended: Appended) -> NewEntry:
-    entry = appended.entry
-    stored = StoredEntry(entry.seq, entry.id, appended.raw, appended.leaf)
-    return NewEntry(stored, references(entry.body), draft.sealed)
+    stored = StoredEntry(appended.seq, appended.id, appended.raw, appended.leaf)
+    return NewEntry(stored, draft.references, draft.sealed)

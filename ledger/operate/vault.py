@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Insert, bindparam, delete, insert, select, update
 
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
 from ledger.errors import ErasedError
@@ -37,9 +37,6 @@ _ACTOR_KEY: Final = "access-actors"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Built once: building a statement costs more than running it, and each batch runs these.
-_HOLDERS: Final = select(subject_key.c.id, subject_key.c.tag, subject_key.c.wrapped).where(
-    subject_key.c.tag.in_(bindparam("tags", expanding=True))
-)
 _ADD_HOLDER, _ADD_KEY = insert(subject_key), insert(record_key)
 _ADD_INDEX, _ADD_DETAIL = insert(decision_index), insert(access_detail)
 _SETTLE: Final = tuple(
@@ -49,44 +46,22 @@ _SETTLE: Final = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class KeyRequest:
-    """A record that needs a key: its id, and whose it is.
+class HeldKey:
+    """A record's key as it is kept: wrapped under a key of its holder, itself wrapped.
 
     Attributes:
-        record_id: the record's id.
-        holder: the tag of its data subject (`Vault.subject_tag`), or for a record
+        id: the holder's key, made for this record alone. A holder may have any number of
+            keys, so that writing never has to read one.
+        holder: the tag of the data subject (`Vault.subject_tag`), or for a record
             without one the tag of its retention class and month (`Vault.period_tag`).
+        wrapped_holder: the holder's key, wrapped under the key-encryption key.
+        wrapped: the record's key, wrapped under the holder's.
     """
 
-    record_id: str
-    holder: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RecordKey:
-    """A record's key, and the same wrapped under the holder's key `key_id`."""
-
-    record_id: str
-    key: bytes
-    key_id: str
-    wrapped: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class HolderKey:
-    """A new key of one holder, wrapped under the key-encryption key."""
-
     id: str
-    tag: bytes
+    holder: bytes
+    wrapped_holder: bytes
     wrapped: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnKeys:
-    """Keys that were made for a batch of records and are stored nowhere yet."""
-
-    records: tuple[RecordKey, ...]
-    new_holders: tuple[HolderKey, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +77,28 @@ class IndexRow:
     decided_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class VaultRow:
+    """What the vault keeps of one record.
+
+    Attributes:
+        record_id: the record's id.
+        key: its key.
+        index: what is to be searchable of it, if anything.
+        detail: its payload, sealed, if that is kept here and not beside the log.
+    """
+
+    record_id: str
+    key: HeldKey
+    index: IndexRow | None = None
+    detail: bytes | None = None
+
+
 class Vault:
     """Keys and index of one deployment.
 
-    Writing methods expect that the caller holds the turn of the log concerned
-    (`Sequencer.turn`), so that between drawing and keeping keys nobody else writes.
+    Methods that keep, settle or discard expect that the caller holds the turn of the log
+    concerned (`Sequencer.turn`): nobody else may tidy away what is about to be logged.
     Every method may raise PushbackError when the database does not answer.
     """
 
@@ -140,42 +132,22 @@ class Vault:
         statement = f"{kind}\n{at:%Y-%m}\n{name}"
         return hmac.digest(self._actor_key, statement.encode(), hashlib.sha256)[:16].hex()
 
-    def draw_keys(self, requests: Sequence[KeyRequest]) -> DrawnKeys:
-        """A fresh key for each record, wrapped under its holder's key; nothing is stored.
-
-        A holder without a key gets one.
-        """
-        holders = self._holder_keys({request.holder for request in requests})
-        new_holders = []
-        records = []
-        for request in requests:
-            if request.holder not in holders:
-                holder, key = self._new_holder(request.holder)
-                new_holders.append(holder)
-                holders[request.holder] = (holder.id, key)
-            key_id, holder_key = holders[request.holder]
-            key = self._random(KEY_BYTES)
-            nonce = self._random(NONCE_BYTES)
-            wrapped = wrap_key(holder_key, key, request.record_id, nonce)
-            records.append(RecordKey(request.record_id, key, key_id, wrapped))
-        return DrawnKeys(tuple(records), tuple(new_holders))
+    def draw_key(self, record_id: str, holder: bytes) -> tuple[bytes, HeldKey]:
+        """A fresh key for a record, and the same as it is kept; nothing is stored or read."""
+        unix_ms = microseconds(self._clock()) // 1000
+        key_id = uuid7(unix_ms, self._random(UUID7_RANDOM_BYTES))
+        key, holder_key = self._random(KEY_BYTES), self._random(KEY_BYTES)
+        wrapped = wrap_key(holder_key, key, record_id, self._random(NONCE_BYTES))
+        return key, HeldKey(key_id, holder, self._wrapper.wrap(holder_key, key_id), wrapped)
 
     def keep(
-        self,
-        origin: str,
-        drawn: DrawnKeys,
-        *,
-        index: Sequence[IndexRow] = (),
-        details: Mapping[str, bytes] | None = None,
-        settled: Mapping[str, int] | None = None,
+        self, origin: str, rows: Sequence[VaultRow], settled: Mapping[str, int] | None = None
     ) -> None:
-        """Store keys, index rows and sealed access details in one transaction.
+        """Store keys, index rows and sealed details in one transaction.
 
         Args:
             origin: the log that the records are for.
-            drawn: their keys.
-            index: what is to be searchable.
-            details: sealed details of access entries, by record.
+            rows: what to keep of each.
             settled: earlier records to settle on this occasion, as :meth:`settle`.
 
         Raises:
@@ -184,34 +156,12 @@ class Vault:
         now = microseconds(self._clock())
         with writing(self._engine) as connection:
             _settle(connection, settled or {})
-            if drawn.new_holders:
-                connection.execute(
-                    _ADD_HOLDER,
-                    [
-                        {"id": new.id, "tag": new.tag, "wrapped": new.wrapped, "created_us": now}
-                        for new in drawn.new_holders
-                    ],
-                )
-            connection.execute(
-                _ADD_KEY,
-                [
-                    {
-                        "record_id": record.record_id,
-                        "origin": origin,
-                        "key_id": record.key_id,
-                        "wrapped": record.wrapped,
-                    }
-                    for record in drawn.records
-                ],
-            )
-            if index:
-                rows = [_index_values(row) | {"received_us": now} for row in index]
-                connection.execute(_ADD_INDEX, rows)
-            if details:
-                connection.execute(
-                    _ADD_DETAIL,
-                    [{"record_id": id_, "sealed": sealed} for id_, sealed in details.items()],
-                )
+            _insert(connection, _ADD_HOLDER, [_holder_values(row.key, now) for row in rows])
+            _insert(connection, _ADD_KEY, [_key_values(row, origin) for row in rows])
+            index = [_index_values(row.index, now) for row in rows if row.index is not None]
+            _insert(connection, _ADD_INDEX, index)
+            details = [_detail_values(row) for row in rows if row.detail is not None]
+            _insert(connection, _ADD_DETAIL, details)
 
     def key(self, record_id: str) -> bytes:
         """The record's key.
@@ -273,13 +223,16 @@ class Vault:
         ids = sorted(record_ids)
         with writing(self._engine) as connection:
             for at in range(0, len(ids), _IDS_PER_QUERY):
-                theirs = select(record_key.c.record_id).where(
+                theirs = select(record_key.c.record_id, record_key.c.key_id).where(
                     record_key.c.origin == origin,
                     record_key.c.record_id.in_(ids[at : at + _IDS_PER_QUERY]),
                 )
-                some = tuple(connection.scalars(theirs))
+                found = connection.execute(theirs).all()
+                some = [row.record_id for row in found]
                 for table in (access_detail, decision_index, record_key):
                     connection.execute(delete(table).where(table.c.record_id.in_(some)))
+                keys = [row.key_id for row in found]  # each made for one record
+                connection.execute(delete(subject_key).where(subject_key.c.id.in_(keys)))
 
     def _tenant_key(self, name: str) -> bytes:
         """The key of this name; made when it is asked for the first time."""
@@ -290,28 +243,6 @@ class Vault:
                 wrapped = self._wrapper.wrap(self._random(KEY_BYTES), name)
                 connection.execute(insert(tenant_key).values(name=name, wrapped=wrapped))
         return self._wrapper.unwrap(bytes(wrapped), name)
-
-    def _holder_keys(self, tags: Collection[bytes]) -> dict[bytes, tuple[str, bytes]]:
-        wanted = sorted(tags)
-        found: dict[bytes, tuple[str, bytes]] = {}
-        with reading(self._engine) as connection:
-            for at in range(0, len(wanted), _IDS_PER_QUERY):
-                found |= self._read_holders(connection, wanted[at : at + _IDS_PER_QUERY])
-        return found
-
-    def _read_holders(
-        self, connection: Connection, tags: Sequence[bytes]
-    ) -> dict[bytes, tuple[str, bytes]]:
-        return {
-            bytes(row.tag): (row.id, self._wrapper.unwrap(bytes(row.wrapped), row.id))
-            for row in connection.execute(_HOLDERS, {"tags": tags})
-        }
-
-    def _new_holder(self, tag: bytes) -> tuple[HolderKey, bytes]:
-        unix_ms = microseconds(self._clock()) // 1000
-        key_id = uuid7(unix_ms, self._random(UUID7_RANDOM_BYTES))
-        key = self._random(KEY_BYTES)
-        return HolderKey(key_id, tag, self._wrapper.wrap(key, key_id)), key
 
 
 def is_new(engine: Engine) -> bool:
@@ -333,7 +264,31 @@ def _settle(connection: Connection, places: Mapping[str, int]) -> None:
         connection.execute(statement, rows)
 
 
-def _index_values(row: IndexRow) -> dict[str, object]:
+def _insert(
+    connection: Connection, statement: Insert, rows: Sequence[Mapping[str, object]]
+) -> None:
+    if rows:
+        connection.execute(statement, rows)
+
+
+def _holder_values(key: HeldKey, now: int) -> Mapping[str, object]:
+    return {"id": key.id, "tag": key.holder, "wrapped": key.wrapped_holder, "created_us": now}
+
+
+def _key_values(row: VaultRow, origin: str) -> Mapping[str, object]:
+    return {
+        "record_id": row.record_id,
+        "origin": origin,
+        "key_id": row.key.id,
+        "wrapped": row.key.wrapped,
+    }
+
+
+def _detail_values(row: VaultRow) -> Mapping[str, object]:
+    return {"record_id": row.record_id, "sealed": row.detail}
+
+
+def _index_values(row: IndexRow, now: int) -> Mapping[str, object]:
     return {
         "record_id": row.record_id,
         "tag": row.tag,
@@ -342,4 +297,5 @@ def _index_values(row: IndexRow) -> dict[str, object]:
         "policy": row.policy,
         "margin": row.margin,
         "decided_us": row.decided_us,
+        "received_us": now,
     }

@@ -10,6 +10,7 @@ change it, and only the log's proofs and copies held elsewhere show that.
 """
 
 import contextlib
+import fcntl
 import functools
 import os
 from collections.abc import Iterator
@@ -172,6 +173,31 @@ def translated() -> Iterator[None]:
         raise LedgerError("database: the statement failed") from error
     except SQLAlchemyError as error:
         raise LedgerError("database: the statement failed") from error
+
+
+@contextlib.contextmanager
+def alone_beside(engine: Engine, name: str) -> Iterator[None]:
+    """Hold a file of this name beside a SQLite database: across processes, until the end.
+
+    Whatever directory a process reaches the database from, it is the same file.
+
+    Raises:
+        PushbackError: the file cannot be made.
+    """
+    path = Path(engine.url.database or "").resolve()
+    try:
+        beside = path.with_name(f"{path.name}.{name}.turn")
+        descriptor = os.open(beside, os.O_CREAT | os.O_RDWR, FILE_MODE)
+    except OSError as error:
+        raise PushbackError(
+            "database: its folder cannot be written, or is not there",
+            retry_after=RETRY_AFTER_SECONDS,
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # releases it
 
 
 def _create_private_file(path: Path) -> None:

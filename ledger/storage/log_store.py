@@ -123,8 +123,8 @@ class LogStore(Protocol):
             ConflictError: an entry's id is in the log already.
         """
 
-    def alone(self, origin: str) -> AbstractContextManager[None]:
-        """Keep out other processes that enter this for the same log, where the store can.
+    def alone(self, name: str) -> AbstractContextManager[None]:
+        """Keep out whoever enters this under the same name, in this and other processes.
 
         What :meth:`integrate` promises does not depend on it. What is written beside the
         log does: two writers must not each tidy away what the other is about to log.

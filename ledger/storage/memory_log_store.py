@@ -1,8 +1,8 @@
 """The log in memory: for tests and simulations; it promises what a database promises."""
 
 import threading
-from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ledger.errors import CheckpointConflict, ConflictError, NotFoundError
@@ -29,6 +29,7 @@ class MemoryLogStore:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._alone: dict[str, threading.Lock] = {}
         self._logs: dict[str, _Log] = {}
 
     def head(self, origin: str) -> Head | None:
@@ -56,9 +57,13 @@ class MemoryLogStore:
             self._logs[batch.origin] = new
         return head
 
-    def alone(self, origin: str) -> AbstractContextManager[None]:  # noqa: ARG002  # the port's
-        """Nobody else: the log lives in this process."""
-        return nullcontext()
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Keep out whoever enters this under the same name: the log lives in this process."""
+        with self._lock:
+            lock = self._alone.setdefault(name, threading.Lock())
+        with lock:
+            yield
 
     def entries(self, origin: str, start: int, count: int) -> tuple[StoredEntry, ...]:
         """Up to `count` (at most `MAX_READ_ENTRIES`) entries from index `start`, in order."""

@@ -147,12 +147,13 @@ tenant_key = Table(
     sqlite_strict=True,
 )
 
-# One row per key, not per person: a subject may have several. `tag` is an HMAC.
+# One row per key, not per person: a subject has one for each record, so that writing reads
+# none. `tag` is an HMAC; the records of a subject are found by `decision_index`.
 subject_key = Table(
     "subject_key",
     vault,
     Column("id", Text, primary_key=True),
-    Column("tag", LargeBinary, nullable=False, index=True),
+    Column("tag", LargeBinary, nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
     Column("created_us", _COUNT, nullable=False),
     sqlite_strict=True,

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from ledger.errors import CheckpointConflict, NotFoundError
-from ledger.storage.database import BUSY_TIMEOUT_MS, reading, translated, writing
+from ledger.storage.database import BUSY_TIMEOUT_MS, alone_beside, reading, translated, writing
 from ledger.storage.log_store import (
     MAX_READ_ENTRIES,
     Batch,
@@ -133,22 +133,22 @@ class SqlLogStore:
         return head
 
     @contextlib.contextmanager
-    def alone(self, origin: str) -> Iterator[None]:
-        """Keep out other processes that enter this for the same log: on PostgreSQL.
+    def alone(self, name: str) -> Iterator[None]:
+        """Keep out whoever enters this under the same name, on this database, anywhere.
 
-        It also keeps out those on other machines, which do not share our checkpoint lock.
-        A SQLite file is only ever on the machine of its lock.
+        On SQLite by a file beside the database, which is only ever on one machine.
 
         Raises:
-            PushbackError: another process holds it.
+            PushbackError: somebody else holds it, for too long; or the file cannot be made.
         """
+        key = hashlib.sha256(name.encode()).digest()[:8]
         if self._engine.name != "postgresql":
-            yield
+            with alone_beside(self._engine, key.hex()):
+                yield
             return
-        key = int.from_bytes(hashlib.sha256(origin.encode()).digest()[:8], signed=True)
         with translated(), self._engine.begin() as connection:
             connection.execute(_ALONE_LIMITS)
-            connection.execute(select(func.pg_advisory_xact_lock(key)))
+            connection.execute(select(func.pg_advisory_xact_lock(int.from_bytes(key, signed=True))))
             yield
 
     def entries(self, origin: str, start: int, count: int) -> tuple[StoredEntry, ...]:

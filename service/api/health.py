@@ -29,8 +29,8 @@ def alive() -> Response:
 def ready() -> Response:
     """Both logs can be read, their heads are signed, and neither has stopped."""
     try:
-        for log in runtime().logs.values():
-            log.check_running()
+        for writer in runtime().writers.values():
+            writer.check()
     except errors.LedgerError as error:
         raise Problem(
             "unavailable", "A log cannot be read, or has stopped.", headers={"Retry-After": "5"}

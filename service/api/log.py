@@ -10,7 +10,7 @@ from typing import Final
 from flask import Response, request
 
 from ledger import errors
-from ledger.operate.sequencer import Sequencer
+from ledger.operate.published_log import PublishedLog
 from ledger.tlog.tile import EntryBundle, Tile
 from service import auth
 from service.api.routes import Routes, runtime
@@ -67,7 +67,7 @@ _WARNING: Final = (
 )
 
 
-def _log(name: str) -> Sequencer:
+def _log(name: str) -> PublishedLog:
     _admit()
     try:
         return runtime().logs[name]

@@ -1,15 +1,17 @@
 """Making a ledger, serving it, and publishing its logs as files."""
 
-import os
 import socket
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from ledger.errors import LedgerError
 from service.commands.terminal import opened, settings, speaks
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 __all__ = ["export", "init", "serve"]
 
@@ -58,9 +60,12 @@ def init(origin: str | None) -> None:
 def serve() -> None:
     """Serve the HTTP interface and the audit UI (PORT, LEDGER_HOST).
 
-    One process with LEDGER_THREADS threads: a log has exactly one writer, and more
-    processes would only queue behind it.
+    LEDGER_WORKERS web processes with LEDGER_THREADS threads each, and one that writes: a
+    log has exactly one writer, and what arrives together shares a commit. On SIGTERM or
+    Ctrl-C requests under way are answered, and what was accepted is written, first.
     """
+    from service.supervision import supervise
+
     chosen = settings()
     with opened():
         pass  # fails here, with a sentence, rather than in a worker
@@ -70,8 +75,9 @@ def serve() -> None:
     click.echo("Sign in with a key: decision-ledger key issue --name you --role case_handler")
     click.echo(f"The interface is described at http://{host}:{chosen.port}/openapi.json")
     sys.stdout.flush()
-    # Replaces this process, so that signals reach the server directly.
-    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *_gunicorn(chosen.host, chosen.port, chosen.threads), "service.wsgi:application()"])  # fmt: skip  # noqa: S606, E501
+    writer = [sys.executable, "-m", "service.writer"]
+    web = [sys.executable, "-m", "gunicorn", *_gunicorn(chosen), "service.wsgi:worker()"]
+    raise click.exceptions.Exit(supervise(chosen.writer_path, writer, web))
 
 
 def _check_port(host: str, port: int) -> None:
@@ -92,12 +98,12 @@ def _check_port(host: str, port: int) -> None:
         ) from error
 
 
-def _gunicorn(host: str, port: int, threads: int) -> list[str]:
+def _gunicorn(chosen: "Settings") -> list[str]:
     return [
-        f"--bind={host}:{port}",
-        "--workers=1",
+        f"--bind={chosen.host}:{chosen.port}",
+        f"--workers={chosen.workers}",
         "--worker-class=gthread",
-        f"--threads={threads}",
+        f"--threads={chosen.threads}",
         f"--timeout={TIMEOUT_SECONDS}",
         f"--keep-alive={KEEP_ALIVE_SECONDS}",
         # No --access-logfile: addresses can name records and people; we write a log of our own.

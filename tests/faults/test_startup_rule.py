@@ -29,7 +29,7 @@ def _a_log_of_one_entry(premises: Premises) -> None:
 
 def grow(premises: Premises, log: Sequencer, count: int = 1) -> None:
     body = SourceRegistered(source="loan-desk", first=0)
-    log.append([Draft(premises.new_id(), body) for _ in range(count)])
+    log.append([Draft.of(premises.new_id(), body) for _ in range(count)])
 
 
 def backup(premises: Premises) -> Callable[[], None]:

@@ -113,7 +113,7 @@ def ours(premises: Premises, tmp_path: Path) -> Ours:
 
     def grow(size: int) -> None:
         body = SourceRegistered(source="loan-desk", first=0)
-        log.append([Draft(premises.new_id(), body) for _ in range(size - log.size())])
+        log.append([Draft.of(premises.new_id(), body) for _ in range(size - log.size())])
         publish(log, directory)
 
     grow(OLD)

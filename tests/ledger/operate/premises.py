@@ -14,6 +14,7 @@ from ledger.entries import uuid7
 from ledger.operate.access_log import AccessLog
 from ledger.operate.checkpoint_lock import CheckpointLock, FileCheckpointLock
 from ledger.operate.decisions import Decision, Decisions
+from ledger.operate.group_commit import GroupCommit
 from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.keys import LogKeys
 from ledger.operate.registry import Registry
@@ -46,6 +47,7 @@ class Open:
     """A ledger that was taken up."""
 
     log: Sequencer
+    writer: GroupCommit
     vault: Vault
     registry: Registry
     decisions: Decisions
@@ -122,10 +124,13 @@ class Premises:
         """Take the ledger up, as a start of the service does."""
         log = log or self.sequencer()
         vault = vault or self.vault()
-        registry = Registry(self.engine, log, self.directory / "artefacts", self.clock, self.random)
-        decisions = Decisions(log, vault, registry, self.clock, self.random)
-        access_log = AccessLog(self.sequencer("access"), vault, self.clock, self.random)
-        return Open(log, vault, registry, decisions, access_log)
+        writer = GroupCommit(log, vault)
+        artefacts = self.directory / "artefacts"
+        registry = Registry(self.engine, log, writer, artefacts, self.clock, self.random)
+        decisions = Decisions(log, writer, vault, registry, self.clock, self.random)
+        access = self.sequencer("access")
+        access_log = AccessLog(access, GroupCommit(access, vault), vault, self.clock, self.random)
+        return Open(log, writer, vault, registry, decisions, access_log)
 
     def found(self) -> Open:
         """Make the ledger, with a model and a policy."""

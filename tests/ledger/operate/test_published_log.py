@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from ledger.entries import SourceRegistered, parse_entry
-from ledger.errors import NotFoundError, VerificationError
+from ledger.errors import NotFoundError, StoppedError, VerificationError
 from ledger.operate import published_log
 from ledger.operate.published_log import PublishedLog
 from ledger.operate.sequencer import Draft
@@ -15,12 +15,12 @@ from tests.ledger.operate.premises import Open, Premises
 
 def grow(premises: Premises, ledger: Open, count: int) -> None:
     body = SourceRegistered(source="loan-desk", first=0)
-    ledger.log.append([Draft(premises.new_id(), body) for _ in range(count)])
+    ledger.log.append([Draft.of(premises.new_id(), body) for _ in range(count)])
 
 
 def test_a_reader_shows_what_the_writer_shows(premises: Premises, ledger: Open) -> None:
     grow(premises, ledger, 10)
-    reader = PublishedLog(premises.store(), ledger.log.origin)
+    reader = PublishedLog(premises.store(), premises.lock(), ledger.log.origin)
     assert reader.checkpoint() == ledger.log.checkpoint()
     assert list(reader.entries(2)) == list(ledger.log.entries(2))
     indexes = {0, 3, 4, 5, 9, 12}
@@ -29,9 +29,9 @@ def test_a_reader_shows_what_the_writer_shows(premises: Premises, ledger: Open) 
 
 
 def test_a_log_that_is_not_there_shows_nothing(premises: Premises) -> None:
-    reader = PublishedLog(premises.store(), "ledger.example/none")
+    reader = PublishedLog(premises.store(), premises.lock("none"), "ledger.example/none")
     for ask in (reader.checkpoint, reader.size, lambda: reader.receipt_at(0)):
-        with pytest.raises(NotFoundError):
+        with pytest.raises(StoppedError):
             ask()
 
 

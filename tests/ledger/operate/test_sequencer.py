@@ -36,7 +36,7 @@ from tests.ledger.operate.premises import NOON, Premises
 
 
 def draft(premises: Premises, name: str = "loan-desk") -> Draft:
-    return Draft(premises.new_id(), SourceRegistered(source=name, first=0))
+    return Draft.of(premises.new_id(), SourceRegistered(source=name, first=0))
 
 
 def drafts(premises: Premises, count: int) -> list[Draft]:
@@ -116,7 +116,7 @@ def test_an_id_is_appended_once(premises: Premises) -> None:
     log = premises.create()
     (first,) = log.append(drafts(premises, 1))
     with pytest.raises(ConflictError):
-        log.append([draft(premises), Draft(first.entry.id, first.entry.body)])
+        log.append([draft(premises), Draft.of(first.entry.id, first.entry.body)])
     assert log.size() == 2
     assert log.append(drafts(premises, 1))[0].entry.seq == 2
 
@@ -124,7 +124,7 @@ def test_an_id_is_appended_once(premises: Premises) -> None:
 def test_a_payload_is_kept_beside_its_entry(premises: Premises) -> None:
     log = premises.create()
     body = SourceRegistered(source="loan-desk", first=0)
-    (appended,) = log.append([Draft(premises.new_id(), body, sealed=b"sealed")])
+    (appended,) = log.append([Draft.of(premises.new_id(), body, sealed=b"sealed")])
     assert log.sealed(appended.entry.id) == b"sealed"
 
 

@@ -3,10 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import func, select
 
 from ledger.errors import ConflictError, ErasedError, VerificationError
 from ledger.operate.key_wrapper import LocalKeyWrapper
-from ledger.operate.vault import IndexRow, KeyRequest, Vault, microseconds
+from ledger.operate.vault import IndexRow, Vault, VaultRow, microseconds
+from ledger.storage.database import reading
+from ledger.storage.models import subject_key
 from tests.ledger.operate.premises import NOON, Premises
 
 ORIGIN = "ledger.example/log"
@@ -16,31 +19,33 @@ def row(record_id: str, tag: bytes) -> IndexRow:
     return IndexRow(record_id, tag, "declined", "ab" * 32, "cd" * 32, -5, microseconds(NOON))
 
 
+def kept(vault: Vault, record_id: str, tag: bytes) -> tuple[bytes, VaultRow]:
+    key, held = vault.draw_key(record_id, tag)
+    return key, VaultRow(record_id, held)
+
+
 def test_every_record_has_a_key_of_its_own(premises: Premises) -> None:
     vault = premises.vault()
     one, other = vault.subject_tag("one"), vault.subject_tag("other")
-    ids = [premises.new_id() for _ in range(4)]
-    requests = [KeyRequest(i, tag) for i, tag in zip(ids, (one, one, other, one), strict=True)]
-    drawn = vault.draw_keys(requests)
-    assert [holder.tag for holder in drawn.new_holders] == [one, other]
-    assert len({record.key for record in drawn.records}) == 4
+    tags = (one, one, other, one)
+    ids = [premises.new_id() for _ in tags]
+    drawn = [kept(vault, each, tag) for each, tag in zip(ids, tags, strict=True)]
+    assert len({key for key, _ in drawn}) == 4
+    assert len({row.key.id for _, row in drawn}) == 4
     with pytest.raises(ErasedError):  # drawn is not kept
         vault.key(ids[0])
-    vault.keep(ORIGIN, drawn)
+    vault.keep(ORIGIN, [row for _, row in drawn])
     again = premises.vault()
-    for request, record in zip(requests, drawn.records, strict=True):
-        assert again.key_and_holder(request.record_id) == (record.key, request.holder)
-    later = again.draw_keys([KeyRequest(premises.new_id(), other)])
-    assert later.new_holders == ()
-    assert later.records[0].key_id == drawn.records[2].key_id
+    for record_id, tag, (key, _) in zip(ids, tags, drawn, strict=True):
+        assert again.key_and_holder(record_id) == (key, tag)
 
 
 def test_a_record_has_one_key(premises: Premises) -> None:
     vault = premises.vault()
-    request = KeyRequest(premises.new_id(), vault.subject_tag("one"))
-    vault.keep(ORIGIN, vault.draw_keys([request]))
+    record_id, tag = premises.new_id(), vault.subject_tag("one")
+    vault.keep(ORIGIN, [kept(vault, record_id, tag)[1]])
     with pytest.raises(ConflictError):
-        vault.keep(ORIGIN, vault.draw_keys([request]))
+        vault.keep(ORIGIN, [kept(vault, record_id, tag)[1]])
 
 
 def test_another_key_encryption_key_opens_nothing(premises: Premises) -> None:
@@ -64,8 +69,11 @@ def test_what_is_discarded_is_gone_and_only_that(premises: Premises) -> None:
     vault = premises.vault()
     tag = vault.subject_tag("one")
     ids = [premises.new_id() for _ in range(3)]
-    drawn = vault.draw_keys([KeyRequest(record_id, tag) for record_id in ids])
-    vault.keep(ORIGIN, drawn, index=[row(each, tag) for each in ids], details={ids[0]: b"sealed"})
+    rows = [
+        VaultRow(each, vault.draw_key(each, tag)[1], row(each, tag), sealed)
+        for each, sealed in zip(ids, (b"sealed", None, None), strict=True)
+    ]
+    vault.keep(ORIGIN, rows)
     assert vault.detail(ids[0]) == b"sealed"
     assert sorted(vault.unsettled(ORIGIN)) == sorted(ids)
     assert vault.unsettled("ledger.example/other") == ()
@@ -80,6 +88,8 @@ def test_what_is_discarded_is_gone_and_only_that(premises: Premises) -> None:
             ask(ids[0])
     assert vault.key(ids[1])
     assert vault.unsettled(ORIGIN) == (ids[1],)
+    with reading(vault.engine) as connection:  # nor is the holder's key left behind
+        assert connection.scalar(select(func.count()).select_from(subject_key)) == 2
 
 
 def test_microseconds_are_exact() -> None:

@@ -86,7 +86,7 @@ class Town:
 
     def grow(self, count: int) -> None:
         body = SourceRegistered(source="loan-desk", first=0)
-        self.ledger.log.append([Draft(self.premises.new_id(), body) for _ in range(count)])
+        self.ledger.log.append([Draft.of(self.premises.new_id(), body) for _ in range(count)])
 
     def troubles(self) -> list[str]:
         return [each.trouble for each in self.gather().said]
@@ -96,7 +96,7 @@ class Town:
 def town(premises: Premises, ledger: Open, tmp_path: Path) -> Town:
     keys = premises.keys["decisions"].verifier_keys(premises.clock)
     cosigned = FileCheckpointLock(tmp_path / "cosigned" / "decisions.note")
-    log = PublishedLog(premises.store(), ledger.log.origin, cosigned)
+    log = PublishedLog(premises.store(), premises.lock(), ledger.log.origin, cosigned)
     lines, made = [], {}
     for url in (ONE, TWO):
         name = url.removeprefix("http://").rstrip("/")

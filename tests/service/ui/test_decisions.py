@@ -11,7 +11,7 @@ import pytest
 
 from ledger.entries import Erased, ExplanationIssued, SourceCounter, parse_entry
 from ledger.errors import ErasedError
-from ledger.operate.sequencer import Draft
+from ledger.operate.log_writer import Record, Submission
 from ledger.roles import Role
 from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.policy import Policy
@@ -153,7 +153,8 @@ def test_an_erased_decision_leaves_its_entry_and_proof(own: Lender) -> None:
     with pytest.raises(ErasedError):
         own.runtime.decisions.read(record)
     body = Erased((record,), "subject_request", "key_destroyed", "data_protection_officer")
-    own.runtime.logs["decisions"].append([Draft(own.runtime.decisions.new_id(), body)])
+    tombstone = Record.of(own.runtime.decisions.new_id(), body)
+    own.runtime.writers["decisions"].write(Submission((tombstone,)))
     browser = enter(own, Role.AUDITOR)
     page = browser.get(f"/decisions/{record}")
     assert page.status_code == 410

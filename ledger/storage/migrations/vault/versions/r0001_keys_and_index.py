@@ -33,7 +33,6 @@ def _create_keys() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_subject_key"),
         sqlite_strict=True,
     )
-    op.create_index("ix_subject_key_tag", "subject_key", ["tag"])
     op.create_table(
         "record_key",
         sa.Column("record_id", sa.Text(), nullable=False),

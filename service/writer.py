@@ -1,0 +1,47 @@
+"""The writer process: `python -m service.writer`, which `decision-ledger serve` starts.
+
+The only process of a served ledger that appends to its logs. It ends when it is told
+to, or when whoever started it is gone, after what it has taken is written.
+"""
+
+import logging
+import os
+import signal
+import sys
+
+from ledger.errors import LedgerError
+from ledger.operate.writer_process import WriterProcess
+from service.runtime import Runtime
+from service.settings import Settings, SettingsError
+
+__all__ = ["main"]
+
+REFUSED = 2  # exit status: it may not start, and starting it again does not help
+
+_log = logging.getLogger("service.writer")
+
+
+def main() -> int:
+    """Serve the writers of the ledger that the environment names; the exit status."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    parent = os.getppid()
+    try:
+        runtime = Runtime.open(Settings.from_environ(os.environ))
+    except (LedgerError, SettingsError) as error:
+        _log.error("%s", error)  # a sentence for the operator, not a trace
+        return REFUSED
+    try:
+        with WriterProcess(runtime.settings.writer_path, runtime.local_writers()) as process:
+            for each in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(each, lambda *_: process.stop())
+            process.serve(while_true=lambda: os.getppid() == parent)
+    except LedgerError as error:
+        _log.error("%s", error)
+        return REFUSED
+    finally:
+        runtime.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
