@@ -178,10 +178,11 @@ class Runtime:
                 " restore it; if it is lost for good, docs/operating.md says how to go on"
             )
         vault = _vault(settings, vault_engine, now)
-        if writer is not None:
-            writers: Mapping[str, LogWriter] = {name: RemoteWriter(writer, name) for name in LOGS}
-        else:
-            writers = open_writers(settings, store, vault, keys, now)
+        writers: Mapping[str, LogWriter] = (
+            {name: RemoteWriter(writer, name) for name in LOGS}
+            if writer
+            else open_writers(settings, store, vault, keys, now)
+        )
         log, log_writer = logs["decisions"], writers["decisions"]
         registry = Registry(engine, log, log_writer, settings.artefacts_dir, now, os.urandom)
         decisions = Decisions(log, log_writer, vault, registry, now, os.urandom)
@@ -196,7 +197,7 @@ class Runtime:
             decisions=decisions,
             access_log=AccessLog(logs["access"], writers["access"], vault, now, os.urandom),
             api_keys=ApiKeys(engine, now, os.urandom),
-            completeness=Completeness(logs["decisions"]),
+            completeness=Completeness(log, log_writer),
             explaining=explaining,
             reporting=Reporting(settings, registry, decisions),
             policy_text=settings.policy_path.read_text("utf-8"),

@@ -5,7 +5,6 @@ the log, answer with a receipt. The id is the idempotency key: the same content 
 is answered with a receipt for the same entry, other content is a conflict.
 """
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,15 +12,7 @@ from typing import TypeVar, cast
 
 from ledger.canonical import JsonValue
 from ledger.commitments import SECTIONS, Opening, commit, open_section, verify_opening
-from ledger.entries import (
-    UUID7_RANDOM_BYTES,
-    Body,
-    Entry,
-    ExplanationIssued,
-    NoticeIssued,
-    parse_entry,
-    uuid7,
-)
+from ledger.entries import Body, Entry, ExplanationIssued, NoticeIssued, parse_entry
 from ledger.errors import (
     DuplicateSubmission,
     ErasedError,
@@ -43,7 +34,7 @@ from ledger.operate.decision_view import (
 from ledger.operate.key_wrapper import Random
 from ledger.operate.log_writer import LogWriter, Place, Written
 from ledger.operate.published_log import PublishedLog
-from ledger.operate.records import NewRecord, Records
+from ledger.operate.records import NewRecord, Records, attached_id
 from ledger.operate.registry import SUSPENDED, ModelVersion, PolicyVersion, Registry
 from ledger.operate.sequencer import Clock
 from ledger.operate.vault import IndexRow, Vault, microseconds
@@ -373,13 +364,6 @@ class Decisions:
         new = NewRecord(attached_id(record_id, section, count), holder, content, committed)
         (place,) = self._records.write([new]).places
         return parse_entry(place.raw or self._log.entry(new.id))
-
-
-def attached_id(record_id: str, section: str, count: int) -> str:
-    """The id of what is attached to a decision after `count` other things: a UUIDv7 as good."""
-    unix_ms = int(record_id.replace("-", "")[:12], 16)
-    digest = hashlib.sha256(f"{section}\n{record_id}\n{count}".encode()).digest()
-    return uuid7(unix_ms, digest[:UUID7_RANDOM_BYTES])
 
 
 def _or_raise(outcome: _Outcome | LedgerError) -> _Outcome:

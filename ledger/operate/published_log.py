@@ -223,11 +223,11 @@ class PublishedLog:
         """The proof for the entry at an index; as :meth:`receipt`."""
         return self.receipts([index])[index]
 
-    def receipts(self, indexes: Collection[int]) -> Mapping[int, Receipt]:
+    def receipts(self, indexes: Collection[int], *, cosigned: bool = True) -> Mapping[int, Receipt]:
         """The proofs for the entries at these indexes, all against one checkpoint.
 
         That is the newest *cosigned* one if it covers them all, since it convinces more
-        readers, and the newest one otherwise.
+        readers, and the newest one otherwise, or if `cosigned` is False.
 
         Raises:
             NotFoundError: the log is not that large.
@@ -236,7 +236,8 @@ class PublishedLog:
         newest = self._head()
         if any(index >= newest.size for index in indexes):
             raise NotFoundError("log: no entry that is published has this index")
-        head = self._cosigned_head(newest, max(indexes, default=0)) or newest
+        head = self._cosigned_head(newest, max(indexes, default=0)) if cosigned else None
+        head = head or newest
         root = Checkpoint.parse(SignedNote.parse(head.note).text).root_hash
         nodes = self._node_reader(newest.size)
         receipts = {}

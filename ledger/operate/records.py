@@ -4,6 +4,7 @@ Preparing one needs no database: its key is fresh, its payload is sealed and com
 In which order it is then written is the writer's promise (`group_commit`).
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -116,3 +117,10 @@ class Records:
             sealed=None if here else sealed,
             kept=VaultRow(new.id, held, new.index, sealed if here else None),
         )
+
+
+def attached_id(record_id: str, section: str, count: int) -> str:
+    """The id of what is attached to a decision after `count` other things: a UUIDv7 as good."""
+    unix_ms = int(record_id.replace("-", "")[:12], 16)
+    digest = hashlib.sha256(f"{section}\n{record_id}\n{count}".encode()).digest()
+    return uuid7(unix_ms, digest[:UUID7_RANDOM_BYTES])

@@ -5,6 +5,7 @@ A person's reference must not stand in an address, so the recommended search is
 everything else, and this service writes no query string to any log.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from flask import Response, request
 from ledger.operate.decision import Decision
 from ledger.operate.decisions import DecisionRow, DecisionView, Page, Recorded
 from ledger.roles import Permission
+from ledger.tlog.note import encode_base64
 from service import auth
 from service.api import bodies, schemas
 from service.api.routes import Routes, answer, runtime
@@ -26,6 +28,9 @@ routes = Routes("decisions", "Record decisions and look them up.")
 _DECISION: Final = schemas.DecisionSchema()
 _SEARCH: Final = schemas.SearchSchema()
 _BODY: Final = {"oneOf": [schemas.DecisionSchema, schemas.BatchSchema]}
+_RECEIPTS: Final = (
+    {"in": "query", "name": "receipts", "schema": {"type": "string", "enum": ["compact"]}},
+)
 _QUERY: Final = tuple(
     {"in": "query", "name": name, "schema": {"type": "integer" if name == "limit" else "string"}}
     for name in _SEARCH.fields
@@ -36,7 +41,7 @@ _QUERY: Final = tuple(
     "POST", "/v1/decisions", Permission.DECISIONS_RECORD,
     body=_BODY,
     returns={201: schemas.RecordedSchema, 200: schemas.RecordedBatchSchema},
-    problems=("conflict", "unavailable"),
+    problems=("conflict", "unavailable"), parameters=_RECEIPTS,
 )  # fmt: skip
 def record() -> Response:
     """Record one decision, or up to 1,000 of them.
@@ -44,11 +49,14 @@ def record() -> Response:
     One decision answers 201, or 200 if the same content was recorded before under this id;
     the receipt in the answer is proof for you to keep. A batch `{"decisions": […]}` answers
     200 and judges each item by itself: `results` holds, in order, what became of it or the
-    problem it has; items that are fine are recorded although others are not.
+    problem it has; items that are fine are recorded although others are not. With
+    `?receipts=compact` each of those has its `entry` and `proof` as well, under the one
+    `checkpoint` of the answer.
     """
+    compact = _asks_for_receipts()
     body = bodies.json_body()
     if isinstance(body, dict) and "decisions" in body:
-        return _record_batch(body)
+        return _record_batch(body, compact=compact)
     with bodies.content():
         (recorded,) = runtime().decisions.record([_read(body, at="")])
     fresh = recorded.status == "recorded"
@@ -56,7 +64,14 @@ def record() -> Response:
     return answer(_shown(recorded, receipt=True), 201 if fresh else 200, where)
 
 
-def _record_batch(body: dict[str, Any]) -> Response:
+def _asks_for_receipts() -> bool:
+    asked = request.args.to_dict(flat=False)
+    if asked not in ({}, {"receipts": ["compact"]}):
+        raise Problem("invalid", "Give receipts=compact, or nothing.", "receipts")
+    return bool(asked)
+
+
+def _record_batch(body: dict[str, Any], *, compact: bool) -> Response:
     for name in body.keys() - {"decisions"}:
         raise Problem("invalid", "There is no such member.", name)
     items = body["decisions"]
@@ -79,7 +94,27 @@ def _record_batch(body: dict[str, Any]) -> Response:
         status: sum(result["status"] == status for result in results)
         for status in ("recorded", "duplicate", "refused")
     }
-    return answer({"results": results, **counted})
+    shown = {"results": results, **counted}
+    if compact:
+        shown |= _compact(results, [each for each in outcomes if isinstance(each, Recorded)])
+    return answer(shown)
+
+
+def _compact(results: list[dict[str, Any]], recorded: Sequence[Recorded]) -> dict[str, str]:
+    """Give each result that is in the log its entry and proof; the checkpoint over all."""
+    log = runtime().logs["decisions"]
+    receipts = {each.seq: each.receipt for each in recorded}
+    notes = {receipt.checkpoint_note for receipt in receipts.values()}
+    if len(notes) > 1 or any(each.status == "duplicate" for each in recorded):
+        # Of what was there before, the receipt may be under an older, cosigned checkpoint.
+        receipts = dict(log.receipts(receipts.keys(), cosigned=False))
+        notes = {receipt.checkpoint_note for receipt in receipts.values()}
+    for result in results:
+        receipt = receipts.get(result.get("seq", -1))
+        if receipt is not None:
+            result["entry"] = encode_base64(receipt.entry)
+            result["proof"] = [encode_base64(each) for each in receipt.proof]
+    return {"checkpoint": notes.pop() if notes else log.own_checkpoint()}
 
 
 def _read(item: object, *, at: str) -> Decision:

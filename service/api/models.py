@@ -94,6 +94,23 @@ def list_sources() -> Response:
     return answer({"sources": [asdict(report) for report in runtime().completeness.report()]})
 
 
+@routes.add(
+    "POST", "/v1/sources/<source_id>/gaps", Permission.DECISIONS_RECORD,
+    body=schemas.GapStatementSchema, returns={200: schemas.StatedSchema, 201: schemas.StatedSchema},
+    problems=("unavailable",),
+)  # fmt: skip
+def state_gap(source_id: str) -> Response:
+    """Log that a source made predictions that it never sent, and why.
+
+    The counters `first` to `last`, both included, stay missing; the reason stands beside
+    them from now on. The same statement again answers 200 and changes nothing.
+    """
+    stated: dict[str, Any] = bodies.checked(schemas.GapStatementSchema(), bodies.json_body())
+    with bodies.content():
+        place = runtime().completeness.state(source_id, **stated)
+    return answer({"id": place.id, "seq": place.seq}, 201 if place.is_new else 200)
+
+
 def _version(version: ModelVersion | PolicyVersion) -> dict[str, Any]:
     shown = {"digest": version.digest, "name": version.name, "version": version.version}
     return shown | ({"status": version.status} if isinstance(version, ModelVersion) else {})

@@ -253,6 +253,11 @@ class ItemSchema(Strict):
     id = fields.String()
     seq = fields.Integer()
     problem = fields.Dict(keys=fields.String(), metadata={"description": "RFC 9457, if refused."})
+    entry = fields.String(metadata={"format": "byte", "description": "With receipts=compact."})
+    proof = fields.List(
+        fields.String(metadata={"format": "byte"}),
+        metadata={"description": "Its inclusion proof under `checkpoint`, leaf to root."},
+    )
 
 
 class RecordedBatchSchema(Strict):
@@ -262,6 +267,7 @@ class RecordedBatchSchema(Strict):
     recorded = fields.Integer(required=True)
     duplicate = fields.Integer(required=True)
     refused = fields.Integer(required=True)
+    checkpoint = fields.String(metadata={"description": "A signed note; with receipts=compact."})
 
 
 class DecisionViewSchema(Strict):
@@ -328,6 +334,21 @@ class SourceReportSchema(Strict):
     recorded = fields.Integer(required=True)
     repeated = fields.Integer(required=True)
     gaps = fields.List(fields.Nested(GapSchema), required=True)
+
+
+class GapStatementSchema(Strict):
+    """What a source says of predictions that it made and never sent."""
+
+    first = Integer(required=True, validate=validate.Range(0, MAX_INTEGER))
+    last = Integer(required=True, validate=validate.Range(0, MAX_INTEGER))
+    reason = _text(r"[a-z0-9_]{1,64}", "Give a code in lowercase.", required=True)
+
+
+class StatedSchema(Strict):
+    """Where the statement stands in the log."""
+
+    id = fields.String(required=True)
+    seq = fields.Integer(required=True)
 
 
 class SourceListSchema(Strict):

@@ -6,7 +6,7 @@ from tests.ledger.operate.premises import Open, Premises
 
 
 def test_gaps_open_and_close_as_the_log_grows(premises: Premises, ledger: Open) -> None:
-    completeness = Completeness(ledger.log)
+    completeness = Completeness(ledger.log, ledger.writer)
     assert completeness.report() == ()
     ledger.decisions.record([premises.decision(seq) for seq in (4, 5, 9)])
     (report,) = completeness.report()
@@ -15,4 +15,4 @@ def test_gaps_open_and_close_as_the_log_grows(premises: Premises, ledger: Open) 
     ledger.decisions.record([premises.decision(7)])
     (report,) = completeness.report()
     assert report.gaps == (Gap(6, 6, None), Gap(8, 8, None))
-    assert completeness.report() == Completeness(premises.sequencer()).report()
+    assert completeness.report() == Completeness(ledger.log, ledger.writer).report()

@@ -1,3 +1,4 @@
+import base64
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ from sqlalchemy import delete
 from ledger.roles import Role
 from ledger.storage.models import record_key
 from ledger.tlog.policy import Policy
+from ledger.tlog.proof import Receipt
 from ledger.verify.verifier import verify_receipt
 from service.api import schemas
 
@@ -181,3 +183,65 @@ def test_what_was_erased_is_gone_and_its_place_still_proved(door: Any) -> None:
         got = door.ask(Role.CASE_HANDLER, "GET", f"/v1/decisions/{body['id']}{path}")
         assert (got.status_code, got.get_json()["type"]) == (410, "/problems/erased")
     assert door.ask(Role.AUDITOR, "GET", f"/v1/decisions/{body['id']}/proof").status_code == 200
+
+
+def test_a_batch_brings_its_receipts_if_it_is_asked_to(door: Any) -> None:
+    known, fresh = door.decision(), [door.decision() for _ in range(3)]
+    door.ask(Role.SOURCE, *POST, known)
+    wrong = door.decision(model="other-model@9.9.9")
+    sent = {"decisions": [fresh[0], known, wrong, *fresh[1:], fresh[0]]}
+    got = door.ask(Role.SOURCE, "POST", "/v1/decisions?receipts=compact", sent)
+    answer = schemas.RecordedBatchSchema().load(got.get_json())
+    policy = Policy.parse(door.lender.runtime.policy_text)
+    for item, result in zip(sent["decisions"], answer["results"], strict=True):
+        if result["status"] == "refused":
+            assert "entry" not in result
+            continue
+        receipt = Receipt(
+            base64.b64decode(result["entry"]),
+            result["seq"],
+            tuple(base64.b64decode(each) for each in result["proof"]),
+            answer["checkpoint"],
+        )
+        assert verify_receipt(receipt.format(), policy).entry.id == item["id"]
+    assert [each["status"] for each in answer["results"]] == [
+        "recorded", "duplicate", "refused", "recorded", "recorded", "duplicate",
+    ]  # fmt: skip
+
+
+def test_receipts_can_be_asked_for_in_one_way_only(door: Any) -> None:
+    for query in ("receipts=all", "receipts=compact&receipts=compact", "more=1"):
+        got = door.ask(Role.SOURCE, "POST", f"/v1/decisions?{query}", door.decision())
+        assert (got.status_code, got.get_json()["member"]) == (422, "receipts")
+
+
+def test_a_gap_is_stated_once_and_stays_a_gap(door: Any) -> None:
+    path = "/v1/sources/branch-7/gaps"
+    for seq in (1, 9):
+        sent = door.decision(source={"id": "branch-7", "seq": seq})
+        assert door.ask(Role.SOURCE, *POST, sent).status_code == 201
+    stated = {"first": 2, "last": 8, "reason": "spool_full"}
+    first = door.ask(Role.SOURCE, "POST", path, stated)
+    again = door.ask(Role.SOURCE, "POST", path, stated)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.get_json() == again.get_json()
+    reports = door.ask(Role.AUDITOR, "GET", "/v1/sources").get_json()["sources"]
+    (report,) = [each for each in reports if each["source"] == "branch-7"]
+    assert report["gaps"] == [stated]
+    assert door.ask(Role.AUDITOR, "POST", path, stated).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "member"),
+    [
+        ("a b", {"first": 1, "last": 2, "reason": "lost"}, "source"),
+        ("desk", {"first": 2, "last": 1, "reason": "lost"}, "last"),
+        ("desk", {"first": 1, "last": 2, "reason": "Mrs Smith"}, "reason"),
+        ("desk", {"first": -1, "last": 2, "reason": "lost"}, "first"),
+    ],
+)
+def test_a_gap_that_is_none_is_refused(
+    door: Any, path: str, body: dict[str, Any], member: str
+) -> None:
+    got = door.ask(Role.SOURCE, "POST", f"/v1/sources/{path}/gaps", body)
+    assert (got.status_code, got.get_json()["member"]) == (422, member)
