@@ -17,6 +17,7 @@ from ledger.roles import Permission
 from ledger.tlog.note import encode_base64
 from service import auth
 from service.api import bodies, schemas
+from service.api.decoding import is_plainly_right
 from service.api.routes import Routes, answer, runtime
 from service.problems import Problem, problem_of
 from service.reading import Reading
@@ -119,8 +120,12 @@ def _compact(results: list[dict[str, Any]], recorded: Sequence[Recorded]) -> dic
 
 def _read(item: object, *, at: str) -> Decision:
     """The decision, if its shape is right; whether it fits its model is the ledger's check."""
-    read: dict[str, Any] = bodies.checked(_DECISION, item, at=at)
-    read.setdefault("id", runtime().decisions.new_id())
+    if isinstance(item, dict) and is_plainly_right(item):
+        read = item
+    else:
+        read = bodies.checked(_DECISION, item, at=at)
+    if "id" not in read:
+        read["id"] = runtime().decisions.new_id()
     return Decision.from_json(read)
 
 

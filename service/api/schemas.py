@@ -27,11 +27,12 @@ MAX_FIELDS: Final = 512  # members per section; the widest scorecards known have
 MAX_NAME: Final = 128  # characters of a feature's or section member's name
 MAX_TEXT: Final = 1_024  # characters of one text value
 MAX_REFERENCE: Final = 200  # characters of name@version, or of a subject reference
+MAX_SPACE: Final = 40  # characters of the name of an output space
 MAX_INTEGER: Final = 2**53 - 1  # RFC 7493 §2.2
 
 ID_PATTERN: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-_REFERENCE: Final = r"[0-9a-f]{64}|[A-Za-z0-9._-]{1,100}@[A-Za-z0-9._+-]{1,99}"
-_CODE: Final = r"[a-z0-9][a-z0-9_.-]{0,63}"
+REFERENCE_PATTERN: Final = r"[0-9a-f]{64}|[A-Za-z0-9._-]{1,100}@[A-Za-z0-9._+-]{1,99}"
+CODE_PATTERN: Final = r"[a-z0-9][a-z0-9_.-]{0,63}"
 _TIME: Final = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z"
 
 
@@ -94,7 +95,9 @@ def _text(pattern: str, rule: str, **options: Any) -> fields.String:
 
 
 def _reference(noun: str, **options: Any) -> fields.String:
-    return _text(_REFERENCE, f"Give the {noun} as name@version or as its SHA-256.", **options)
+    return _text(
+        REFERENCE_PATTERN, f"Give the {noun} as name@version or as its SHA-256.", **options
+    )
 
 
 def _time(**options: Any) -> fields.String:
@@ -118,7 +121,9 @@ class Strict(marshmallow.Schema):
 class SourceSchema(Strict):
     """Which counter of which producer this prediction carries."""
 
-    id = _text(_CODE, "Give lowercase letters, digits, dot, dash or underline.", required=True)
+    id = _text(
+        CODE_PATTERN, "Give lowercase letters, digits, dot, dash or underline.", required=True
+    )
     seq = Integer(required=True, validate=validate.Range(0, MAX_INTEGER))
 
 
@@ -127,15 +132,15 @@ class OutputSchema(Strict):
 
     margin = Integer(required=True)
     scale = Integer(required=True, validate=validate.Equal(6))
-    space = fields.String(required=True, validate=validate.Length(1, 40))
-    outcome = _text(_CODE, "Give a code in lowercase.", required=True)
+    space = fields.String(required=True, validate=validate.Length(1, MAX_SPACE))
+    outcome = _text(CODE_PATTERN, "Give a code in lowercase.", required=True)
 
 
 class AttributionsSchema(Strict):
     """How the margin divides among the features: base + sum of values + residual = margin."""
 
-    engine = _text(_CODE, "Give a code in lowercase.", required=True)
-    space = fields.String(required=True, validate=validate.Length(1, 40))
+    engine = _text(CODE_PATTERN, "Give a code in lowercase.", required=True)
+    space = fields.String(required=True, validate=validate.Length(1, MAX_SPACE))
     scale = Integer(required=True, validate=validate.Equal(6))
     base = Integer(required=True)
     values = fields.Dict(
@@ -196,7 +201,7 @@ class SearchSchema(Strict):
     subject = fields.String(validate=validate.Length(1, MAX_REFERENCE))
     model = _reference("model version")
     policy = _reference("policy version")
-    outcome = _text(_CODE, "Give a code in lowercase.")
+    outcome = _text(CODE_PATTERN, "Give a code in lowercase.")
     since = _time()
     until = _time()
     cursor = fields.String(validate=validate.Length(1, 400))

@@ -1,0 +1,78 @@
+"""The fast reader of decisions is held to the schema of the interface."""
+
+import copy
+from typing import Any
+
+import marshmallow
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.api.decoding import is_plainly_right
+from service.api.schemas import DecisionSchema
+
+SCHEMA = DecisionSchema()
+GOOD: dict[str, Any] = {
+    "id": "0197a3c4-5d21-7c3e-9b1a-2f6d8e4a7b10",
+    "model": "mortgage-approval@1.0.0",
+    "policy": "ab" * 32,
+    "source": {"id": "loan-desk", "seq": 17},
+    "subject": "MTG-000123",
+    "input": {"loan_to_price": 92.5, "bankruptcy": True, "assets": None, "channel": "branch"},
+    "output": {"margin": 3, "scale": 6, "space": "log-odds", "outcome": "declined"},
+    "attributions": {
+        "engine": "leaf-tables",
+        "space": "log-odds",
+        "scale": 6,
+        "base": 1,
+        "values": {"loan_to_price": 1},
+        "residual": 1,
+    },
+    "context": {"decided_at": "2026-05-14T09:31:07Z"},
+}
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner)
+)
+places = st.sampled_from(
+    [(name,) for name in GOOD]
+    + [(name, inner) for name in GOOD if isinstance(GOOD[name], dict) for inner in GOOD[name]]
+    + [("attributions", "values", "loan_to_price"), ("input", "new"), ("new",), ("source", "x")]
+)
+tricky = st.sampled_from(
+    ["", "a\n", "A", "x" * 41, "x" * 129, "x" * 201, "x" * 1025, 6.0, True, 2**53, -1, 0, {}, []]
+)
+
+
+def accepted(document: object) -> bool:
+    try:
+        read = SCHEMA.load(copy.deepcopy(document))  # type: ignore[arg-type]  # whatever comes
+    except marshmallow.ValidationError:
+        return False
+    assert read == {"subject": None} | document  # type: ignore[operator]  # it was an object
+    return True
+
+
+def test_what_is_plain_is_seen_as_such() -> None:
+    assert is_plainly_right(GOOD)
+    assert is_plainly_right({k: v for k, v in GOOD.items() if k not in {"id", "subject"}})
+
+
+@given(st.lists(st.tuples(places, tricky | values), min_size=1, max_size=3))
+def test_what_it_accepts_the_schema_accepts_and_reads_alike(
+    changes: list[tuple[tuple[str, ...], Any]],
+) -> None:
+    document = copy.deepcopy(GOOD)
+    for path, value in changes:
+        inside: Any = document
+        for name in path[:-1]:
+            inside = inside[name] if isinstance(inside, dict) and name in inside else {}
+        if isinstance(inside, dict):
+            inside[path[-1]] = value
+    if is_plainly_right(document):
+        assert accepted(document)
+
+
+@given(values)
+def test_anything_else_is_left_to_the_schema(document: Any) -> None:
+    assert not is_plainly_right(document)
