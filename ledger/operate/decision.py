@@ -4,6 +4,7 @@ Whether it fits the model and the policy that it names is `decision_check`. Pure
 """
 
 import contextlib
+import copy
 import math
 import re
 from collections.abc import Mapping
@@ -108,11 +109,19 @@ class Decision:
             "policy": self.policy,
             "source": {"id": self.source.id, "seq": self.source.seq},
             "subject": self.subject,
-            "input": dict(self.input),
-            "output": dict(self.output),
-            "attributions": dict(self.attributions) | {"values": dict(self.values)},
-            "context": dict(self.context),
+            "input": _copied(self.input),
+            "output": _copied(self.output),
+            "attributions": _copied(self.attributions) | {"values": _copied(self.values)},
+            "context": _copied(self.context),
         }
+
+    def under(self, model: str, policy: str) -> Self:
+        """The same decision, with the digests of its model and policy in their places."""
+        same = copy.copy(self)  # not replace: everything else was checked at birth
+        for member, digest in (("model", model), ("policy", policy)):
+            _check_text(digest, member, MAX_REFERENCE_CHARACTERS)
+            object.__setattr__(same, member, digest)
+        return same
 
     @classmethod
     def from_json(cls, document: JsonValue) -> Self:
@@ -142,7 +151,7 @@ def section_members(decision: Decision, section: str) -> dict[str, JsonValue]:
     A section's members are its fields, but each feature's value of `attributions` is a
     field of its own, named `values.` and the feature.
     """
-    members = dict(getattr(decision, section))
+    members = _copied(getattr(decision, section))
     if section == "attributions":
         del members["values"]
         members |= {f"values.{name}": value for name, value in decision.values.items()}
@@ -173,6 +182,11 @@ def integer(value: JsonValue, member: str) -> int:
     if type(value) is not int or abs(value) > MAX_INTEGER:
         raise MalformedError("decision: not an integer within 2^53", member=member)
     return value
+
+
+def _copied(members: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    # A proxy joins with a dict in C; dict(proxy) asks it for each member.
+    return cast("dict[str, JsonValue]", cast("MappingProxyType[str, JsonValue]", members) | {})
 
 
 def _freeze(decision: Decision, name: str, value: Mapping[str, JsonValue]) -> None:

@@ -385,4 +385,4 @@ def _checked(
         check_decision(decision, model.manifest, policy.manifest)
     except MalformedError as error:
         return error
-    return replace(decision, model=model.digest, policy=policy.digest)
+    return decision.under(model.digest, policy.digest)
