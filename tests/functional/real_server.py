@@ -56,6 +56,20 @@ class RealServer:
         """End it in the middle of whatever it does."""
         self._end(signal.SIGKILL)
 
+    def kill_writer(self) -> None:
+        """End the writer process alone; return once there is no such process."""
+        assert self._process is not None
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = path.read_bytes().split(b"\0")
+                parent = int((path.parent / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError):
+                continue  # it ended meanwhile
+            if b"service.writer" in words and parent == self._process.pid:
+                os.kill(int(path.parent.name), signal.SIGKILL)
+                return
+        raise AssertionError("there is no writer")
+
     def client(self, key: str, **headers: str) -> httpx.Client:
         """A client that holds this key."""
         return httpx.Client(

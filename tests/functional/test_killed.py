@@ -21,6 +21,7 @@ from tests.functional.real_server import RealServer
 from tests.functional.test_first_run import declined, register
 
 WRITERS = 3
+KILLS = 3
 ENOUGH = 12  # decisions acknowledged before the server is killed
 
 pytestmark = pytest.mark.slow
@@ -47,6 +48,20 @@ class Desk:
             with self._lock:
                 self.answers[decision["id"]] = answer.json()
 
+    def insist(self, client: httpx.Client, stopped: threading.Event) -> None:
+        """Send decisions, each until it is answered: an outage is no answer."""
+        while not stopped.is_set():
+            decision = self._next()
+            while decision["id"] not in self.answers:
+                answer = client.post("/v1/decisions", json=decision)
+                if answer.status_code == 503:
+                    assert int(answer.headers["Retry-After"]) >= 1
+                    time.sleep(0.05)
+                    continue
+                assert answer.status_code in {200, 201}, answer.text
+                with self._lock:
+                    self.answers[decision["id"]] = answer.json()
+
     def _next(self) -> dict[str, Any]:
         with self._lock:
             seq = len(self.sent) + 1
@@ -56,6 +71,43 @@ class Desk:
                 "source": {"id": "loan-desk", "seq": seq},
             }
             return self.sent[name]
+
+
+def test_a_writer_that_is_killed_again_and_again_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    place = tmp_path / "data"
+    settings = {"LEDGER_DATA": str(place)}
+
+    def run(*arguments: str) -> Any:
+        done = CliRunner(env=settings).invoke(main, arguments)
+        assert done.exit_code == 0, done.output
+        return done
+
+    run("init")
+    desk = Desk(declined(*register(run, tmp_path)))
+    key = run("key", "issue", "--name", "loan desk", "--role", "source").stdout.strip()
+    with RealServer(settings, tmp_path / "server.log") as server, server.client(key) as client:
+        stopped = threading.Event()
+        senders = [
+            threading.Thread(target=desk.insist, args=(client, stopped)) for _ in range(WRITERS)
+        ]
+        for sender in senders:
+            sender.start()
+        for kill in range(KILLS):
+            while len(desk.answers) < ENOUGH * (kill + 1) and any(s.is_alive() for s in senders):
+                time.sleep(0.01)
+            server.kill_writer()
+        stopped.set()
+        for sender in senders:
+            sender.join()
+    assert len(desk.answers) >= ENOUGH * KILLS
+    assert desk.answers.keys() == desk.sent.keys()  # whoever insists is answered in the end
+    assert (tmp_path / "server.log").read_text().count("is started again") == KILLS
+    with closing(sqlite3.connect(place / "ledger.db")) as database:
+        logged = database.execute("SELECT entry FROM log_entry").fetchall()
+    for answer in desk.answers.values():
+        assert logged.count((Receipt.parse(answer["receipt"]).entry,)) == 1
+    verified(place / "ledger.db", "--policy", place / "policy.txt")
+    run("sources")  # exit status 0: no counter is missing without a reason
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
