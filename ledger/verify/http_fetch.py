@@ -11,7 +11,6 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -61,25 +60,33 @@ class Fetcher:
 
     Attributes:
         prefix: an http or https address, without credentials, query or fragment.
-        sleep: waits so many seconds.
+        first_pause: seconds before the second try.
     """
 
     prefix: str
-    sleep: Callable[[float], object] = time.sleep
+    first_pause: float = FIRST_PAUSE
     _local: threading.local = field(default_factory=threading.local, init=False)
     _open: set[http.client.HTTPConnection] = field(default_factory=set, init=False)
+    _ended: threading.Event = field(default_factory=threading.Event, init=False)
 
     def __post_init__(self) -> None:
         _place(self.prefix)
         self.prefix = self.prefix.rstrip("/") + "/"
 
-    def close(self) -> None:
-        """Let go of every connection, so that a thread that waits on one waits no longer."""
+    def interrupt(self) -> None:
+        """Make every thread that waits for the server give up."""
+        self._ended.set()
         for connection in tuple(self._open):
             held = connection.sock
             if held is not None:
                 with suppress(OSError):
                     held.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of every connection; no thread may be using one."""
+        for connection in self._open:
+            connection.close()
+        self._open.clear()
 
     def get(self, path: str, most: int) -> bytes | None:
         """The file, cut one byte after `most` so that too long shows; None if there is none.
@@ -87,15 +94,15 @@ class Fetcher:
         Raises:
             UnreadableError: the server does not answer, or not with a file.
         """
-        pause = FIRST_PAUSE
+        pause = self.first_pause
         for attempt in range(1, TRIES + 1):
             try:
                 return self._follow(urljoin(self.prefix, path), path, most)
             except _Passing as fault:
-                if attempt == TRIES:
+                if attempt == TRIES or self._ended.is_set():
                     raise UnreadableError(f"cannot get {path}: {fault}") from fault
                 # Spread out, so that several threads do not come back as one.
-                self.sleep(max(pause * random.uniform(0.5, 1.0), fault.pause))  # noqa: S311
+                self._ended.wait(max(pause * random.uniform(0.5, 1.0), fault.pause))  # noqa: S311
                 pause *= 2
         raise AssertionError("not reached")  # pragma: no cover
 

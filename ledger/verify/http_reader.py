@@ -70,7 +70,8 @@ class HttpLogReader:
         try:
             yield cls(fetcher, pool, policy)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            fetcher.interrupt()
+            pool.shutdown(cancel_futures=True)
             fetcher.close()
 
     def checkpoints(self, least: int = 0) -> Iterator[StoredCheckpoint]:
@@ -108,9 +109,7 @@ class HttpLogReader:
         """Nothing: what else a server has cannot be listed."""
         return iter(())
 
-    def _run(
-        self, waiting: dict[int, Future[_File]], start: int, end: int
-    ) -> Iterator[StoredRun]:
+    def _run(self, waiting: dict[int, Future[_File]], start: int, end: int) -> Iterator[StoredRun]:
         index = next(iter(waiting))
         file = _waited(waiting.pop(index))
         self._tiles.pop(index - 1, None)

@@ -96,7 +96,7 @@ class PostgresLogReader:
         """
         with closing(_connect(address)) as connection:
             with _unreadable():
-                logs = connection.execute(_LOGS).fetchall()  # type: ignore[arg-type]  # a constant
+                logs = connection.execute(_LOGS).fetchall()
             if not logs:
                 raise UnreadableError("the database holds no log")
             yield tuple(cls(connection, PostgresLog(address, *each)) for each in logs)
@@ -113,7 +113,7 @@ class PostgresLogReader:
         # A cursor of the server's, so that the log is not held in memory; in binary, which
         # halves what is sent.
         with _unreadable(), self._connection.cursor(f"runs_{start}", binary=True) as cursor:
-            cursor.execute(_ENTRIES.format(bounds=bounds), named)  # type: ignore[arg-type]  # a constant
+            cursor.execute(_ENTRIES.format(bounds=bounds), named)
             at = start
             while rows := cursor.fetchmany(TILE_WIDTH - at % TILE_WIDTH):
                 indexes, raws, ids, hashes = zip(*rows, strict=True)
@@ -131,7 +131,7 @@ class PostgresLogReader:
 
     def _rows(self, query: str, **named: int) -> Iterator[tuple[Any, ...]]:
         with _unreadable(), self._connection.cursor(binary=True) as cursor:
-            cursor.execute(query, {"log": self._log_id, **named})  # type: ignore[arg-type]  # a constant
+            cursor.execute(query, {"log": self._log_id, **named})
             yield from cursor
 
 
@@ -143,8 +143,9 @@ def _connect(address: str) -> "psycopg.Connection[Any]":
             "reading PostgreSQL takes psycopg: pip install 'psycopg[binary]', or check a dump"
         ) from error
     with _unreadable():
-        waiting = {} if "connect_timeout" in address else {"connect_timeout": CONNECT_SECONDS}
-        connection = psycopg.connect(address, **waiting)
+        given = psycopg.conninfo.conninfo_to_dict(address)
+        waiting = int(given.get("connect_timeout") or CONNECT_SECONDS)
+        connection = psycopg.connect(address, connect_timeout=waiting)
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         return connection

@@ -5,19 +5,19 @@ tree, the signatures and whatever is not obviously fine is the business of the o
 that asked, so that its result is the same as with one process.
 """
 
-import multiprocessing
 import os
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from itertools import islice
-from typing import Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from ledger.tlog.tile import TILE_WIDTH
 from ledger.verify.reader import LogReader, UnreadableError
 from ledger.verify.run_check import CheckedRun, check_run
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 MAX_PROCESSES: Final = 64  # more than any machine that reads one disk can use
 MOST_BY_DEFAULT: Final = 4  # above it the one process that joins the results is what is waited for
@@ -51,6 +51,9 @@ class Processes:
     """
 
     def __init__(self, count: int, reopen: Reopen) -> None:
+        import multiprocessing  # only who asks for processes waits for it
+        from concurrent.futures import ProcessPoolExecutor
+
         self._count = count
         self._reopen = reopen
         self._pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
@@ -63,6 +66,8 @@ class Processes:
 
     def __call__(self, start: int, stop: int) -> Iterator[CheckedRun | None]:
         """The checked entries of each full tile, in order; None for one to look at closer."""
+        from concurrent.futures.process import BrokenProcessPool
+
         step = _TILES_AT_ONCE * TILE_WIDTH
         tasks = (
             self._pool.submit(check_tiles, self._reopen, at, min(at + step, stop))

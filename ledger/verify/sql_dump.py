@@ -32,7 +32,8 @@ SQLITE_BEGIN: Final = re.compile(rb"(?:PRAGMA foreign_keys=OFF;\n)?BEGIN TRANSAC
 
 _NAMES: Final = "|".join(TABLES)
 _COPY: Final = re.compile(
-    rf'COPY (?:(?:\w+|"[^"\n]+")\.)?(?P<table>{_NAMES}) \((?P<columns>[a-z_, ]+)\) FROM stdin;\n'.encode()
+    rf'COPY (?:(?:\w+|"[^"\n]+")\.)?(?P<table>{_NAMES}) '.encode()
+    + rb"\((?P<columns>[a-z_, ]+)\) FROM stdin;\n"
 )
 _OTHER_COPY: Final = re.compile(rb"COPY [^\n]+ FROM stdin;\n")
 _INSERT: Final = re.compile(rf'INSERT INTO (?:(?:\w+|"[^"\n]+")\.)?(?:{_NAMES}) '.encode())
@@ -42,17 +43,27 @@ _END_OF_COPY: Final = b"\\.\n"
 _INTEGER: Final = re.compile(rb"-?(?:0|[1-9][0-9]{0,18})")
 _BYTEA: Final = re.compile(rb"\\\\x((?:[0-9a-f]{2})*)")
 _ESCAPE: Final = re.compile(rb"\\(.?)", re.DOTALL)
-_ESCAPES: Final = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"\\": b"\\"}
+_ESCAPES: Final = {
+    b"b": b"\b",
+    b"f": b"\f",
+    b"n": b"\n",
+    b"r": b"\r",
+    b"t": b"\t",
+    b"v": b"\v",
+    b"\\": b"\\",
+}
 _BYTES_COLUMNS: Final = {"entry", "leaf_hash", "hashes"}
 _TEXT_COLUMNS: Final = {"origin", "entry_id", "note"}
 
-_SQLITE_INSERT: Final = re.compile(rf'INSERT INTO (?:"(?P<quoted>{_NAMES})"|(?P<table>{_NAMES})) VALUES\('.encode())
-_LITERAL: Final = rb"'((?:[^']|'')*)'"
+_SQLITE_INSERT: Final = re.compile(
+    rf'INSERT INTO (?:"(?P<quoted>{_NAMES})"|(?P<table>{_NAMES})) VALUES\('.encode()
+)
+_LITERAL: Final = rb"'([^']*(?:''[^']*)*)'"
 _SQLITE_VALUE: Final = re.compile(
     rb"(?P<integer>-?(?:0|[1-9][0-9]{0,18}))|(?P<null>NULL)|[Xx]'(?P<blob>(?:[0-9a-fA-F]{2})*)'"
-    rb"|(?P<text>'(?:[^']|'')*')"
-    rb"|(?P<replaced>replace\((?:replace\()?'(?:[^']|'')*'(?:,'[^']{1,16}',char\(1[03]\)\)){1,2})"
-    rb"|unistr\((?P<unistr>'(?:[^']|'')*')\)"
+    rb"|(?P<text>'[^']*(?:''[^']*)*')"
+    rb"|(?P<replaced>replace\((?:replace\()?'[^']*(?:''[^']*)*'(?:,'[^']{1,16}',char\(1[03]\)\)){1,2})"
+    rb"|unistr\((?P<unistr>'[^']*(?:''[^']*)*')\)"
 )
 _QUOTED: Final = re.compile(_LITERAL)
 _REPLACEMENT: Final = re.compile(rb",'([^']{1,16})',char\((1[03])\)\)")
@@ -170,22 +181,32 @@ def sqlite_rows(lines: Lines) -> Iterator[Row]:
     last = b""
     while line := reading.line():
         begun = _SQLITE_INSERT.match(line)
-        # A text may hold ends of lines: a statement ends where no quotation mark is open.
-        open_quotes = line.count(b"'") % 2
-        while open_quotes or not line.endswith(b"\n"):
-            more = reading.line()
-            if not more:
-                reading.refuse("it ends in the middle of a statement")
-            open_quotes = (open_quotes + more.count(b"'")) % 2
-            line = line + more if begun else more[-1:]
-            if len(line) > MAX_ROW_BYTES:
-                reading.refuse("a row is longer than a log's may be")
+        statement = _statement(reading, line, kept=begun is not None)
         if begun is not None:
             table = (begun["quoted"] or begun["table"]).decode()
-            yield table, _values(reading, table, line, begun.end())
-        last = line
+            yield table, _values(reading, table, statement, begun.end())
+        last = statement
     if last != b"COMMIT;\n":
         reading.refuse("it does not end with COMMIT, as a whole dump does")
+
+
+def _statement(reading: _Reading, line: bytes, *, kept: bool) -> bytes:
+    """The statement that begins with a line, or, if it is not to be `kept`, its last line."""
+    pieces, length, marks = [line], len(line), line.count(b"'")
+    # A text may hold ends of lines: a statement ends where no quotation mark is open.
+    while marks % 2 or not line.endswith(b"\n"):
+        line = reading.line()
+        if not line:
+            reading.refuse("it ends in the middle of a statement")
+        marks += line.count(b"'")
+        length += len(line)
+        if not kept:
+            pieces = [line]
+        elif length > MAX_ROW_BYTES:
+            reading.refuse("a row is longer than a log's may be")
+        else:
+            pieces.append(line)
+    return b"".join(pieces)
 
 
 def _values(reading: _Reading, table: str, line: bytes, at: int) -> tuple[Value, ...]:
