@@ -39,7 +39,8 @@ _CHECKPOINTS = """
     FROM log_checkpoint WHERE log_id = :log{bounds} ORDER BY size
 """
 # A bound is left out where every row counts: what is no number sorts before or after them all.
-_FROM, _BEFORE, _AT_LEAST = " AND seq >= :start", " AND seq < :stop", " AND size >= :least"
+_FROM, _BEFORE, _NOWHERE = " AND seq >= :start", " AND seq < :stop", " AND seq IS NULL"
+_AT_LEAST = " AND size >= :least"
 _TILES = """
     SELECT coalesce(CAST(width AS INTEGER), -1),
            coalesce(substr(CAST(hashes AS BLOB), 1, :most), x'')
@@ -119,11 +120,16 @@ class SqliteLogReader:
 
     def runs(self, start: int = 0, stop: int | None = None) -> Iterator[StoredRun]:
         """Every stored entry from index `start` to before `stop`, by rising index."""
-        bounds = (_FROM if start else "") + ("" if stop is None else _BEFORE)
+        bounds = [(_FROM if start else "") + ("" if stop is None else _BEFORE)]
+        if not start and stop is not None:
+            bounds.insert(0, _NOWHERE)
         named = {"log": self._log_id, "most": MAX_ENTRY_BYTES + 1, "start": start, "stop": stop}
+        for each in bounds:
+            yield from self._runs(_ENTRIES.format(bounds=each), named, start)
+
+    def _runs(self, query: str, named: dict[str, int | None], at: int) -> Iterator[StoredRun]:
         with _unreadable():
-            cursor = self._connection.execute(_ENTRIES.format(bounds=bounds), named)
-            at = start
+            cursor = self._connection.execute(query, named)
             while rows := cursor.fetchmany(TILE_WIDTH - at % TILE_WIDTH):
                 indexes, raws, ids, hashes = zip(*rows, strict=True)
                 yield StoredRun(indexes, raws, ids, hashes)

@@ -160,8 +160,8 @@ class Liar:
             if log_id == 1:
                 db.executescript(SCHEMA)
             for table, rows in self.rows(log_id).items():
-                marks = ", ".join("?" * len(rows[0])) if rows else ""
-                db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+                for row in rows:
+                    db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
         return path
 
     def rows(self, log_id: int = 1) -> dict[str, list[tuple[Any, ...]]]:
