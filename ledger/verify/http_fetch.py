@@ -64,7 +64,7 @@ class Fetcher:
     """
 
     prefix: str
-    first_pause: float = FIRST_PAUSE
+    first_pause: float = field(default_factory=lambda: FIRST_PAUSE)
     _local: threading.local = field(default_factory=threading.local, init=False)
     _open: set[http.client.HTTPConnection] = field(default_factory=set, init=False)
     _ended: threading.Event = field(default_factory=threading.Event, init=False)
@@ -118,6 +118,9 @@ class Fetcher:
                     address = _redirected(address, response.headers.get("Location", ""))
                     continue
                 return self._answer(response, path, most)
+            except _Passing:
+                self._drop()
+                raise
             except _FAULTS as error:
                 self._drop()
                 if isinstance(error, ssl.SSLCertVerificationError):
