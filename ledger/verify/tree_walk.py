@@ -68,15 +68,15 @@ class TreeWalk:
     ) -> bool:
         """Take a run of leaves at once, if the stored tiles agree with every one of them.
 
-        False, and nothing is done, if they do not, if the run does not stand here, or if
-        something was missing before. Stops at each size in between that is `due`, then with
-        the tree as of that size, and says that it is `reached`.
+        False, and nothing is done, if they do not, if the run does not stand here behind
+        others, or if something was missing before. At each size in between that is `due` it
+        stops with the tree of that size, and says that it is `reached`.
         """
-        tree, taken = self.derived, self._filling[0] if self._filling else []
-        if tree is None or tree is not self.stated or run.first != self.size:
+        tree = self.derived
+        if tree is None or tree is not self.stated or run.first != self.size or not self.size:
             return False
         stored = self._stored(0, self.size // TILE_WIDTH)
-        known = b"".join(taken) + run.leaves
+        known = b"".join(self._filling[0]) + run.leaves
         room = TILE_WIDTH * HASH_BYTES - len(known)
         there = bool(stored) and stored[-1][0] == TILE_WIDTH
         if room < 0 or not _agree(stored, known) or (room == 0 and not there):
@@ -144,9 +144,6 @@ class TreeWalk:
     def _pass_tile(self, root: bytes, stored: int) -> None:
         """Count a full tile of leaves that was compared, and carry its root to the level above."""
         self.tiles_compared += stored
-        if not self._filling:
-            self._filling.append([])
-            self._done.append(0)
         self._done[0] += 1
         self._push(1, root)
 

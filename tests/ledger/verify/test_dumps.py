@@ -155,6 +155,11 @@ def test_both_ends_of_a_line_are_replaced() -> None:
     assert rows_of_shell(statement) == [("log_checkpoint", (1, -2, b"it's\r\n"))]
 
 
+def test_an_escaped_text_is_undone() -> None:
+    statement = "INSERT INTO log VALUES(1,unistr('a\\\\b\\u000a\\u00e9''c'));\n"
+    assert rows_of_shell(statement) == [("log", (1, "a\\b\n\u00e9'c".encode()))]
+
+
 def test_a_python_dump_is_read_too(tmp_path: Path, put: Put) -> None:
     with closing(sqlite3.connect(Liar(log(20)).sqlite(tmp_path / "x.db"))) as db:
         text = "\n".join(db.iterdump()) + "\n"

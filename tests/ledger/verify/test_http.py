@@ -459,6 +459,22 @@ def test_who_is_interrupted_gives_up(site: Site) -> None:
     assert len(site.asked) == 1
 
 
+def test_a_connection_that_the_server_closed_is_let_go(site: Site) -> None:
+    site.act = lambda handler, _: answer(handler, 200, b"x", Connection="close")
+    with fetching(site) as fetcher:
+        assert fetcher.get("checkpoint", 10) == b"x"
+        fetcher.interrupt()
+
+
+def test_no_more_is_read_ahead_than_may_be(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_reader, "AHEAD", 1)
+    with HttpLogReader.open(site.address, POLICY) as reader:
+        runs = reader.runs()
+        next(runs)
+        assert {path for path in site.asked if "002" in path} == set()
+        assert [run.indexes[0] for run in runs] == [256, 512]
+
+
 def test_an_audit_that_ends_early_leaves_nothing_behind(site: Site) -> None:
     with HttpLogReader.open(site.address, POLICY) as reader:
         run = next(reader.runs())

@@ -1,6 +1,7 @@
 """The quick reading of entries takes nothing that `parse_entry` refuses, and says the same."""
 
 import base64
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,7 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.entries import MAX_COUNT, Decision, Entry, Kind, SourceCounter, parse_entry
+from ledger.entries.forms import TextForm, TupleForm
 from ledger.errors import MalformedError
+from ledger.verify import plain_forms
 from ledger.verify.plain_forms import PLAIN, PlainEntries, pattern_of, read_plain
 from tests.ledger.entries.samples import BODIES, COMMITMENT, sample_id
 
@@ -139,3 +142,8 @@ def test_an_earlier_moment_behind_a_later_one_is_left_to_the_audit() -> None:
 
 def test_an_entry_that_would_be_the_first_is_no_plain_one() -> None:
     assert read_plain([written(DECISION).replace(b'"seq":7', b'"seq":0')]) is None
+
+
+def test_a_form_without_a_pattern_is_not_guessed() -> None:
+    with pytest.raises(TypeError):
+        plain_forms._value(TupleForm(TextForm(re.compile("a")), most=1, ascending=True))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.verify import processes
 from ledger.verify.audit import audit
 from ledger.verify.directory_reader import DirectoryLogReader
 from ledger.verify.findings import Code
@@ -46,6 +47,17 @@ def test_a_directory_is_shared_too(tmp_path: Path) -> None:
         result = audit(reader, POLICY, checked=checked)
     assert result == audit(reader, POLICY)
     assert result.findings == ()
+
+
+def test_answers_come_in_order_however_many_tasks_there_are(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_TILES_AT_ONCE", 1)
+    monkeypatch.setattr(processes, "_AHEAD", 2)
+    with SqliteLogReader.open(database) as (reader,), Processes(1, reader.reopen) as checked:
+        tiles = [*checked(256, 1024)]
+        assert tiles == check_tiles(reader.reopen, 256, 1024)
+        assert next(checked(512, 1024)) == tiles[1]  # and the rest is not waited for
 
 
 def test_tiles_in_doubt_are_left_to_the_audit(database: Path) -> None:
