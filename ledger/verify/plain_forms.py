@@ -69,7 +69,8 @@ class PlainEntries:
         ids: its id.
         prevs: the hash before, in base64.
         seqs: its index.
-        counters: the source and its counter, of each decision in order.
+        sources: the source of each decision, in order.
+        counters: the source's counter, of each decision in order.
     """
 
     kinds: Sequence[str]
@@ -77,7 +78,8 @@ class PlainEntries:
     ids: Sequence[bytes]
     prevs: Sequence[bytes]
     seqs: Sequence[int]
-    counters: Sequence[tuple[bytes, int]]
+    sources: Sequence[bytes]
+    counters: Sequence[int]
 
 
 def read_plain(raws: Sequence[bytes]) -> PlainEntries | None:
@@ -90,11 +92,15 @@ def read_plain(raws: Sequence[bytes]) -> PlainEntries | None:
     groups = [each.groups() for each in found if each is not None]
     if len(groups) != len(raws):
         return None
-    ats, ids, prevs, seqs = zip(*[each[:_WITHOUT_SOURCE] for each in groups], strict=True)
+    # zip ends with the shortest: an entry without a source has the first four groups.
+    ats, ids, prevs, seqs, *_ = zip(*groups, strict=False)
     if not _are_moments({at[:_SECOND_CHARS] for at in ats}) or [*ats] != sorted(ats):
         return None
-    counters = [(each[4], int(each[5])) for each in groups if len(each) > _WITHOUT_SOURCE]
-    return PlainEntries(kinds, ats, ids, prevs, [*map(int, seqs)], counters)
+    counted = [each for each in groups if len(each) > _WITHOUT_SOURCE]
+    sources = [each[4] for each in counted]
+    return PlainEntries(
+        kinds, ats, ids, prevs, [*map(int, seqs)], sources, [int(each[5]) for each in counted]
+    )
 
 
 def _kind(raw: bytes) -> str:

@@ -7,7 +7,7 @@ run, so that runs can be checked by several processes. Pure.
 
 from binascii import b2a_base64
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -94,7 +94,7 @@ def check_run(run: StoredRun) -> CheckedRun | None:
         last_at=plain.ats[-1],
         last=raws[-1],
         counts=tuple(Counter(plain.kinds).items()),
-        counters=tuple(_joined(plain.counters)),
+        counters=tuple(_joined(plain.sources, plain.counters)),
     )
 
 
@@ -108,13 +108,19 @@ def _subtrees(hashes: list[bytes]) -> tuple[bytes, ...]:
     return tuple(rows)
 
 
-def _joined(counters: Sequence[tuple[bytes, int]]) -> list[tuple[str, int, int]]:
-    """The counters, those of one source joined where each is one more than the one before."""
-    runs: dict[bytes, list[list[int]]] = {}
-    for source, counter in counters:
-        of_source = runs.setdefault(source, [])
-        if of_source and of_source[-1][1] == counter - 1:
-            of_source[-1][1] = counter
-        else:
-            of_source.append([counter, counter])
-    return [(source.decode(), a, z) for source, spans in runs.items() for a, z in spans]
+def _joined(sources: Sequence[bytes], counters: Sequence[int]) -> Iterator[tuple[str, int, int]]:
+    """The counters of each source, joined where one is one more than that source's last."""
+    if sources and sources.count(sources[0]) == len(sources):  # most often there is only one
+        first, last = counters[0], counters[-1]
+        if [*counters] == [*range(first, last + 1)]:
+            yield sources[0].decode(), first, last
+            return
+    open_runs: dict[bytes, tuple[int, int]] = {}
+    for source, counter in zip(sources, counters, strict=True):
+        first, last = open_runs.get(source, (counter, counter - 1))
+        if counter != last + 1:
+            yield source.decode(), first, last
+            first = counter
+        open_runs[source] = (first, counter)
+    for source, (first, last) in open_runs.items():
+        yield source.decode(), first, last

@@ -52,7 +52,8 @@ def slowly(raw: bytes) -> PlainEntries | None:
         (entry.id.encode(),),
         (base64.b64encode(entry.prev),),
         [entry.seq],
-        [] if source is None else [(source.id.encode(), source.seq)],
+        [] if source is None else [source.id.encode()],
+        [] if source is None else [source.seq],
     )
 
 
@@ -129,7 +130,7 @@ def test_several_kinds_in_one_run() -> None:
     found = read_plain(raws)
     assert found is not None
     assert found.kinds == [str(body.kind) for body in PLAIN_BODIES]
-    assert found.counters == [(b"loan-desk", 17)]
+    assert (found.sources, found.counters) == ([b"loan-desk"], [17])
     assert read_plain([*raws, b"nonsense"]) is None
     assert read_plain([b"nonsense", *raws]) is None
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.entries import MAX_ENTRY_BYTES, Body, HoldSet, parse_entry
+from ledger.entries import MAX_ENTRY_BYTES, Body, HoldSet, SourceCounter, parse_entry
 from ledger.errors import MalformedError
 from ledger.tlog.merkle import Frontier, leaf_hash
 from ledger.verify.audit import AuditResult, CheckedTiles, audit
@@ -154,6 +154,22 @@ def test_a_run_that_is_fine() -> None:
     for size in (256, 257, 300, 384, 511, 512):
         expected = base.extend(map(leaf_hash, honest(SIZE)[256:size]))
         assert checked.frontier(base, size) == expected
+
+
+def test_counters_of_several_sources_are_joined_by_source() -> None:
+    made = [("a", 1), ("b", 7), ("a", 2), ("a", 3), ("b", 9), ("a", 3), ("b", 10)]
+
+    def body(index: int) -> Body:
+        if index == 0:
+            return genesis()
+        source, counter = made[index - 1]
+        return replace(decision(counter), source=SourceCounter(source, counter))
+
+    raws = entries(len(made) + 1, body)
+    checked = check_run(run(1, len(raws), raws[1:]))
+    assert checked is not None
+    assert sorted(checked.counters) == [("a", 1, 3), ("a", 3, 3), ("b", 7, 7), ("b", 9, 10)]
+    assert both(Liar(raws)).findings == ()
 
 
 def test_a_part_of_a_tile_grows_leaf_by_leaf() -> None:
