@@ -74,10 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _check_receipt(Path(options.target), policy, options.openings, outcome)
         else:
             _check_logs(policy, options, outcome)
-    except LedgerError as error:
+    except (LedgerError, KeyboardInterrupt) as error:
+        reason = str(error) or "it was interrupted"
         outcome.worsen(NOT_CHECKED)
-        outcome.lines += ["", f"COULD NOT CHECK: {error}"]
-        outcome.document["reason"] = str(error)
+        outcome.lines += ["", f"COULD NOT CHECK: {reason}"]
+        outcome.document["reason"] = reason
     _print(outcome, as_json=options.json)
     return outcome.status
 

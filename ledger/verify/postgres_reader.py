@@ -7,6 +7,7 @@ transaction, as of one moment. The driver, psycopg, is imported only here.
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
 from ledger.entries import MAX_ENTRY_BYTES
@@ -80,6 +81,7 @@ class PostgresLogReader:
     def __init__(self, connection: "psycopg.Connection[Any]", of: PostgresLog) -> None:
         self._connection = connection
         self._log_id = of.log_id
+        self._names = count()
         self.origin = of.origin
         self.reopen = of
         head = list(self._rows(_HEAD))
@@ -112,7 +114,8 @@ class PostgresLogReader:
         named = {"log": self._log_id, "start": start, "stop": stop}
         # A cursor of the server's, so that the log is not held in memory; in binary, which
         # halves what is sent.
-        with _unreadable(), self._connection.cursor(f"runs_{start}", binary=True) as cursor:
+        name = f"runs_{next(self._names)}"
+        with _unreadable(), self._connection.cursor(name, binary=True) as cursor:
             cursor.execute(_ENTRIES.format(bounds=bounds), named)
             at = start
             while rows := cursor.fetchmany(TILE_WIDTH - at % TILE_WIDTH):
@@ -132,7 +135,8 @@ class PostgresLogReader:
     def _rows(self, query: str, **named: int) -> Iterator[tuple[Any, ...]]:
         with _unreadable(), self._connection.cursor(binary=True) as cursor:
             cursor.execute(query, {"log": self._log_id, **named})
-            yield from cursor
+            for row in cursor:  # noqa: UP028  `yield from` would close a cursor that is closed
+                yield row
 
 
 def _connect(address: str) -> "psycopg.Connection[Any]":

@@ -6,6 +6,7 @@ that asked, so that its result is the same as with one process.
 """
 
 import os
+import signal
 from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -56,7 +57,13 @@ class Processes:
 
         self._count = count
         self._reopen = reopen
-        self._pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
+        # Ctrl-C reaches every process of a terminal: the one that asked says what it means.
+        self._pool = ProcessPoolExecutor(
+            count,
+            multiprocessing.get_context("spawn"),
+            signal.signal,
+            (signal.SIGINT, signal.SIG_IGN),
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -146,7 +146,9 @@ class SqliteLogReader:
 
     def _rows(self, query: str, **named: int) -> Iterator[tuple[Any, ...]]:
         with _unreadable():
-            yield from self._connection.execute(query, {"log": self._log_id, **named})
+            cursor = self._connection.execute(query, {"log": self._log_id, **named})
+            for row in cursor:  # noqa: UP028  `yield from` would close a cursor that is closed
+                yield row
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -1,5 +1,6 @@
 """What every LogReader promises, on every implementation; and that none hides a lie."""
 
+import gc
 import gzip
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -121,6 +122,22 @@ def test_tiles_may_be_asked_for_between_runs(opened: Open) -> None:
     reader = opened(Liar(log(SIZE)))
     widths = [reader.tiles(0, run.indexes[0] // 256)[0][0] for run in reader.runs()]
     assert widths == [256, 256, 88]
+
+
+@pytest.fixture
+def left() -> Iterator[list[object]]:
+    """What outlives the reader that it reads from, as it does where an audit raises."""
+    kept: list[object] = []
+    yield kept
+    kept.clear()
+    gc.collect()  # an error in there would fail the test
+
+
+def test_what_is_left_in_the_middle_ends_quietly(left: list[object], opened: Open) -> None:
+    reader = opened(Liar(log(SIZE), sizes=(300, SIZE)))
+    begun = (reader.runs(), reader.runs(), reader.checkpoints())
+    assert all(next(iterator) for iterator in begun)
+    left.extend(begun)
 
 
 @pytest.mark.parametrize("size", [1, 256, 300, SIZE])

@@ -13,7 +13,6 @@ from ledger.tlog.policy import Policy
 from ledger.verify import kept_state
 from ledger.verify.__main__ import main
 from ledger.verify.audit import audit
-from ledger.verify.verified import Verified
 from tests.ledger.verify.audits import execute, honest, log
 from tests.ledger.verify.lying_reader import LyingReader
 from tests.ledger.verify.tile_log import (
@@ -57,12 +56,6 @@ def run(policy: Path, state: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
 def stored(tmp_path: Path, size: int, name: str = "") -> Path:
     return Liar(log(size)).sqlite(tmp_path / f"{name or size}.db")
-
-
-def verified(size: int = 300) -> Verified:
-    kept = audit(LyingReader(Liar(log(size))), POLICY).verified
-    assert kept is not None
-    return kept
 
 
 def test_the_second_run_reads_what_is_new(run: Run, state: Path, tmp_path: Path) -> None:
