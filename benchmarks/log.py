@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import time
@@ -88,6 +89,7 @@ def founded(engine: Engine, folder: Path) -> tuple[Sequencer, Policy]:
 
 def appending(sequencer: Sequencer, count: int = BATCHES_PER_RUN) -> Callable[[], float]:
     """Return the figure of appending so many batches of new decisions."""
+    numbers = itertools.count(1)
 
     def draft(number: int) -> Draft:
         body = Decision(
@@ -102,7 +104,7 @@ def appending(sequencer: Sequencer, count: int = BATCHES_PER_RUN) -> Callable[[]
         return Draft(_new_id(), body, os.urandom(SEALED_BYTES))
 
     def figure() -> float:
-        batches = [[draft(number) for number in range(BATCH)] for _ in range(count)]
+        batches = [[draft(next(numbers)) for _ in range(BATCH)] for _ in range(count)]
         return timed(lambda: [sequencer.append(batch) for batch in batches])()
 
     return figure
