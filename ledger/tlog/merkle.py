@@ -201,16 +201,22 @@ class Frontier:
         """Return the frontier after one more leaf hash."""
         return self.extend((leaf,))
 
-    def extend(self, leaves: Iterable[bytes]) -> "Frontier":
-        """Return the frontier after more leaf hashes, in order."""
+    def extend(self, hashes: Iterable[bytes], level: int = 0) -> "Frontier":
+        """Return the frontier after more complete subtrees of 2^`level` leaves, in order.
+
+        Raises:
+            MalformedError: subtrees of that size cannot follow.
+        """
         size, stack = self.size, list(self.hashes)
-        for leaf in leaves:
-            computed, carry = leaf, size
+        if size & ((1 << level) - 1):
+            raise MalformedError("frontier: a subtree of this size does not stand here")
+        for each in hashes:
+            computed, carry = each, size >> level
             while carry & 1:  # equal subtrees merge, as a carry does in binary addition
                 computed = node_hash(stack.pop(), computed)
                 carry >>= 1
             stack.append(computed)
-            size += 1
+            size += 1 << level
         return Frontier(size, tuple(stack))
 
     def root(self) -> bytes:

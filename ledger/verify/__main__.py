@@ -1,4 +1,4 @@
-"""`python -m ledger.verify`: check a log or a receipt, offline, with a policy of one's own.
+"""`python -m ledger.verify`: check a log or a receipt with a policy of one's own.
 
 Exit status: 0 everything that was checked is fine, 1 something does not agree, 2 it could
 not be checked. Could not be checked is never fine, and never tampered.
@@ -7,20 +7,32 @@ not be checked. Could not be checked is never fine, and never tampered.
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from ledger.canonical import JsonValue
-from ledger.errors import LedgerError, MalformedError, NotFoundError, VerificationError
+from ledger.errors import (
+    LedgerError,
+    MalformedError,
+    NotFoundError,
+    SignatureError,
+    VerificationError,
+)
 from ledger.tlog.policy import MAX_POLICY_LENGTH, Policy
 from ledger.tlog.proof import MAX_RECEIPT_LENGTH
-from ledger.verify import report
-from ledger.verify.audit import Progress, audit
-from ledger.verify.directory_reader import DirectoryLogReader
+from ledger.verify import kept_state, report
+from ledger.verify.audit import CheckedTiles, Progress, audit
+from ledger.verify.kept_state import KeptLog
+from ledger.verify.processes import MAX_PROCESSES, Processes, by_default
+from ledger.verify.progress import CLEAR_TO_END, ProgressLine
 from ledger.verify.reader import MAX_NOTE_BYTES, LogReader, UnreadableError
-from ledger.verify.sqlite_reader import SqliteLogReader
+from ledger.verify.targets import is_one_log, open_logs
+from ledger.verify.verified import Verified
 from ledger.verify.verifier import (
     MAX_OPENINGS_BYTES,
     DisclosedSections,
@@ -30,7 +42,6 @@ from ledger.verify.verifier import (
 
 FINE, FINDINGS, NOT_CHECKED = 0, 1, 2
 RECEIPT_SUFFIX = ".tlog-proof"
-CLEAR_TO_END = "\x1b[K"  # of a terminal's line
 
 
 @dataclass(slots=True)
@@ -54,23 +65,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of a check, after printing what it found."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    target = Path(options.target)
-    is_receipt = target.suffix == RECEIPT_SUFFIX
-    if options.openings and not is_receipt:
-        parser.error("--openings goes with a receipt")
-    if is_receipt and (options.checkpoint or options.origin):
-        parser.error("--checkpoint and --origin go with a log, not with a receipt")
+    is_receipt = options.target.endswith(RECEIPT_SUFFIX)
+    _refuse_contradictions(parser, options, is_receipt=is_receipt)
     outcome = _Outcome()
     try:
         policy = Policy.parse(_read_text(Path(options.policy), MAX_POLICY_LENGTH))
         if is_receipt:
-            _check_receipt(target, policy, options.openings, outcome)
+            _check_receipt(Path(options.target), policy, options.openings, outcome)
         else:
-            _check_logs(target, policy, options, outcome)
-    except LedgerError as error:
+            _check_logs(policy, options, outcome)
+    except (LedgerError, KeyboardInterrupt) as error:
+        reason = str(error) or "it was interrupted"
         outcome.worsen(NOT_CHECKED)
-        outcome.lines += ["", f"COULD NOT CHECK: {error}"]
-        outcome.document["reason"] = str(error)
+        outcome.lines += ["", f"COULD NOT CHECK: {reason}"]
+        outcome.document["reason"] = reason
     _print(outcome, as_json=options.json)
     return outcome.status
 
@@ -78,11 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ledger.verify",
-        description="Check a decision log or a receipt, offline, without trusting its keeper.",
+        description="Check a decision log or a receipt without trusting its keeper.",
         epilog="Exit status: 0 fine, 1 something does not agree, 2 could not be checked.",
     )
     parser.add_argument(
-        "target", help=f"a receipt (*{RECEIPT_SUFFIX}), a ledger database, or a directory of tiles"
+        "target",
+        help=f"a receipt (*{RECEIPT_SUFFIX}), a ledger database or its dump, a directory of tiles, "
+        "or an address: https://… of published tiles, postgresql://… of a database",
     )
     parser.add_argument(
         "--policy", required=True, help="tlog-policy file: the keys you trust, from elsewhere"
@@ -96,8 +106,36 @@ def _parser() -> argparse.ArgumentParser:
         help="a signed checkpoint kept elsewhere; shows a log that was cut or rewritten",
     )
     parser.add_argument("--openings", metavar="FILE", help="disclosed fields of a receipt's entry")
+    parser.add_argument(
+        "--state",
+        metavar="FILE",
+        help="keep there what was verified, and read only what is new the next time",
+    )
+    parser.add_argument("--full", action="store_true", help="read everything again all the same")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="check with so many processes; by default one, or up to four for a large log",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
+
+
+def _refuse_contradictions(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, *, is_receipt: bool
+) -> None:
+    of_a_log = (options.checkpoint, options.origin, options.state, options.processes)
+    if options.openings and not is_receipt:
+        parser.error("--openings goes with a receipt")
+    if is_receipt and any(of_a_log):
+        parser.error(
+            "--checkpoint, --origin, --state and --processes go with a log, not with a receipt"
+        )
+    if options.full and not options.state:
+        parser.error("--full goes with --state; without it everything is read anyway")
+    if options.processes is not None and not 1 <= options.processes <= MAX_PROCESSES:
+        parser.error(f"--processes takes 1 to {MAX_PROCESSES}")
 
 
 def _check_receipt(target: Path, policy: Policy, openings: str | None, outcome: _Outcome) -> None:
@@ -118,34 +156,108 @@ def _check_receipt(target: Path, policy: Policy, openings: str | None, outcome: 
     outcome.document["receipt"] = report.receipt_json(proved, shown)
 
 
-def _check_logs(
-    target: Path, policy: Policy, options: argparse.Namespace, outcome: _Outcome
-) -> None:
+def _check_logs(policy: Policy, options: argparse.Namespace, outcome: _Outcome) -> None:
     known = [_kept_elsewhere(Path(name), policy) for name in options.checkpoint]
+    state = _State.read(options, policy)
     trusted = {log.key.name for log in policy.logs}
     wanted = trusted if options.origin is None else trusted & {options.origin}
-    with _open(target) as readers:
+    with open_logs(options.target, policy) as readers:
         here = {reader.origin for reader in readers}
         if not wanted & here:
             raise NotFoundError("the policy has a key for none of the logs that are here")
         for reader in readers:
             if reader.origin in wanted:
                 notes = [note for origin, note in known if origin == reader.origin]
-                _check_log(reader, policy, notes, outcome)
+                _check_log(reader, policy, notes, state, outcome)
             else:
                 outcome.lines += [f"Log {reader.origin}: not checked, and not asked for", ""]
     if any(origin not in wanted & here for origin, _ in known):
         raise NotFoundError("a checkpoint kept elsewhere is of none of the logs checked here")
-    # A directory is one log; a database that should hold another and does not has lost it.
-    if not target.is_dir() and wanted - here:
+    if not is_one_log(options.target) and wanted - here:  # it should hold another and lost it
         raise NotFoundError(f"not here: {', '.join(sorted(wanted - here))} (see --origin)")
+    if outcome.status == FINE:  # only now: what is kept was found to be fine, all of it
+        state.write()
 
 
-def _check_log(reader: LogReader, policy: Policy, notes: list[str], outcome: _Outcome) -> None:
-    result = audit(reader, policy, known=notes, on_progress=_progress(reader.origin))
+def _check_log(
+    reader: LogReader, policy: Policy, notes: list[str], state: "_State", outcome: _Outcome
+) -> None:
+    kept = state.of(reader.origin)
+    since = None if kept is None or state.full else kept.verified
+    if kept is not None and since is None:
+        notes = [*notes, _still_signed(kept, policy)]
+    count = state.processes or by_default(reader.size - (since.size if since else 0))
+    with _processes(reader, count) as checked:
+        progress = _progress(reader.origin)
+        result = audit(
+            reader, policy, known=notes, since=since, on_progress=progress, checked=checked
+        )
     outcome.worsen(FINDINGS if result.findings else FINE)
-    outcome.lines += [*report.audit_lines(result, known=bool(notes)), ""]
-    outcome.logs.append(report.audit_json(result, known=bool(notes)))
+    told: dict[str, Any] = {
+        "known": bool(notes) or kept is not None,
+        "earlier": None if kept is None else kept.at,
+    }
+    outcome.lines += [*report.audit_lines(result, **told), ""]
+    outcome.logs.append(report.audit_json(result, **told))
+    if result.verified is not None:
+        state.keep(reader.origin, result.verified)
+
+
+def _still_signed(kept: KeptLog, policy: Policy) -> str:
+    """The kept checkpoint: who reads everything again still holds the log to it."""
+    try:
+        policy.check(kept.verified.note)
+    except SignatureError as error:
+        raise MalformedError(
+            "no key of this policy signed the checkpoint in the state: if that is right, remove "
+            "the file to start anew"
+        ) from error
+    return kept.verified.note
+
+
+@contextmanager
+def _processes(reader: LogReader, count: int) -> Iterator[CheckedTiles | None]:
+    """What checks tiles in other processes, if there are to be any and the log can be shared."""
+    reopen = getattr(reader, "reopen", None)
+    if count == 1 or reopen is None:
+        yield None
+        return
+    with Processes(count, reopen) as processes:
+        yield processes
+
+
+@dataclass(slots=True)
+class _State:
+    """What earlier runs kept, what this one is to keep, and how it is to be run."""
+
+    path: Path | None
+    policy: str
+    full: bool
+    processes: int | None
+    logs: dict[str, KeptLog]
+
+    @classmethod
+    def read(cls, options: argparse.Namespace, policy: Policy) -> "_State":
+        path = None if options.state is None else Path(options.state)
+        logs = {} if path is None else kept_state.read(path)
+        digest = kept_state.digest_of(policy)
+        return cls(path, digest, options.full, options.processes, logs)
+
+    def of(self, origin: str) -> KeptLog | None:
+        kept = self.logs.get(origin)
+        if kept is not None and kept.policy != self.policy and not self.full:
+            raise MalformedError(
+                "the state was kept under another policy: with --full everything is read again "
+                "under this one"
+            )
+        return kept
+
+    def keep(self, origin: str, verified: Verified) -> None:
+        self.logs[origin] = KeptLog(origin, self.policy, datetime.now(UTC), verified)
+
+    def write(self) -> None:
+        if self.path is not None:
+            kept_state.write(self.path, self.logs)
 
 
 def _kept_elsewhere(path: Path, policy: Policy) -> tuple[str, str]:
@@ -157,24 +269,10 @@ def _kept_elsewhere(path: Path, policy: Policy) -> tuple[str, str]:
         raise MalformedError(f"{path.name}, the checkpoint kept elsewhere: {error}") from error
 
 
-@contextmanager
-def _open(target: Path) -> Iterator[Sequence[LogReader]]:
-    if target.is_dir():
-        yield (DirectoryLogReader(target),)
-    else:
-        with SqliteLogReader.open(target) as readers:
-            yield readers
-
-
 def _progress(origin: str) -> Progress | None:
     if not sys.stderr.isatty():
         return None
-
-    def show(done: int, total: int) -> None:
-        sys.stderr.write(f"\r{_plain(origin)}: {done:,} of {total:,} entries{CLEAR_TO_END}")
-        sys.stderr.flush()
-
-    return show
+    return ProgressLine(_plain(origin), sys.stderr, time.monotonic)
 
 
 def _print(outcome: _Outcome, *, as_json: bool) -> None:

@@ -38,6 +38,7 @@ class Heads:
 
     Attributes:
         newest: the newest stored checkpoint, if the policy accepts it.
+        newest_note: the same, as it was signed.
         compared: how many signed roots were compared with the entries.
         located: True if the stored tiles lead to the newest signed root.
     """
@@ -55,8 +56,14 @@ class Heads:
         self._differ: list[int] = []  # since then: the first and the last size that does not
         self._promised = 0  # the largest size that was signed
         self.newest: Checkpoint | None = None
+        self.newest_note: str | None = None
         self.compared = 0
         self.located = False
+
+    @property
+    def due(self) -> int | None:
+        """The size of the checkpoint that is compared next, or None if there is none left."""
+        return None if self._next is None else self._next.size
 
     def compare(self, walk: TreeWalk) -> None:
         """Compare the checkpoints up to the size that the tree has now."""
@@ -95,7 +102,7 @@ class Heads:
             return
         self._promised = max(self._promised, checkpoint.size)
         if head.newest:
-            self.newest = checkpoint
+            self.newest, self.newest_note = checkpoint, head.note
         if checkpoint.size != walk.size:
             return
         if walk.stated is not None and head.newest:

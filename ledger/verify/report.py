@@ -35,13 +35,26 @@ NOT_CHECKED_TAIL = (
 )
 
 
-def unchecked(*, known: bool) -> tuple[str, ...]:
+def unchecked(result: AuditResult, *, known: bool) -> Iterator[str]:
     """What an audit leaves open; `known` says that a checkpoint kept elsewhere was given."""
-    return NOT_CHECKED if known else (*NOT_CHECKED, NOT_CHECKED_TAIL)
+    if result.since is not None:
+        yield (
+            f"entries 0 to {result.since.size - 1:,} as they are stored now: they were fine when "
+            "they were read (--full reads them again)"
+        )
+    yield from NOT_CHECKED
+    if not known:
+        yield NOT_CHECKED_TAIL
 
 
-def audit_lines(result: AuditResult, *, known: bool) -> Iterator[str]:
-    """The result of an audit as lines of plain text."""
+def audit_lines(
+    result: AuditResult, *, known: bool, earlier: datetime | None = None
+) -> Iterator[str]:
+    """The result of an audit as lines of plain text.
+
+    `known` says that a checkpoint kept elsewhere was given, `earlier` when the log was found
+    to be fine before, if what that left was given too.
+    """
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in result.counts)
     yield f"Log         {result.origin}"
     yield f"Entries     {result.size:,}" + (f" ({kinds})" if kinds else "")
@@ -51,13 +64,18 @@ def audit_lines(result: AuditResult, *, known: bool) -> Iterator[str]:
     if result.checkpoint is not None:
         head = f"size {result.checkpoint.size:,}, root {result.checkpoint.root_hash.hex()}"
         yield f"Checkpoint  {head}"
+    if earlier is not None:
+        yield f"Earlier     {_earlier(result, earlier)}"
     yield ""
     yield "Checked"
-    yield "  - every entry's bytes: form, index, time, hash chain, and the tree made of them"
+    new = "every entry's" if result.since is None else "every new entry's"
+    yield f"  - {new} bytes: form, index, time, hash chain, and the tree made of them"
+    if result.since is not None:
+        yield "  - that the log grew out of the checkpoint that was kept"
     yield f"  - {result.checkpoints:,} signed checkpoints against that tree"
     yield f"  - {result.tiles:,} stored tiles against that tree"
     yield "Not checked"
-    for line in unchecked(known=known):
+    for line in unchecked(result, known=known):
         yield f"  - {line}"
     if result.sources:
         yield "Sources, by their own counters (information, not tampering)"
@@ -80,7 +98,17 @@ def _verdict(result: AuditResult) -> Iterator[str]:
         yield "  The stored tiles lead to the signed root: entries not named are as signed."
 
 
-def audit_json(result: AuditResult, *, known: bool) -> dict[str, JsonValue]:
+def _earlier(result: AuditResult, earlier: datetime) -> str:
+    if result.since is None:
+        return f"found fine on {_moment(earlier)}; every entry was read again"
+    before, new = result.since.size, result.size - result.since.size
+    said = f"entries 0 to {before - 1:,} were found fine on {_moment(earlier)}"
+    return f"{said}; {new:,} new ones were read now"
+
+
+def audit_json(
+    result: AuditResult, *, known: bool, earlier: datetime | None = None
+) -> dict[str, JsonValue]:
     """The result of an audit as JSON; hashes in hex, moments in RFC 3339."""
     head = result.checkpoint
     return {
@@ -100,7 +128,9 @@ def audit_json(result: AuditResult, *, known: bool) -> dict[str, JsonValue]:
         "first_at": None if result.first_at is None else result.first_at.isoformat(),
         "last_at": None if result.last_at is None else result.last_at.isoformat(),
         "sources": [_source_json(source) for source in result.sources],
-        "not_checked": list(unchecked(known=known)),
+        "read_from": 0 if result.since is None else result.since.size,
+        "verified_earlier": None if earlier is None else earlier.isoformat(),
+        "not_checked": list(unchecked(result, known=known)),
     }
 
 

@@ -334,6 +334,18 @@ def test_progress_is_shown_at_a_terminal(
     assert shown.endswith("\r\x1b[K")
 
 
+def test_an_interrupted_check_is_no_verdict(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ledger.verify.__main__.audit", interrupt)
+    status, text = run(Liar(entries(3)).sqlite(tmp_path / "x.db"))
+    assert status == 2
+    assert "COULD NOT CHECK: it was interrupted" in text
+
+
 BLOCKED = """
 import sys
 class Refuse:
