@@ -19,6 +19,7 @@ from ledger.tlog.proof import MAX_RECEIPT_LENGTH
 from ledger.verify import report
 from ledger.verify.audit import Progress, audit
 from ledger.verify.directory_reader import DirectoryLogReader
+from ledger.verify.heads import kept_elsewhere
 from ledger.verify.reader import MAX_NOTE_BYTES, LogReader, UnreadableError
 from ledger.verify.sqlite_reader import SqliteLogReader
 from ledger.verify.verifier import (
@@ -149,10 +150,10 @@ def _check_log(reader: LogReader, policy: Policy, notes: list[str], outcome: _Ou
 
 
 def _kept_elsewhere(path: Path, policy: Policy) -> tuple[str, str]:
-    """The origin and the note of a checkpoint that the policy accepts."""
+    """The origin and the note of a checkpoint that the policy accepts, or may be led to."""
     note = _read_text(path, MAX_NOTE_BYTES)
     try:
-        return policy.check(note).origin, note
+        return kept_elsewhere(note, policy).origin, note
     except LedgerError as error:
         raise MalformedError(f"{path.name}, the checkpoint kept elsewhere: {error}") from error
 

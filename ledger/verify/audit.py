@@ -10,14 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ledger.entries import Entry, Kind, LogCreated, parse_entry
-from ledger.errors import MalformedError
+from ledger.entries import Entry, Kind, LogCreated, LogKeyRotated, parse_entry
+from ledger.errors import MalformedError, SignatureError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.policy import Policy
 from ledger.verify.completeness import SourceCounters, SourceReport
 from ledger.verify.findings import Code, Finding, Findings
-from ledger.verify.heads import Head, Heads
+from ledger.verify.heads import Head, Heads, kept_elsewhere
+from ledger.verify.key_history import Rotation
 from ledger.verify.reader import LogReader, StoredEntry
 from ledger.verify.tree_walk import TreeWalk
 
@@ -47,6 +48,9 @@ class AuditResult:
         first_at: when the log says it accepted the first entry.
         last_at: when the log says it accepted the last entry.
         sources: what each source's counters show; gaps are information, not findings.
+        rotations: each change of the log's keys, with what is known of it.
+        unverified: how many checkpoints before the newest were compared by root alone,
+            being signed by keys that neither the policy nor an entry names.
     """
 
     origin: str
@@ -62,6 +66,8 @@ class AuditResult:
     first_at: datetime | None
     last_at: datetime | None
     sources: tuple[SourceReport, ...]
+    rotations: tuple[Rotation, ...] = ()
+    unverified: int = 0
 
 
 def audit(
@@ -83,14 +89,15 @@ def audit(
     Raises:
         UnreadableError: the log cannot be read.
         MalformedError: a known checkpoint is not one.
-        SignatureError: a known checkpoint is not accepted by the policy.
+        SignatureError: a known checkpoint is not accepted by the policy, nor signed by keys
+            that the log's rotations tie to the policy's.
     """
     elsewhere = []
     for note in known:
-        checkpoint = policy.check(note)
+        checkpoint = kept_elsewhere(note, policy)
         if checkpoint.origin != reader.origin:
             raise MalformedError("a checkpoint kept elsewhere is of another log")
-        elsewhere.append(Head(checkpoint.size, note, "the checkpoint kept elsewhere"))
+        elsewhere.append(Head(checkpoint.size, note, "the checkpoint kept elsewhere", kept=True))
     return _Audit(reader, policy, elsewhere).run(on_progress)
 
 
@@ -108,7 +115,6 @@ class _Audit:
 
     def __init__(self, reader: LogReader, policy: Policy, known: Sequence[Head]) -> None:
         self._reader = reader
-        self._vkeys = {log.key.vkey() for log in policy.logs}
         self._findings = Findings()
         self._walk = TreeWalk(reader, self._findings)
         self._heads = Heads(reader, policy, known, self._findings)
@@ -193,6 +199,8 @@ class _Audit:
             self._findings.add(Code.TIME_BACKWARDS, index, detail)
         if isinstance(entry.body, LogCreated):
             self._genesis(entry.body, index)
+        elif isinstance(entry.body, LogKeyRotated):
+            self._heads.keys.rotated(entry.body, index)
         self._first_at = self._first_at or entry.at
 
     def _genesis(self, body: LogCreated, index: int) -> None:
@@ -200,9 +208,8 @@ class _Audit:
             detail = "it creates a log, which only the first entry may"
         elif body.origin != self._reader.origin:
             detail = "it creates another log than the one that is stored"
-        elif not self._vkeys & set(body.vkeys):
-            detail = "it names no key that the policy trusts"
         else:
+            self._heads.keys.created(body)
             return
         self._findings.add(Code.GENESIS_WRONG, index, detail)
 
@@ -222,6 +229,11 @@ class _Audit:
 
     def _result(self) -> AuditResult:
         walk, heads = self._walk, self._heads
+        rotations = heads.keys.finish()
+        if heads.strange:
+            if not self._findings.sorted():
+                raise SignatureError(heads.strange)
+            self._findings.add(Code.CHECKPOINT_REFUSED, None, heads.strange)
         return AuditResult(
             origin=self._reader.origin,
             size=walk.size,
@@ -236,4 +248,6 @@ class _Audit:
             first_at=self._first_at,
             last_at=self._before.at,
             sources=self._sources.reports(),
+            rotations=rotations,
+            unverified=heads.unverified,
         )

@@ -10,6 +10,7 @@ from ledger.canonical import JsonValue
 from ledger.errors import InclusionError, RootMismatchError, SignatureError, VerificationError
 from ledger.verify.audit import AuditResult
 from ledger.verify.completeness import Gap, SourceReport
+from ledger.verify.key_history import Rotation
 from ledger.verify.verifier import DisclosedSections, VerifiedReceipt
 
 MAX_GAPS = 20  # of one source, shown one by one to a person; JSON has them all
@@ -35,9 +36,21 @@ NOT_CHECKED_TAIL = (
 )
 
 
-def unchecked(*, known: bool) -> tuple[str, ...]:
+def unchecked(result: AuditResult, *, known: bool) -> tuple[str, ...]:
     """What an audit leaves open; `known` says that a checkpoint kept elsewhere was given."""
-    return NOT_CHECKED if known else (*NOT_CHECKED, NOT_CHECKED_TAIL)
+    left = list(NOT_CHECKED)
+    if result.unverified:
+        left.append(
+            f"signatures of {result.unverified:,} older checkpoints by keys that the policy does"
+            " not name; their roots were compared"
+        )
+    left += [
+        f"whether the old keys agreed to the rotation by entry {rotation.index:,}: that takes a"
+        " checkpoint that old and new keys signed (--checkpoint)"
+        for rotation in result.rotations
+        if not (rotation.vouched or result.findings)
+    ]
+    return tuple(left if known else (*left, NOT_CHECKED_TAIL))
 
 
 def audit_lines(result: AuditResult, *, known: bool) -> Iterator[str]:
@@ -56,8 +69,10 @@ def audit_lines(result: AuditResult, *, known: bool) -> Iterator[str]:
     yield "  - every entry's bytes: form, index, time, hash chain, and the tree made of them"
     yield f"  - {result.checkpoints:,} signed checkpoints against that tree"
     yield f"  - {result.tiles:,} stored tiles against that tree"
+    for rotation in result.rotations:
+        yield f"  - {_rotation(rotation)}"
     yield "Not checked"
-    for line in unchecked(known=known):
+    for line in unchecked(result, known=known):
         yield f"  - {line}"
     if result.sources:
         yield "Sources, by their own counters (information, not tampering)"
@@ -100,7 +115,8 @@ def audit_json(result: AuditResult, *, known: bool) -> dict[str, JsonValue]:
         "first_at": None if result.first_at is None else result.first_at.isoformat(),
         "last_at": None if result.last_at is None else result.last_at.isoformat(),
         "sources": [_source_json(source) for source in result.sources],
-        "not_checked": list(unchecked(known=known)),
+        "rotations": [_rotation_json(rotation) for rotation in result.rotations],
+        "not_checked": list(unchecked(result, known=known)),
     }
 
 
@@ -153,6 +169,28 @@ def receipt_json(proved: VerifiedReceipt, shown: DisclosedSections | None) -> di
         "at": entry.at.isoformat(),
         "checkpoint": {"size": head.size, "root": head.root_hash.hex()},
         "disclosed": {opening.section: opening.disclosed() for opening in openings},
+    }
+
+
+def _rotation(rotation: Rotation) -> str:
+    """A change of keys in words, and who is believed because of it."""
+    text = f"the rotation of the log's keys by entry {rotation.index:,}"
+    text += ", signed over by old and new keys" if rotation.vouched else ""
+    if rotation.followed:
+        text += (
+            "; the policy names none of the new keys: they are believed because its own keys"
+            " lead to them"
+        )
+    return text
+
+
+def _rotation_json(rotation: Rotation) -> dict[str, JsonValue]:
+    return {
+        "index": rotation.index,
+        "old": [key.key_id.hex() for key in rotation.old],
+        "new": [key.key_id.hex() for key in rotation.new],
+        "vouched": rotation.vouched,
+        "followed": rotation.followed,
     }
 
 
