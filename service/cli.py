@@ -19,6 +19,7 @@ from service.commands.keys import key
 from service.commands.registry import model, policy, sources
 from service.commands.reports import report, verify
 from service.commands.running import export, init, serve
+from service.commands.signing import log
 from service.commands.witnessing import cosign, witness
 
 __all__ = ["main"]
@@ -28,7 +29,7 @@ class _Sections(click.Group):
     """A group whose help lists its commands by what they are for."""
 
     sections = (
-        ("Set up", ("init", "serve", "key", "export")),
+        ("Set up", ("init", "serve", "key", "log", "export")),
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay")),
         ("Check", ("proof", "sources", "report", "verify")),
@@ -66,8 +67,8 @@ def main() -> None:
     """  # noqa: D301  # \b tells click to keep the lines
 
 
-for _command in (init, serve, key, export, model, policy, decisions, explain, letter, replay, proof,
-                 sources, report, verify, cosign, witness):  # fmt: skip
+for _command in (init, serve, key, log, export, model, policy, decisions, explain, letter,
+                 replay, proof, sources, report, verify, cosign, witness):  # fmt: skip
     main.add_command(_command)
 
 

@@ -16,15 +16,17 @@ from sqlalchemy import Engine
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
 from ledger.errors import ConflictError
 from ledger.operate.checkpoint_lock import FileCheckpointLock
+from ledger.operate.key_ring import KeyRing
 from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.keys import LogKeys
+from ledger.operate.published_log import PublishedLog
 from ledger.operate.sequencer import Sequencer
 from ledger.operate.vault import Vault
 from ledger.private_files import private_directory, write_new
 from ledger.storage.database import Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
 from ledger.tlog.policy import Log, Policy
-from service.runtime import LOGS, SESSION_KEY_BYTES, Clock, log_lock, system_clock
+from service.runtime import LOGS, SESSION_KEY_BYTES, Clock, log_keys, log_lock, system_clock
 from service.settings import Settings
 
 __all__ = ["found"]
@@ -51,12 +53,13 @@ def found(settings: Settings, clock: Clock | None = None) -> None:
     wrapper = LocalKeyWrapper.load(settings.kek_path)
     with _database(settings.vault_url, Schema.VAULT) as engine:
         Vault(engine, wrapper, now, os.urandom)  # makes its first keys, or tries those it has
-    keys = {name: _keys(settings, name) for name in LOGS}
+    keys = {name: _keys(settings, name, now) for name in LOGS}
+    listed: list[Log] = []
     with _database(settings.database_url, Schema.LEDGER) as engine:
-        for name, pair in keys.items():
-            _begin_log(SqlLogStore(engine), log_lock(settings, name), pair, now)
+        for name, ring in keys.items():
+            log = _begin_log(SqlLogStore(engine), log_lock(settings, name), ring, now)
+            listed += map(Log, ring.verifier_keys(log.own_checkpoint()))
     # Written last: its presence says that founding was finished.
-    listed = [Log(key) for pair in keys.values() for key in pair.verifier_keys(now)]
     _ensure(settings.policy_path, Policy(tuple(listed)).format().encode())
 
 
@@ -71,22 +74,23 @@ def _database(url: str, schema: Schema) -> Iterator[Engine]:
         engine.dispose()
 
 
-def _begin_log(store: SqlLogStore, lock: FileCheckpointLock, keys: LogKeys, clock: Clock) -> None:
-    """The log's first entry; if it stands already, that these keys may continue it."""
+def _begin_log(
+    store: SqlLogStore, lock: FileCheckpointLock, keys: KeyRing, clock: Clock
+) -> PublishedLog:
+    """The log with its first entry; if it stands already, these keys may continue it."""
     if store.head(keys.origin) is not None:
-        Sequencer(store, lock, keys.origin, keys.signers(clock), clock)
-        return
+        return Sequencer(store, lock, keys.origin, keys, clock)
     entry_id = uuid7(int(clock().timestamp() * 1000), os.urandom(UUID7_RANDOM_BYTES))
-    Sequencer.create(
-        store, lock, keys.origin, keys.signers(clock), clock, entry_id=entry_id, software=SOFTWARE
+    return Sequencer.create(
+        store, lock, keys.origin, keys, clock, entry_id=entry_id, software=SOFTWARE
     )
 
 
-def _keys(settings: Settings, name: str) -> LogKeys:
-    directory, origin = settings.keys_dir / name, settings.log_origin(name)
-    if directory.exists():
-        return LogKeys.load(directory, origin, settings.key_passphrase)
-    return LogKeys.generate(directory, origin, settings.key_passphrase)
+def _keys(settings: Settings, name: str, clock: Clock) -> KeyRing:
+    directory = settings.keys_dir / name
+    if not KeyRing.is_at(directory):
+        LogKeys.generate(directory, settings.log_origin(name), settings.key_passphrase)
+    return log_keys(settings, name, clock)
 
 
 def _remember_origin(settings: Settings) -> None:

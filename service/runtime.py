@@ -15,8 +15,8 @@ from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.completeness import Completeness
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
+from ledger.operate.key_ring import KeyRing
 from ledger.operate.key_wrapper import LocalKeyWrapper
-from ledger.operate.keys import LogKeys
 from ledger.operate.registry import Registry
 from ledger.operate.sequencer import Sequencer
 from ledger.operate.vault import Vault, is_new
@@ -27,7 +27,15 @@ from service.explaining import Explaining
 from service.reporting import Reporting
 from service.settings import Settings
 
-__all__ = ["LOGS", "Clock", "Runtime", "cosigned_checkpoint", "log_lock", "system_clock"]
+__all__ = [
+    "LOGS",
+    "Clock",
+    "Runtime",
+    "cosigned_checkpoint",
+    "log_keys",
+    "log_lock",
+    "system_clock",
+]
 
 Clock = Callable[[], datetime]
 LOGS: Final = ("decisions", "access")
@@ -43,6 +51,16 @@ def log_lock(settings: Settings, name: str) -> FileCheckpointLock:
     """The lock that remembers the newest signed checkpoint of a log."""
     # Slashes of an origin would be directories, so the log's short name is the file's.
     return FileCheckpointLock(settings.locks_dir / f"{name}.lock")
+
+
+def log_keys(settings: Settings, name: str, clock: Clock) -> KeyRing:
+    """The keys that sign a log.
+
+    Raises:
+        LedgerError: there are none, or they do not open.
+    """
+    directory, origin = settings.keys_dir / name, settings.log_origin(name)
+    return KeyRing(directory, origin, clock, settings.key_passphrase)
 
 
 def cosigned_checkpoint(settings: Settings, name: str) -> FileCheckpointLock:
@@ -68,7 +86,7 @@ class Runtime:
     settings: Settings
     clock: Clock
     logs: Mapping[str, Sequencer]
-    verifier_keys: Mapping[str, tuple[VerifierKey, ...]]
+    keys: Mapping[str, KeyRing]
     registry: Registry
     decisions: Decisions
     access_log: AccessLog
@@ -76,7 +94,6 @@ class Runtime:
     completeness: Completeness
     explaining: Explaining
     reporting: Reporting
-    policy_text: str
     session_key: bytes
     databases: tuple[Engine, ...]
 
@@ -105,22 +122,17 @@ class Runtime:
         migrate(engine, Schema.LEDGER)
         migrate(vault_engine, Schema.VAULT)
         store = SqlLogStore(engine)
-        keys = {
-            name: LogKeys.load(
-                settings.keys_dir / name, settings.log_origin(name), settings.key_passphrase
-            )
-            for name in LOGS
-        }
+        keys = {name: log_keys(settings, name, now) for name in LOGS}
         logs = {
             name: Sequencer(
                 store,
                 log_lock(settings, name),
-                pair.origin,
-                pair.signers(now),
+                ring.origin,
+                ring,
                 now,
                 cosigned=cosigned_checkpoint(settings, name),
             )
-            for name, pair in keys.items()
+            for name, ring in keys.items()
         }
         if is_new(vault_engine) and any(log.size() > 1 for log in logs.values()):
             raise RefusedError(
@@ -135,7 +147,7 @@ class Runtime:
             settings=settings,
             clock=now,
             logs=logs,
-            verifier_keys={name: pair.verifier_keys(now) for name, pair in keys.items()},
+            keys=keys,
             registry=registry,
             decisions=decisions,
             access_log=AccessLog(logs["access"], vault, now, os.urandom),
@@ -143,10 +155,22 @@ class Runtime:
             completeness=Completeness(logs["decisions"]),
             explaining=explaining,
             reporting=Reporting(settings, registry, decisions),
-            policy_text=settings.policy_path.read_text("utf-8"),
             session_key=_session_key(settings.session_key_path),
             databases=(engine, vault_engine),
         )
+
+    @property
+    def verifier_keys(self) -> Mapping[str, tuple[VerifierKey, ...]]:
+        """The keys that sign each log now."""
+        return {
+            name: ring.verifier_keys(self.logs[name].own_checkpoint())
+            for name, ring in self.keys.items()
+        }
+
+    @property
+    def policy_text(self) -> str:
+        """The trust policy, as it is now: a rotation of keys by another process changes it."""
+        return self.settings.policy_path.read_text("utf-8")
 
     def close(self) -> None:
         """Let go of the databases; the runtime is not used after this."""

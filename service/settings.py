@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Settings", "SettingsError"]
+__all__ = ["Settings", "SettingsError", "read_passphrase"]
 
 DEFAULT_ORIGIN: Final = "localhost/ledger"
 MAX_ORIGIN_CHARS: Final = (
@@ -147,6 +147,11 @@ class Settings:
         return self.data / "cosigned"
 
     @property
+    def handover_dir(self) -> Path:
+        """Checkpoints that old and new keys of a log signed, one for each rotation."""
+        return self.data / "handover"
+
+    @property
     def origin_path(self) -> Path:
         """Where `init` remembers the origin, so that it cannot change by accident."""
         return self.data / "origin.txt"
@@ -191,7 +196,12 @@ def _yes_or_no(name: str, value: str) -> bool:
     return _YES_NO[value.lower()]
 
 
-def _passphrase(name: str, value: str) -> bytes:
+def read_passphrase(name: str, value: str) -> bytes:
+    """The passphrase in the file that a setting or an option names.
+
+    Raises:
+        SettingsError: the file cannot be read, or is empty.
+    """
     try:
         passphrase = Path(value).read_bytes().strip()
     except OSError as error:
@@ -207,7 +217,7 @@ KNOWN: Final = {
     "LEDGER_DATABASE_URL": ("database_url", _text),
     "LEDGER_HOST": ("host", _text),
     "LEDGER_HTTPS": ("https", _yes_or_no),
-    "LEDGER_KEY_PASSPHRASE_FILE": ("key_passphrase", _passphrase),
+    "LEDGER_KEY_PASSPHRASE_FILE": ("key_passphrase", read_passphrase),
     "LEDGER_LANGUAGE": ("language", _text),
     "LEDGER_LOG_PUBLIC": ("log_public", _yes_or_no),
     "LEDGER_ORIGIN": ("origin", _text),

@@ -165,7 +165,9 @@ def test_every_command_is_documented() -> None:
 def test_no_command_is_documented_that_does_not_exist() -> None:
     known = set(commands(main))
     groups = {name.partition(" ")[0] for name in known if " " in name}
-    called = re.compile(r"(?:`|^ *(?:\$ )?)decision-ledger ([a-z]+)(?: ([a-z]+))?", re.MULTILINE)
+    called = re.compile(
+        r"(?:`|^ *(?:\$ )?)decision-ledger ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*))?", re.MULTILINE
+    )
     for page in PAGES:
         for first, second in called.findall(page.read_text("utf-8")):
             assert (f"{first} {second}" if first in groups and second else first) in known | groups

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from ledger.entries import Body, Entry, LogCreated
+from ledger.entries import Body, Entry, LogCreated, LogKeyRotated
 from ledger.errors import (
     CheckpointConflict,
     ConflictError,
@@ -32,6 +32,7 @@ from ledger.errors import (
     StoppedError,
 )
 from ledger.operate.checkpoint_lock import CheckpointLock
+from ledger.operate.key_ring import FixedKeys, SigningKeys
 from ledger.operate.published_log import PublishedLog, references
 from ledger.operate.right_edge import RightEdge
 from ledger.operate.startup_rule import Standing, agree
@@ -83,7 +84,7 @@ class Sequencer(PublishedLog):
         store: LogDatabase,
         lock: CheckpointLock,
         origin: str,
-        signers: Sequence[NoteSigner],
+        signers: Sequence[NoteSigner] | SigningKeys,
         clock: Clock,
         *,
         cosigned: CheckpointLock | None = None,
@@ -97,14 +98,14 @@ class Sequencer(PublishedLog):
         """
         super().__init__(store, origin, cosigned)
         self._lock = lock
-        self._signers = tuple(signers)
-        self._keys = tuple(signer.verifier_key for signer in self._signers)
+        self._keys = _keys(signers)
         self._clock = clock
         self._turn = threading.RLock()
         self._depth = 0
         self._fatal: str | None = None
         with lock.held():
-            self._standing = agree(store, lock, origin, self._keys)
+            self._standing = agree(store, lock, origin, self._keys.known())
+        self._keys.signers(self._standing.note)  # refuses to go on with older keys
 
     @classmethod
     def create(
@@ -112,7 +113,7 @@ class Sequencer(PublishedLog):
         store: LogDatabase,
         lock: CheckpointLock,
         origin: str,
-        signers: Sequence[NoteSigner],
+        signers: Sequence[NoteSigner] | SigningKeys,
         clock: Clock,
         *,
         entry_id: str,
@@ -125,10 +126,11 @@ class Sequencer(PublishedLog):
         Raises:
             ConflictError: the log or its lock exists.
         """
+        first = _keys(signers).signers(None)
         with lock.held():
             if store.head(origin) is not None:
                 raise ConflictError("log: it exists already")
-            empty = sign_note(Checkpoint(origin, 0, EMPTY_ROOT).format(), signers)
+            empty = sign_note(Checkpoint(origin, 0, EMPTY_ROOT).format(), first)
             try:
                 locked = Checkpoint.parse(SignedNote.parse(lock.read()).text)
             except NotFoundError:
@@ -137,7 +139,7 @@ class Sequencer(PublishedLog):
                 if locked.size or locked.origin != origin:
                     raise ConflictError("checkpoint lock: it remembers another log")
         sequencer = cls(store, lock, origin, signers, clock)
-        vkeys = tuple(signer.verifier_key.vkey() for signer in signers)
+        vkeys = tuple(signer.verifier_key.vkey() for signer in first)
         body = LogCreated(origin=origin, vkeys=vkeys, software=software)
         sequencer.append([Draft(entry_id, body)])
         return sequencer
@@ -188,13 +190,16 @@ class Sequencer(PublishedLog):
             MalformedError: no drafts.
             ConflictError: an id is in the log already.
             PushbackError: the database does not answer, or another process wrote meanwhile.
-            StoppedError: fatal: the clock went backwards, or the lock could not be
-                swapped. Every later call is refused until the log is taken up anew.
+            StoppedError: fatal: the clock went backwards, the lock could not be swapped, or
+                a signature was wrong. Every later call is refused until the log is taken
+                up anew.
         """
         if not drafts:
             raise MalformedError("append: nothing to append")
         with self.turn():
             standing = self._standing
+            rotated = any(isinstance(draft.body, LogKeyRotated) for draft in drafts)
+            signers = self._keys.signers(standing.note, handover=rotated)
             appended = self._place(standing, drafts)
             edge, tiles = standing.edge.extend([each.leaf for each in appended])
             batch = Batch(
@@ -204,11 +209,13 @@ class Sequencer(PublishedLog):
                 tiles=tiles,
             )
             try:
-                head = self._store.integrate(batch, partial(self._sign, batch, edge))
+                head = self._store.integrate(batch, partial(self._sign, batch, edge, signers))
             except CheckpointConflict as error:
                 raise PushbackError(
                     "log: another process wrote first", retry_after=RETRY_AFTER_SECONDS
                 ) from error
+            except StoppedError as error:  # a signer that signs wrongly: nothing was committed
+                raise self._stop(str(error)) from error
             # Committed. An answer may only leave once the lock remembers it too.
             self._swap(standing.note, head.note)
             last = appended[-1]
@@ -223,7 +230,8 @@ class Sequencer(PublishedLog):
         if self._store.head(self.origin) == self._standing.head:
             return
         try:
-            self._standing = agree(self._store, self._lock, self.origin, self._keys)
+            keys = self._keys.known()
+            self._standing = agree(self._store, self._lock, self.origin, keys)
         except PushbackError:
             raise
         except LedgerError as error:
@@ -260,7 +268,9 @@ class Sequencer(PublishedLog):
             appended.append(Appended(entry, raw, prev))
         return tuple(appended)
 
-    def _sign(self, batch: Batch, edge: RightEdge, written: Written) -> str:
+    def _sign(
+        self, batch: Batch, edge: RightEdge, signers: Sequence[NoteSigner], written: Written
+    ) -> str:
         """The note for what the store holds now, if that is what was meant to be there."""
         hashed = tuple(leaf_hash(each.entry) for each in written.entries)
         if hashed != tuple(new.stored.leaf_hash for new in batch.entries):
@@ -276,7 +286,7 @@ class Sequencer(PublishedLog):
             return self._read_tile(tile) if hashes is None else hashes[: tile.width * HASH_BYTES]
 
         root = tree_root(batch.size, tile_nodes(read, batch.size))
-        return sign_note(Checkpoint(self.origin, batch.size, root).format(), self._signers)
+        return sign_note(Checkpoint(self.origin, batch.size, root).format(), signers)
 
     def _swap(self, old: str, new: str) -> None:
         try:
@@ -288,6 +298,10 @@ class Sequencer(PublishedLog):
         """Remember that nothing may be signed any more, until the log is taken up anew."""
         self._fatal = reason
         return StoppedError(reason)
+
+
+def _keys(signers: Sequence[NoteSigner] | SigningKeys) -> SigningKeys:
+    return FixedKeys(signers) if isinstance(signers, Sequence) else signers
 
 
 def _new_entry(draft: Draft, appended: Appended) -> NewEntry:

@@ -131,9 +131,17 @@ class Policy:
         signed = {each.key for each in opened.signatures}
         if not any(log.key in signed and log.key.name == checkpoint.origin for log in self.logs):
             raise SignatureError("checkpoint: not signed by a log of this policy")
+        self.check_quorum(opened)
+        return checkpoint
+
+    def check_quorum(self, opened: Opened) -> None:
+        """Return if the witnesses that signed a note reach the quorum, whoever else signed it.
+
+        Raises:
+            SignatureError: they do not.
+        """
         if not self._reached(self.quorum, opened):
             raise SignatureError("checkpoint: too few witnesses of this policy cosigned it")
-        return checkpoint
 
     def _reached(self, name: str, opened: Opened) -> bool:
         if name == _NONE:

@@ -27,6 +27,7 @@ from ledger.tlog.policy import MAX_POLICY_LENGTH, Policy
 from ledger.tlog.proof import MAX_RECEIPT_LENGTH
 from ledger.verify import kept_state, report
 from ledger.verify.audit import CheckedTiles, Progress, audit
+from ledger.verify.heads import kept_elsewhere
 from ledger.verify.kept_state import KeptLog
 from ledger.verify.processes import MAX_PROCESSES, Processes, by_default
 from ledger.verify.progress import CLEAR_TO_END, ProgressLine
@@ -206,10 +207,10 @@ def _check_log(
 def _still_signed(kept: KeptLog, policy: Policy) -> str:
     """The kept checkpoint: who reads everything again still holds the log to it."""
     try:
-        policy.check(kept.verified.note)
+        kept_elsewhere(kept.verified.note, policy)
     except SignatureError as error:
         raise MalformedError(
-            "no key of this policy signed the checkpoint in the state: if that is right, remove "
+            "this policy does not accept the checkpoint in the state: if that is right, remove "
             "the file to start anew"
         ) from error
     return kept.verified.note
@@ -261,10 +262,10 @@ class _State:
 
 
 def _kept_elsewhere(path: Path, policy: Policy) -> tuple[str, str]:
-    """The origin and the note of a checkpoint that the policy accepts."""
+    """The origin and the note of a checkpoint that the policy accepts, or may be led to."""
     note = _read_text(path, MAX_NOTE_BYTES)
     try:
-        return policy.check(note).origin, note
+        return kept_elsewhere(note, policy).origin, note
     except LedgerError as error:
         raise MalformedError(f"{path.name}, the checkpoint kept elsewhere: {error}") from error
 

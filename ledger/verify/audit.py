@@ -13,15 +13,16 @@ from datetime import datetime
 from functools import partial
 from typing import TypeAlias
 
-from ledger.entries import Entry, Kind, LogCreated, parse_entry
-from ledger.errors import MalformedError
+from ledger.entries import Entry, Kind, LogCreated, LogKeyRotated, parse_entry
+from ledger.errors import MalformedError, SignatureError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.merkle import HASH_BYTES, leaf_hash
 from ledger.tlog.policy import Policy
 from ledger.tlog.tile import TILE_WIDTH
 from ledger.verify.completeness import SourceCounters, SourceReport
 from ledger.verify.findings import Code, Finding, Findings
-from ledger.verify.heads import Head, Heads
+from ledger.verify.heads import Head, Heads, kept_elsewhere, names_its_key
+from ledger.verify.key_history import Rotation
 from ledger.verify.reader import LogReader, StoredCheckpoint, StoredEntry, StoredRun
 from ledger.verify.run_check import CheckedRun, check_run
 from ledger.verify.tree_walk import TreeWalk
@@ -56,6 +57,9 @@ class AuditResult:
         first_at: when the log says it accepted the first entry.
         last_at: when the log says it accepted the last entry.
         sources: what each source's counters show; gaps are information, not findings.
+        rotations: each change of the log's keys, with what is known of it.
+        unverified: how many checkpoints before the newest were compared by root alone,
+            being signed by keys that neither the policy nor an entry names.
         since: what an earlier audit had verified and this one did not read again, or None.
         verified: enough to go on from here another time; None if there are findings.
     """
@@ -73,6 +77,8 @@ class AuditResult:
     first_at: datetime | None
     last_at: datetime | None
     sources: tuple[SourceReport, ...]
+    rotations: tuple[Rotation, ...] = ()
+    unverified: int = 0
     since: Verified | None = None
     verified: Verified | None = None
 
@@ -101,27 +107,30 @@ def audit(
     Raises:
         UnreadableError: the log cannot be read.
         MalformedError: a known checkpoint is not one.
-        SignatureError: a known checkpoint is not accepted by the policy.
+        SignatureError: a known checkpoint is not accepted by the policy, nor signed by keys
+            that the log's rotations tie to the policy's.
     """
     heads = [_elsewhere(note, reader, policy) for note in known]
     if since is not None:
         kept = _elsewhere(since.note, reader, policy)
-        # An older one cannot be compared with a tree that is only followed from here on.
-        if all(head.size >= since.size for head in heads) and reader.size >= since.size:
+        # An older one cannot be compared with a tree that is only followed from here on; and
+        # what was kept of keys is nobody's word but the state's: a key of the policy has to
+        # have signed, not one that rotations led to.
+        fit = all(head.size >= since.size for head in heads) and reader.size >= since.size
+        if fit and names_its_key(since.note, policy):
             newer = _Audit(_From(reader, since.size), policy, [*heads, kept])
-            if newer.resume(since):
-                result = newer.run(on_progress, checked)
-                if not result.findings:
-                    return replace(result, since=since)
+            result = newer.resumed(since, on_progress, checked)
+            if result is not None:
+                return result
         heads.append(kept)
     return _Audit(reader, policy, heads).run(on_progress, checked)
 
 
 def _elsewhere(note: str, reader: LogReader, policy: Policy) -> Head:
-    checkpoint = policy.check(note)
+    checkpoint = kept_elsewhere(note, policy)
     if checkpoint.origin != reader.origin:
         raise MalformedError("a checkpoint kept elsewhere is of another log")
-    return Head(checkpoint.size, note, "the checkpoint kept elsewhere")
+    return Head(checkpoint.size, note, "the checkpoint kept elsewhere", kept=True)
 
 
 class _From:
@@ -151,7 +160,6 @@ class _Audit:
 
     def __init__(self, reader: LogReader, policy: Policy, known: Sequence[Head]) -> None:
         self._reader = reader
-        self._vkeys = {log.key.vkey() for log in policy.logs}
         self._findings = Findings()
         self._walk = TreeWalk(reader, self._findings)
         self._heads = Heads(reader, policy, known, self._findings)
@@ -161,8 +169,21 @@ class _Audit:
         self._first_at: datetime | None = None
         self._last = b""
 
-    def resume(self, since: Verified) -> bool:
+    def resumed(
+        self, since: Verified, on_progress: Progress | None, checked: CheckedTiles | None
+    ) -> AuditResult | None:
+        """What is new since an earlier audit, or None if only the whole log can tell."""
+        if not self._resume(since):
+            return None
+        try:
+            result = self.run(on_progress, checked)
+        except SignatureError:
+            return None
+        return None if result.findings else replace(result, since=since)
+
+    def _resume(self, since: Verified) -> bool:
         """Go on where an earlier audit ended; False if that is not what is stored here."""
+        self._heads.keys.resume(since.keys)
         leaf = leaf_hash(since.last)
         self._before = _Before(leaf, since.entry.at)
         self._counts = Counter(dict(since.counts))
@@ -304,6 +325,8 @@ class _Audit:
             self._findings.add(Code.TIME_BACKWARDS, index, detail)
         if isinstance(entry.body, LogCreated):
             self._genesis(entry.body, index)
+        elif isinstance(entry.body, LogKeyRotated):
+            self._heads.keys.rotated(entry.body, index)
         self._first_at = self._first_at or entry.at
 
     def _genesis(self, body: LogCreated, index: int) -> None:
@@ -311,9 +334,8 @@ class _Audit:
             detail = "it creates a log, which only the first entry may"
         elif body.origin != self._reader.origin:
             detail = "it creates another log than the one that is stored"
-        elif not self._vkeys & set(body.vkeys):
-            detail = "it names no key that the policy trusts"
         else:
+            self._heads.keys.created(body)
             return
         self._findings.add(Code.GENESIS_WRONG, index, detail)
 
@@ -333,6 +355,11 @@ class _Audit:
 
     def _result(self) -> AuditResult:
         walk, heads = self._walk, self._heads
+        rotations = heads.keys.finish()
+        if heads.strange:
+            if not self._findings.sorted():
+                raise SignatureError(heads.strange)
+            self._findings.add(Code.CHECKPOINT_REFUSED, None, heads.strange)
         findings = self._findings.sorted()
         return AuditResult(
             origin=self._reader.origin,
@@ -348,6 +375,8 @@ class _Audit:
             first_at=self._first_at,
             last_at=self._before.at,
             sources=self._sources.reports(),
+            rotations=rotations,
+            unverified=heads.unverified,
             verified=None if findings else self._verified(),
         )
 
@@ -362,4 +391,5 @@ class _Audit:
             counts=tuple(sorted(self._counts.items())),
             first_at=self._first_at,
             sources=self._sources.kept(),
+            keys=self._heads.keys.kept(),
         )

@@ -3,7 +3,8 @@
 One canonical JSON object. It is read as a stranger's: what is kept of a log must give the
 root of the checkpoint that is kept with it, and that checkpoint must be signed by a key of
 the policy. So a file that was changed is refused or gives a finding, and hides nothing of
-the log. Only the counters of sources, which nobody signs, are believed as they stand.
+the log. Only what nobody signs is believed as it stands: the counters of sources, and which
+keys were retired. No key is believed because it stands there.
 """
 
 import base64
@@ -19,8 +20,10 @@ from ledger.canonical import JsonValue
 from ledger.errors import LedgerError, MalformedError
 from ledger.private_files import sync_directory, write_synced
 from ledger.tlog.merkle import Frontier
+from ledger.tlog.note import VerifierKey
 from ledger.tlog.policy import Policy
 from ledger.verify.completeness import Gap, KeptSource
+from ledger.verify.key_history import KeptKeys, Rotation
 from ledger.verify.reader import UnreadableError
 from ledger.verify.verified import Verified
 
@@ -65,6 +68,7 @@ class KeptLog:
             "counts": dict(kept.counts),
             "first_at": kept.first_at.isoformat(),
             "sources": [_source_json(each) for each in kept.sources],
+            "keys": _keys_json(kept.keys),
         }
 
     @classmethod
@@ -80,6 +84,7 @@ class KeptLog:
             counts=tuple(sorted(document["counts"].items())),
             first_at=datetime.fromisoformat(document["first_at"]),
             sources=tuple(map(_source, document["sources"])),
+            keys=_keys(document["keys"]),
         )
         at = datetime.fromisoformat(document["at"])
         return cls(document["origin"], document["policy"], at, kept)
@@ -169,6 +174,26 @@ def _source(document: Any) -> KeptSource:
         document["repeated"],
         tuple(Gap(first, last, reason) for first, last, reason in document["declared"]),
     )
+
+
+def _keys_json(kept: KeptKeys) -> JsonValue:
+    return {
+        "first": [key.vkey() for key in kept.first],
+        "rotations": [
+            [each.index, [key.vkey() for key in each.new], each.vouched, each.followed]
+            for each in kept.rotations
+        ],
+    }
+
+
+def _keys(document: Any) -> KeptKeys:
+    before = first = tuple(map(VerifierKey.parse, document["first"]))
+    rotations = []
+    for index, vkeys, vouched, followed in document["rotations"]:
+        new = tuple(map(VerifierKey.parse, vkeys))
+        rotations.append(Rotation(index, before, new, vouched, followed))
+        before = new
+    return KeptKeys(first, tuple(rotations))
 
 
 def _text(data: bytes) -> str:

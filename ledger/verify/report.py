@@ -10,6 +10,7 @@ from ledger.canonical import JsonValue
 from ledger.errors import InclusionError, RootMismatchError, SignatureError, VerificationError
 from ledger.verify.audit import AuditResult
 from ledger.verify.completeness import Gap, SourceReport
+from ledger.verify.key_history import Rotation
 from ledger.verify.verifier import DisclosedSections, VerifiedReceipt
 
 MAX_GAPS = 20  # of one source, shown one by one to a person; JSON has them all
@@ -43,6 +44,17 @@ def unchecked(result: AuditResult, *, known: bool) -> Iterator[str]:
             "they were read (--full reads them again)"
         )
     yield from NOT_CHECKED
+    if result.unverified:
+        yield (
+            f"signatures of {result.unverified:,} older checkpoints by keys that the policy does"
+            " not name; their roots were compared"
+        )
+    for rotation in result.rotations:
+        if not (rotation.vouched or result.findings):
+            yield (
+                f"whether the old keys agreed to the rotation by entry {rotation.index:,}: that "
+                "takes a checkpoint that old and new keys signed (--checkpoint)"
+            )
     if not known:
         yield NOT_CHECKED_TAIL
 
@@ -74,6 +86,8 @@ def audit_lines(
         yield "  - that the log grew out of the checkpoint that was kept"
     yield f"  - {result.checkpoints:,} signed checkpoints against that tree"
     yield f"  - {result.tiles:,} stored tiles against that tree"
+    for rotation in result.rotations:
+        yield f"  - {_rotation(rotation)}"
     yield "Not checked"
     for line in unchecked(result, known=known):
         yield f"  - {line}"
@@ -130,6 +144,7 @@ def audit_json(
         "sources": [_source_json(source) for source in result.sources],
         "read_from": 0 if result.since is None else result.since.size,
         "verified_earlier": None if earlier is None else earlier.isoformat(),
+        "rotations": [_rotation_json(rotation) for rotation in result.rotations],
         "not_checked": list(unchecked(result, known=known)),
     }
 
@@ -183,6 +198,28 @@ def receipt_json(proved: VerifiedReceipt, shown: DisclosedSections | None) -> di
         "at": entry.at.isoformat(),
         "checkpoint": {"size": head.size, "root": head.root_hash.hex()},
         "disclosed": {opening.section: opening.disclosed() for opening in openings},
+    }
+
+
+def _rotation(rotation: Rotation) -> str:
+    """A change of keys in words, and who is believed because of it."""
+    text = f"the rotation of the log's keys by entry {rotation.index:,}"
+    text += ", signed over by old and new keys" if rotation.vouched else ""
+    if rotation.followed:
+        text += (
+            "; the policy names none of the new keys: they are believed because its own keys"
+            " lead to them"
+        )
+    return text
+
+
+def _rotation_json(rotation: Rotation) -> dict[str, JsonValue]:
+    return {
+        "index": rotation.index,
+        "old": [key.key_id.hex() for key in rotation.old],
+        "new": [key.key_id.hex() for key in rotation.new],
+        "vouched": rotation.vouched,
+        "followed": rotation.followed,
     }
 
 

@@ -2,7 +2,8 @@
 
 Everything that a later verdict rests on is bound by the kept checkpoint's signature: the
 tree's edge and the last entry must give its root. Counts and counters are not signed by
-anybody; they are information, and must only add up. Pure.
+anybody; they are information, and must only add up. Nor are the keys that entries had put in
+force, so no key is believed for being among them. Pure.
 """
 
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.merkle import Frontier, leaf_hash
 from ledger.tlog.note import SignedNote
 from ledger.verify.completeness import KeptSource
+from ledger.verify.key_history import KeptKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Verified:
         counts: how many entries of each kind, by kind.
         first_at: when the log says it accepted the first entry.
         sources: what each source's counters had shown.
+        keys: which keys the entries had put in force.
         checkpoint: what the note says.
         entry: the last entry, read.
     """
@@ -37,6 +40,7 @@ class Verified:
     counts: tuple[tuple[str, int], ...]
     first_at: datetime
     sources: tuple[KeptSource, ...]
+    keys: KeptKeys
     checkpoint: Checkpoint = field(init=False)
     entry: Entry = field(init=False)
 
@@ -53,6 +57,11 @@ class Verified:
         decisions = sum(source.seen for source in self.sources)
         if sum(counts.values()) != tree.size or counts.get(Kind.DECISION, 0) != decisions:
             raise MalformedError("what was kept of kinds and sources does not add up")
+        rotations = self.keys.rotations
+        if counts.get(Kind.LOG_KEY_ROTATED, 0) != len(rotations):
+            raise MalformedError("what was kept of keys does not add up")
+        if any(each.index >= tree.size for each in rotations):
+            raise MalformedError("what was kept of keys is beyond the last entry")
         object.__setattr__(self, "checkpoint", checkpoint)
         object.__setattr__(self, "entry", entry)
 

@@ -114,8 +114,9 @@ def export(directory: Path) -> None:
     """Write both logs to DIRECTORY as static files.
 
     Any web server can publish them: <DIRECTORY>/decisions and <DIRECTORY>/access hold a
-    checkpoint, tiles and entry bundles as c2sp.org/tlog-tiles says. They hold no personal
-    data. Running it again adds what is new.
+    checkpoint, tiles and entry bundles as c2sp.org/tlog-tiles says, and <DIRECTORY>/handover
+    the checkpoints of rotated keys. They hold no personal data. Running it again adds what
+    is new.
     """
     from service.publishing import publish
 
@@ -124,3 +125,6 @@ def export(directory: Path) -> None:
             written = publish(log, directory / name)
             click.echo(f"{directory / name}: {log.size():,} entries, {written:,} files written")
         (directory / "policy.txt").write_text(runtime.policy_text, encoding="utf-8")
+        for note in sorted(runtime.settings.handover_dir.glob("*.note")):
+            (directory / "handover").mkdir(exist_ok=True)
+            (directory / "handover" / note.name).write_bytes(note.read_bytes())

@@ -50,7 +50,9 @@ from tests.functional.attacks import (
     restore_the_backup_and_the_lock,
     rewrite_history,
     rewrite_history_and_the_lock,
+    rotate_the_keys,
     set_the_lock_alone_back,
+    sign_on_with_retired_keys,
     sign_two_histories,
     swap_two,
 )
@@ -203,6 +205,14 @@ MATRIX: dict[str, tuple[Attack, Seen]] = {
             outside=FORKED,
         ),
     ),
+    # The attacker has keys that were rotated away: they count for nothing, here or outside.
+    "retired keys sign on": (
+        sign_on_with_retired_keys,
+        Seen(
+            frozenset({(Code.KEY_RETIRED, None), (Code.CHECKPOINT_MISSING, None)}),
+            start_up=SignatureError,
+        ),
+    ),
     # A running service keeps the tiles that it has read.
     "a tile is changed": (
         change_a_tile,
@@ -253,6 +263,11 @@ def watched(scene: Scene) -> Seen:
 
 
 def test_nobody_sees_anything_where_nothing_was_done(scene: Scene) -> None:
+    assert watched(scene) == Seen()
+
+
+def test_nobody_sees_anything_where_keys_were_rotated(scene: Scene) -> None:
+    rotate_the_keys(scene)
     assert watched(scene) == Seen()
 
 

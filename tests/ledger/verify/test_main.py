@@ -130,7 +130,7 @@ def test_a_checkpoint_kept_elsewhere(run: Any, tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("nonsense", "kept, the checkpoint kept elsewhere: note"),
-        (note(entries(3), signer=STRANGER), "kept, the checkpoint kept elsewhere: "),
+        (note(entries(3), signer=STRANGER), "the checkpoint kept elsewhere of size 3 is refused"),
     ],
 )
 def test_a_checkpoint_that_is_none_could_not_be_checked(
