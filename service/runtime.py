@@ -19,6 +19,7 @@ from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.keys import LogKeys
 from ledger.operate.registry import Registry
 from ledger.operate.sequencer import Sequencer
+from ledger.operate.timestamps import KeptTimestamps
 from ledger.operate.vault import Vault, is_new
 from ledger.storage.database import Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
@@ -27,7 +28,15 @@ from service.explaining import Explaining
 from service.reporting import Reporting
 from service.settings import Settings
 
-__all__ = ["LOGS", "Clock", "Runtime", "cosigned_checkpoint", "log_lock", "system_clock"]
+__all__ = [
+    "LOGS",
+    "Clock",
+    "Runtime",
+    "cosigned_checkpoint",
+    "kept_timestamps",
+    "log_lock",
+    "system_clock",
+]
 
 Clock = Callable[[], datetime]
 LOGS: Final = ("decisions", "access")
@@ -48,6 +57,11 @@ def log_lock(settings: Settings, name: str) -> FileCheckpointLock:
 def cosigned_checkpoint(settings: Settings, name: str) -> FileCheckpointLock:
     """The newest checkpoint of a log that witnesses cosigned."""
     return FileCheckpointLock(settings.cosigned_dir / f"{name}.note")
+
+
+def kept_timestamps(settings: Settings, name: str) -> KeptTimestamps:
+    """The timestamps of a log's checkpoints."""
+    return KeptTimestamps(settings.timestamps_dir / name)
 
 
 def _vault(settings: Settings, engine: Engine, now: Clock) -> Vault:

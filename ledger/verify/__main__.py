@@ -9,18 +9,27 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ledger.canonical import JsonValue
 from ledger.errors import LedgerError, MalformedError, NotFoundError, VerificationError
 from ledger.tlog.policy import MAX_POLICY_LENGTH, Policy
-from ledger.tlog.proof import MAX_RECEIPT_LENGTH
+from ledger.tlog.proof import MAX_RECEIPT_LENGTH, Receipt
 from ledger.verify import report
 from ledger.verify.audit import Progress, audit
 from ledger.verify.directory_reader import DirectoryLogReader
 from ledger.verify.reader import MAX_NOTE_BYTES, LogReader, UnreadableError
 from ledger.verify.sqlite_reader import SqliteLogReader
+from ledger.verify.timestamped_log import TimestampedLog
+from ledger.verify.timestamps import (
+    MAX_ROOTS_BYTES,
+    MAX_TOKEN_BYTES,
+    Roots,
+    Timestamp,
+    read_roots,
+    verify_timestamp,
+)
 from ledger.verify.verifier import (
     MAX_OPENINGS_BYTES,
     DisclosedSections,
@@ -60,11 +69,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--openings goes with a receipt")
     if is_receipt and (options.checkpoint or options.origin):
         parser.error("--checkpoint and --origin go with a log, not with a receipt")
+    if options.timestamp and not (is_receipt and options.tsa_roots):
+        parser.error("--timestamp goes with a receipt and --tsa-roots")
+    if is_receipt and options.tsa_roots and not options.timestamp:
+        parser.error("--tsa-roots with a receipt goes with --timestamp")
     outcome = _Outcome()
     try:
         policy = Policy.parse(_read_text(Path(options.policy), MAX_POLICY_LENGTH))
         if is_receipt:
-            _check_receipt(target, policy, options.openings, outcome)
+            _check_receipt(target, policy, options, outcome)
         else:
             _check_logs(target, policy, options, outcome)
     except LedgerError as error:
@@ -96,26 +109,49 @@ def _parser() -> argparse.ArgumentParser:
         help="a signed checkpoint kept elsewhere; shows a log that was cut or rewritten",
     )
     parser.add_argument("--openings", metavar="FILE", help="disclosed fields of a receipt's entry")
+    parser.add_argument(
+        "--timestamp", metavar="FILE", help="an RFC 3161 answer (.tsr) over a receipt's checkpoint"
+    )
+    parser.add_argument(
+        "--tsa-roots",
+        metavar="FILE",
+        help="PEM file: root certificates of the timestamp authorities you trust",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
 
-def _check_receipt(target: Path, policy: Policy, openings: str | None, outcome: _Outcome) -> None:
+def _check_receipt(
+    target: Path, policy: Policy, options: argparse.Namespace, outcome: _Outcome
+) -> None:
     text = _read_text(target, MAX_RECEIPT_LENGTH)
     shown = None
-    if openings is not None:
-        shown = DisclosedSections.parse(_read(Path(openings), MAX_OPENINGS_BYTES))
+    if options.openings is not None:
+        shown = DisclosedSections.parse(_read(Path(options.openings), MAX_OPENINGS_BYTES))
+    roots = _roots(options)
     try:
         proved = verify_receipt(text, policy)
         if shown is not None:
             verify_disclosed(proved.entry, shown)
+        stamp = None if roots is None else _stamp(text, Path(options.timestamp), roots)
     except VerificationError as error:
         outcome.worsen(FINDINGS)
         outcome.lines.append(f"RESULT: NOT FINE. {report.refusal(error)}")
         outcome.document["findings"] = [str(error)]
         return
-    outcome.lines += report.receipt_lines(proved, shown)
-    outcome.document["receipt"] = report.receipt_json(proved, shown)
+    outcome.lines += report.receipt_lines(proved, shown, stamp)
+    outcome.document["receipt"] = report.receipt_json(proved, shown, stamp)
+
+
+def _roots(options: argparse.Namespace) -> Roots | None:
+    if options.tsa_roots is None:
+        return None
+    return read_roots(_read(Path(options.tsa_roots), MAX_ROOTS_BYTES))
+
+
+def _stamp(receipt: str, path: Path, roots: Roots) -> Timestamp:
+    token = _read(path, MAX_TOKEN_BYTES)
+    return verify_timestamp(token, Receipt.parse(receipt).checkpoint_note, roots)
 
 
 def _check_logs(
@@ -124,6 +160,9 @@ def _check_logs(
     known = [_kept_elsewhere(Path(name), policy) for name in options.checkpoint]
     trusted = {log.key.name for log in policy.logs}
     wanted = trusted if options.origin is None else trusted & {options.origin}
+    roots = _roots(options)
+    # Listed before the log is opened, so that none is of a log that grew meanwhile.
+    stamped = {origin: TimestampedLog.beside(target, origin) for origin in wanted}
     with _open(target) as readers:
         here = {reader.origin for reader in readers}
         if not wanted & here:
@@ -131,7 +170,7 @@ def _check_logs(
         for reader in readers:
             if reader.origin in wanted:
                 notes = [note for origin, note in known if origin == reader.origin]
-                _check_log(reader, policy, notes, outcome)
+                _check_log(reader, policy, notes, (stamped[reader.origin], roots), outcome)
             else:
                 outcome.lines += [f"Log {reader.origin}: not checked, and not asked for", ""]
     if any(origin not in wanted & here for origin, _ in known):
@@ -141,11 +180,30 @@ def _check_logs(
         raise NotFoundError(f"not here: {', '.join(sorted(wanted - here))} (see --origin)")
 
 
-def _check_log(reader: LogReader, policy: Policy, notes: list[str], outcome: _Outcome) -> None:
-    result = audit(reader, policy, known=notes, on_progress=_progress(reader.origin))
+def _check_log(
+    reader: LogReader,
+    policy: Policy,
+    notes: list[str],
+    dated: tuple[TimestampedLog, Roots | None],
+    outcome: _Outcome,
+) -> None:
+    beside, roots = dated
+    stamps = beside.check(roots)
+    result = audit(
+        reader,
+        policy,
+        known=notes,
+        stamped=beside.checkpoints(),
+        on_progress=_progress(reader.origin),
+    )
+    result = replace(
+        result,
+        findings=(*result.findings, *stamps.findings),
+        omitted=result.omitted + stamps.omitted,
+    )
     outcome.worsen(FINDINGS if result.findings else FINE)
-    outcome.lines += [*report.audit_lines(result, known=bool(notes)), ""]
-    outcome.logs.append(report.audit_json(result, known=bool(notes)))
+    outcome.lines += [*report.audit_lines(result, known=bool(notes), stamps=stamps), ""]
+    outcome.logs.append(report.audit_json(result, known=bool(notes), stamps=stamps))
 
 
 def _kept_elsewhere(path: Path, policy: Policy) -> tuple[str, str]:

@@ -6,7 +6,7 @@ that names the entry. Signatures are checked against the reader's own policy.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from ledger.tlog.policy import Policy
 from ledger.verify.completeness import SourceCounters, SourceReport
 from ledger.verify.findings import Code, Finding, Findings
 from ledger.verify.heads import Head, Heads
-from ledger.verify.reader import LogReader, StoredEntry
+from ledger.verify.reader import LogReader, StoredCheckpoint, StoredEntry
 from ledger.verify.tree_walk import TreeWalk
 
 PROGRESS_EVERY = 256  # entries: one bundle; a reader at a terminal sees about 50 steps a second
@@ -69,6 +69,7 @@ def audit(
     policy: Policy,
     *,
     known: Sequence[str] = (),
+    stamped: Iterable[StoredCheckpoint] = (),
     on_progress: Progress | None = None,
 ) -> AuditResult:
     """What is wrong with a log, entry by entry.
@@ -78,6 +79,7 @@ def audit(
         policy: whose signatures count; from outside the log, never from its keeper.
         known: signed checkpoints of this log kept elsewhere. Only such a one can show
             that the newest entries were cut off together with their checkpoints.
+        stamped: checkpoints of this log that have timestamps, by rising size.
         on_progress: told now and then how far it is.
 
     Raises:
@@ -91,7 +93,8 @@ def audit(
         if checkpoint.origin != reader.origin:
             raise MalformedError("a checkpoint kept elsewhere is of another log")
         elsewhere.append(Head(checkpoint.size, note, "the checkpoint kept elsewhere"))
-    return _Audit(reader, policy, elsewhere).run(on_progress)
+    dated = (Head(each.size, each.note, "the timestamped checkpoint") for each in stamped)
+    return _Audit(reader, policy, elsewhere, dated).run(on_progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +109,14 @@ class _Before:
 class _Audit:
     """One pass over one log."""
 
-    def __init__(self, reader: LogReader, policy: Policy, known: Sequence[Head]) -> None:
+    def __init__(
+        self, reader: LogReader, policy: Policy, known: Sequence[Head], stamped: Iterable[Head]
+    ) -> None:
         self._reader = reader
         self._vkeys = {log.key.vkey() for log in policy.logs}
         self._findings = Findings()
         self._walk = TreeWalk(reader, self._findings)
-        self._heads = Heads(reader, policy, known, self._findings)
+        self._heads = Heads(reader, policy, known, self._findings, stamped)
         self._sources = SourceCounters()
         self._counts: Counter[str] = Counter()
         self._before = _Before()

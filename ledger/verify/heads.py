@@ -43,13 +43,18 @@ class Heads:
     """
 
     def __init__(
-        self, reader: LogReader, policy: Policy, known: Iterable[Head], findings: Findings
+        self,
+        reader: LogReader,
+        policy: Policy,
+        known: Iterable[Head],
+        findings: Findings,
+        stamped: Iterable[Head] = (),  # by rising size: there may be more than fit in memory
     ) -> None:
         self._origin = reader.origin
         self._policy = policy
         self._findings = findings
         stored, known = _stored(reader), sorted(known, key=_size)
-        self._heads = heapq.merge(stored, known, key=_size)
+        self._heads = heapq.merge(stored, known, stamped, key=_size)
         self._next = next(self._heads, None)
         self._fits = 0  # the size of the largest checkpoint so far that fits
         self._differ: list[int] = []  # since then: the first and the last size that does not

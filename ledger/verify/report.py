@@ -10,6 +10,8 @@ from ledger.canonical import JsonValue
 from ledger.errors import InclusionError, RootMismatchError, SignatureError, VerificationError
 from ledger.verify.audit import AuditResult
 from ledger.verify.completeness import Gap, SourceReport
+from ledger.verify.timestamped_log import NO_TIMESTAMPS, LogTimestamps
+from ledger.verify.timestamps import Timestamp, TimestampRefused
 from ledger.verify.verifier import DisclosedSections, VerifiedReceipt
 
 MAX_GAPS = 20  # of one source, shown one by one to a person; JSON has them all
@@ -35,12 +37,15 @@ NOT_CHECKED_TAIL = (
 )
 
 
-def unchecked(*, known: bool) -> tuple[str, ...]:
+def unchecked(*, known: bool, stamps: LogTimestamps = NO_TIMESTAMPS) -> tuple[str, ...]:
     """What an audit leaves open; `known` says that a checkpoint kept elsewhere was given."""
-    return NOT_CHECKED if known else (*NOT_CHECKED, NOT_CHECKED_TAIL)
+    tail = () if known else (NOT_CHECKED_TAIL,)
+    return (*NOT_CHECKED, *stamps.unchecked_lines(), *tail)
 
 
-def audit_lines(result: AuditResult, *, known: bool) -> Iterator[str]:
+def audit_lines(
+    result: AuditResult, *, known: bool, stamps: LogTimestamps = NO_TIMESTAMPS
+) -> Iterator[str]:
     """The result of an audit as lines of plain text."""
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in result.counts)
     yield f"Log         {result.origin}"
@@ -56,8 +61,9 @@ def audit_lines(result: AuditResult, *, known: bool) -> Iterator[str]:
     yield "  - every entry's bytes: form, index, time, hash chain, and the tree made of them"
     yield f"  - {result.checkpoints:,} signed checkpoints against that tree"
     yield f"  - {result.tiles:,} stored tiles against that tree"
+    yield from (f"  - {line}" for line in stamps.checked_lines())
     yield "Not checked"
-    for line in unchecked(known=known):
+    for line in unchecked(known=known, stamps=stamps):
         yield f"  - {line}"
     if result.sources:
         yield "Sources, by their own counters (information, not tampering)"
@@ -80,7 +86,9 @@ def _verdict(result: AuditResult) -> Iterator[str]:
         yield "  The stored tiles lead to the signed root: entries not named are as signed."
 
 
-def audit_json(result: AuditResult, *, known: bool) -> dict[str, JsonValue]:
+def audit_json(
+    result: AuditResult, *, known: bool, stamps: LogTimestamps = NO_TIMESTAMPS
+) -> dict[str, JsonValue]:
     """The result of an audit as JSON; hashes in hex, moments in RFC 3339."""
     head = result.checkpoint
     return {
@@ -100,11 +108,14 @@ def audit_json(result: AuditResult, *, known: bool) -> dict[str, JsonValue]:
         "first_at": None if result.first_at is None else result.first_at.isoformat(),
         "last_at": None if result.last_at is None else result.last_at.isoformat(),
         "sources": [_source_json(source) for source in result.sources],
-        "not_checked": list(unchecked(known=known)),
+        "timestamps": stamps.to_json(),
+        "not_checked": list(unchecked(known=known, stamps=stamps)),
     }
 
 
-def receipt_lines(proved: VerifiedReceipt, shown: DisclosedSections | None) -> Iterator[str]:
+def receipt_lines(
+    proved: VerifiedReceipt, shown: DisclosedSections | None, stamp: Timestamp | None = None
+) -> Iterator[str]:
     """What a receipt proved, and the fields whose openings fit, as lines of plain text."""
     entry, head = proved.entry, proved.checkpoint
     yield f"Log         {head.origin}"
@@ -121,7 +132,12 @@ def receipt_lines(proved: VerifiedReceipt, shown: DisclosedSections | None) -> I
         yield f"  - section {opening.section}: {len(fields)} fields as logged, {hidden} not shown"
         for name, value in fields.items():
             yield f"      {name} = {value!r}"
+    if stamp is not None:
+        yield "  - the timestamp over that checkpoint, up to a root certificate that you trust:"
+        yield f"      with the entry in it, it {stamp}"
     yield "Not checked"
+    if stamp is None:
+        yield "  - the log's own clock: that takes a timestamp (--timestamp)"
     if shown is None:
         yield "  - the values behind the entry's commitments: that takes openings (--openings)"
     yield "  - the rest of the log"
@@ -134,6 +150,8 @@ def refusal(error: VerificationError) -> str:
     match error:
         case SignatureError():
             said = "No key of this policy signed the receipt's checkpoint as it stands here."
+        case TimestampRefused():
+            said = "The timestamp is not over this checkpoint, or nobody whom you trust made it."
         case InclusionError() | RootMismatchError():
             said = "The entry, its index or its proof was changed: it is not in the signed log so."
         case _:
@@ -141,7 +159,9 @@ def refusal(error: VerificationError) -> str:
     return f"{said} The check that failed: {error}"
 
 
-def receipt_json(proved: VerifiedReceipt, shown: DisclosedSections | None) -> dict[str, JsonValue]:
+def receipt_json(
+    proved: VerifiedReceipt, shown: DisclosedSections | None, stamp: Timestamp | None = None
+) -> dict[str, JsonValue]:
     """What a receipt proved as JSON."""
     entry, head = proved.entry, proved.checkpoint
     openings = () if shown is None else shown.openings
@@ -153,6 +173,7 @@ def receipt_json(proved: VerifiedReceipt, shown: DisclosedSections | None) -> di
         "at": entry.at.isoformat(),
         "checkpoint": {"size": head.size, "root": head.root_hash.hex()},
         "disclosed": {opening.section: opening.disclosed() for opening in openings},
+        "timestamp": None if stamp is None else stamp.to_json(),
     }
 
 
