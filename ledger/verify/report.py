@@ -61,7 +61,7 @@ def audit_lines(
     yield "  - every entry's bytes: form, index, time, hash chain, and the tree made of them"
     yield f"  - {result.checkpoints:,} signed checkpoints against that tree"
     yield f"  - {result.tiles:,} stored tiles against that tree"
-    yield from (f"  - {line}" for line in stamps.checked_lines())
+    yield from stamps.checked_lines()
     yield "Not checked"
     for line in unchecked(known=known, stamps=stamps):
         yield f"  - {line}"

@@ -50,17 +50,17 @@ class LogTimestamps:
     omitted: int = 0
 
     def checked_lines(self) -> Iterator[str]:
-        """What was checked, as lines for people: how many tokens, the oldest and the newest."""
+        """What was checked, as items of a list for people: how many, the oldest and the newest."""
         tokens = len(self.verified) + len(self.findings) + self.omitted
         if not tokens:
             return
-        yield f"{tokens:,} timestamps, against the root certificates that you trust"
+        yield f"  - {tokens:,} timestamps, against the root certificates that you trust"
         by_time = sorted(self.verified, key=lambda each: each.timestamp.at)
         for each in dict.fromkeys((*by_time[:1], *by_time[-1:])):
-            yield f"  the checkpoint of size {each.size:,} {each.timestamp}"
+            yield f"      the checkpoint of size {each.size:,} {each.timestamp}"
 
     def unchecked_lines(self) -> Iterator[str]:
-        """What was not checked, as lines for people."""
+        """What was not checked, in words for people."""
         if self.unchecked:
             yield (
                 f"{self.unchecked:,} timestamps: that takes the root certificates of their"

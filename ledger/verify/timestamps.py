@@ -79,7 +79,9 @@ class Timestamp:
     policy: str
 
     def __str__(self) -> str:
-        off = "" if self.accuracy is None else f" (± {self.accuracy.total_seconds():g} s)"
+        off = (
+            "" if self.accuracy is None else f" (give or take {self.accuracy.total_seconds():g} s)"
+        )
         return f"existed at or before {self.at:%Y-%m-%d %H:%M:%S} UTC{off}, says {self.authority}"
 
     def to_json(self) -> dict[str, JsonValue]:
