@@ -20,10 +20,17 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 from rfc3161_client._rust import parse_timestamp_request
 
 from ledger.operate.timestamper import Stamped
-from ledger.verify.timestamps import Roots, as_signed, read_timestamp, verify_timestamp
+from ledger.verify.timestamps import (
+    Roots,
+    TimestampRefused,
+    as_signed,
+    read_timestamp,
+    verify_timestamp,
+)
 
 POLICY = "1.3.6.1.4.1.32473.1"  # below the arc that is reserved for examples (RFC 5612)
 REPLY = "application/timestamp-reply"
@@ -239,13 +246,15 @@ class Authority:
         clock: what time it thinks it is.
         lies: arguments of `granted` that take the place of what was asked.
         forged: the very answer to give, whatever was asked.
+        trusted: whom it trusts when it is asked as a Timestamper.
+        address: what it calls itself then.
         asked: the imprints it was asked to stamp.
     """
 
     clock: Callable[[], datetime]
     lies: dict[str, Any] = field(default_factory=dict)
     forged: bytes | None = None
-    trusted: Roots | None = None
+    trusted: Roots = ()
     address: str = "http://memory.example/tsa"
     asked: list[bytes] = field(default_factory=list)
 
@@ -260,16 +269,21 @@ class Authority:
         return granted(**values | self.lies)
 
     def stamp(self, note: str) -> Stamped:
-        """As an HTTP client of this authority would have it, were there no network between."""
-        token = self.forged
-        if token is None:
-            imprint = sha256(as_signed(note).encode()).digest()
-            self.asked.append(imprint)
-            values: dict[str, Any] = {"imprint": imprint, "at": self.clock()}
-            token = granted(**values | self.lies)
-        if self.trusted is None:
-            return Stamped(token, read_timestamp(token, note))
-        return Stamped(token, verify_timestamp(token, note, self.trusted))
+        """What an HTTP client of this authority has from it, were there no network between."""
+        request = (
+            TimestampRequestBuilder()
+            .data(as_signed(note).encode())
+            .hash_algorithm(HashAlgorithm.SHA256)
+            .build()
+        )
+        token, nonce = self.answer(request.as_bytes()), request.nonce
+        if self.trusted:
+            said = verify_timestamp(token, note, self.trusted, nonce=nonce)
+        else:
+            said = read_timestamp(token, note, nonce=nonce)
+        if abs(said.at - self.clock()) > timedelta(minutes=5):
+            raise TimestampRefused("timestamp: not about the time")
+        return Stamped(token, said)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -234,7 +235,7 @@ def test_without_the_library_nothing_is_known(
     run: Any, place: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(place[1], note(RAWS))
-    monkeypatch.setitem(__import__("sys").modules, "rfc3161_client", None)
+    monkeypatch.setitem(sys.modules, "rfc3161_client", None)
     status, text = run(place[0])
     assert status == 2
     assert "COULD NOT CHECK: timestamps need the package rfc3161-client: pip install" in text
