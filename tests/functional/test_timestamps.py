@@ -108,6 +108,14 @@ def test_what_is_published_is_checked_with_roots_alone(
         assert bank.verify(target, *bank.trusted) == 0
     assert "2 timestamps, against the root certificates" in capsys.readouterr().out
     before = {each: each.stat().st_mtime_ns for each in stamps.glob("*-*")}
+    again = next(iter(before))
+    half = again.with_name(f"{again.name}.new")
+    half.write_bytes(again.read_bytes()[:100])  # an export that was killed
+    again.unlink()
+    bank.run("export", str(published))
+    assert not half.exists()
+    before = {each: each.stat().st_mtime_ns for each in stamps.glob("*-*")}
+    assert again in before
     bank.run("export", str(published))
     assert {each: each.stat().st_mtime_ns for each in stamps.glob("*-*")} == before
 

@@ -131,6 +131,21 @@ def test_each_growth_is_stamped_anew_and_nothing_is_replaced(office: Office) -> 
     assert office.files().items() >= before.items()
 
 
+def test_a_run_that_was_cut_short_is_taken_up(office: Office) -> None:
+    office.stamp()
+    whole = office.files()
+    stem = stem_of(office.log.own_checkpoint())
+    shutil.rmtree(office.kept.directory)
+    office.kept.keep_note(office.log.own_checkpoint())  # killed before the first token
+    (office.kept.directory / f"{token_name(stem, ONE)}.new").write_bytes(b"half")
+    assert office.kept.files.notes() == ()
+    assert office.stamp()[0].stamped
+    assert set(office.files()) == set(whole)
+    assert sorted(each.name for each in office.kept.directory.iterdir()) == sorted(
+        [*whole, "guard"]
+    )
+
+
 def test_one_authoritys_trouble_is_its_own(office: Office) -> None:
     office.authorities[0].lies["status"] = 2
     (done,) = office.stamp()
