@@ -14,6 +14,7 @@ except ModuleNotFoundError as error:  # the base install checks logs, and serves
         "To check a log or a receipt, what is here is enough: python -m ledger.verify --help"
     ) from error
 
+from service.commands.dating import timestamp
 from service.commands.decisions import decisions, explain, letter, proof, replay
 from service.commands.keys import key
 from service.commands.registry import model, policy, sources
@@ -33,7 +34,7 @@ class _Sections(click.Group):
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay")),
         ("Check", ("proof", "sources", "report", "verify")),
-        ("Witness", ("cosign", "witness")),
+        ("Anchor", ("cosign", "timestamp", "witness")),
     )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -67,8 +68,8 @@ def main() -> None:
     """  # noqa: D301  # \b tells click to keep the lines
 
 
-for _command in (init, serve, key, log, export, model, policy, decisions, explain, letter,
-                 replay, proof, sources, report, verify, cosign, witness):  # fmt: skip
+for _command in (init, serve, key, log, export, model, policy, decisions, explain, letter, replay,
+                 proof, sources, report, verify, cosign, timestamp, witness):  # fmt: skip
     main.add_command(_command)
 
 

@@ -31,7 +31,15 @@ from ledger.tlog.policy import Policy
 from service.runtime import LOGS, Runtime, cosigned_checkpoint
 from service.settings import Settings
 
-__all__ = ["Handover", "KeyState", "change_passphrases", "key_states", "retire", "rotate"]
+__all__ = [
+    "Handover",
+    "KeyState",
+    "change_passphrases",
+    "every_key",
+    "key_states",
+    "retire",
+    "rotate",
+]
 
 _MADE: Final = "made, not in the log yet"
 
@@ -110,6 +118,24 @@ def retire(runtime: Runtime, name: str, *, keep: bool) -> Path | None:
         # The policy first: cut short after it, the checkpoints still suit both policies.
         _publish(runtime.settings, log.origin, new)
         return ring.retire(note, keep=keep)
+
+
+def every_key(runtime: Runtime, name: str) -> tuple[VerifierKey, ...]:
+    """The keys that sign a log now, and those that signed it before its rotations.
+
+    The files of the handovers say where the rotations are, so the log is not read for them.
+    """
+    log, ring = runtime.logs[name], runtime.keys[name]
+    found = dict.fromkeys(ring.verifier_keys(log.own_checkpoint()))
+    prefix = f"{name}-"
+    for path in runtime.settings.handover_dir.glob(f"{prefix}*.note"):
+        index = path.stem.removeprefix(prefix)
+        if not (index.isascii() and index.isdigit() and int(index) < log.size()):
+            continue  # somebody else's file
+        body = parse_entry(next(iter(log.entries(int(index))))).body
+        if isinstance(body, LogKeyRotated):
+            found |= dict.fromkeys(map(VerifierKey.parse, (*body.old_vkeys, *body.new_vkeys)))
+    return tuple(found)
 
 
 def key_states(runtime: Runtime, name: str) -> tuple[KeyState, ...]:

@@ -19,6 +19,7 @@ from ledger.operate.key_ring import KeyRing
 from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.registry import Registry
 from ledger.operate.sequencer import Sequencer
+from ledger.operate.timestamps import KeptTimestamps
 from ledger.operate.vault import Vault, is_new
 from ledger.storage.database import Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
@@ -32,6 +33,7 @@ __all__ = [
     "Clock",
     "Runtime",
     "cosigned_checkpoint",
+    "kept_timestamps",
     "log_keys",
     "log_lock",
     "system_clock",
@@ -66,6 +68,11 @@ def log_keys(settings: Settings, name: str, clock: Clock) -> KeyRing:
 def cosigned_checkpoint(settings: Settings, name: str) -> FileCheckpointLock:
     """The newest checkpoint of a log that witnesses cosigned."""
     return FileCheckpointLock(settings.cosigned_dir / f"{name}.note")
+
+
+def kept_timestamps(settings: Settings, name: str) -> KeptTimestamps:
+    """The timestamps of a log's checkpoints."""
+    return KeptTimestamps(settings.timestamps_dir / name)
 
 
 def _vault(settings: Settings, engine: Engine, now: Clock) -> Vault:

@@ -152,6 +152,21 @@ class Settings:
         return self.data / "handover"
 
     @property
+    def authorities_path(self) -> Path:
+        """Which timestamp authorities are asked: one address a line."""
+        return self.data / "tsa.txt"
+
+    @property
+    def authority_roots_path(self) -> Path:
+        """Their root certificates, as PEM; without it their signatures are not checked here."""
+        return self.data / "tsa-roots.pem"
+
+    @property
+    def timestamps_dir(self) -> Path:
+        """Where timestamps of each log's checkpoints are kept."""
+        return self.data / "timestamps"
+
+    @property
     def origin_path(self) -> Path:
         """Where `init` remembers the origin, so that it cannot change by accident."""
         return self.data / "origin.txt"

@@ -210,6 +210,23 @@ class PublishedLog:
             receipts[index] = Receipt(entry, index, proof, head.note)
         return receipts
 
+    def receipt_under(self, index: int, note: str) -> Receipt:
+        """The proof for the entry at an index, against an older checkpoint that was kept.
+
+        Raises:
+            NotFoundError: the checkpoint does not cover the entry, or the log not the checkpoint.
+            VerificationError: what is stored does not prove it: raise the alarm.
+        """
+        checkpoint = Checkpoint.parse(SignedNote.parse(note).text)
+        newest = self._head()
+        if not index < checkpoint.size <= newest.size or checkpoint.origin != self._origin:
+            raise NotFoundError("log: that checkpoint does not cover this entry of it")
+        ((_, entry),) = self._entries_at([index])
+        proof = inclusion_proof(index, checkpoint.size, self._node_reader(newest.size))
+        leaf = leaf_hash(entry)
+        verify_inclusion(index, checkpoint.size, leaf, proof, checkpoint.root_hash)
+        return Receipt(entry, index, proof, note)
+
     def _prove(self, found: dict[int, bytes], fresh: Collection[int]) -> dict[int, bytes]:
         """What was found, with proved bytes at the fresh indexes, as far as it is published."""
         size = self.size()

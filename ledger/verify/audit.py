@@ -7,7 +7,7 @@ that names the entry. Signatures are checked against the reader's own policy.
 
 from binascii import a2b_base64
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -15,14 +15,13 @@ from typing import TypeAlias
 
 from ledger.entries import Entry, Kind, LogCreated, LogKeyRotated, parse_entry
 from ledger.errors import MalformedError, SignatureError
-from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.merkle import HASH_BYTES, leaf_hash
 from ledger.tlog.policy import Policy
 from ledger.tlog.tile import TILE_WIDTH
-from ledger.verify.completeness import SourceCounters, SourceReport
-from ledger.verify.findings import Code, Finding, Findings
+from ledger.verify.audit_result import AuditResult
+from ledger.verify.completeness import SourceCounters
+from ledger.verify.findings import Code, Findings
 from ledger.verify.heads import Head, Heads, kept_elsewhere, names_its_key
-from ledger.verify.key_history import Rotation
 from ledger.verify.reader import LogReader, StoredCheckpoint, StoredEntry, StoredRun
 from ledger.verify.run_check import CheckedRun, check_run
 from ledger.verify.tree_walk import TreeWalk
@@ -38,57 +37,13 @@ CheckedTiles: TypeAlias = Callable[[int, int], Iterator[CheckedRun | None]]
 """The checked entries of each full tile from one index to another, in order; None: look closer."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditResult:
-    """What an audit of one log found, and what it covered.
-
-    Attributes:
-        origin: the log.
-        size: how many entries there are, missing ones included.
-        root: the root that the stored bytes give; None if an entry is missing.
-        checkpoint: the newest stored checkpoint that the policy accepts, or None.
-        findings: everything that does not agree; () is a clean bill.
-        omitted: findings beyond those listed.
-        located: True if the stored tiles lead to the signed root, so that the entries
-            named in the findings are the only ones that differ from what was signed.
-        checkpoints: how many signed roots were compared with the entries.
-        tiles: how many stored tiles were compared.
-        counts: how many entries of each kind, by kind.
-        first_at: when the log says it accepted the first entry.
-        last_at: when the log says it accepted the last entry.
-        sources: what each source's counters show; gaps are information, not findings.
-        rotations: each change of the log's keys, with what is known of it.
-        unverified: how many checkpoints before the newest were compared by root alone,
-            being signed by keys that neither the policy nor an entry names.
-        since: what an earlier audit had verified and this one did not read again, or None.
-        verified: enough to go on from here another time; None if there are findings.
-    """
-
-    origin: str
-    size: int
-    root: bytes | None
-    checkpoint: Checkpoint | None
-    findings: tuple[Finding, ...]
-    omitted: int
-    located: bool
-    checkpoints: int
-    tiles: int
-    counts: tuple[tuple[str, int], ...]
-    first_at: datetime | None
-    last_at: datetime | None
-    sources: tuple[SourceReport, ...]
-    rotations: tuple[Rotation, ...] = ()
-    unverified: int = 0
-    since: Verified | None = None
-    verified: Verified | None = None
-
-
 def audit(
     reader: LogReader,
     policy: Policy,
     *,
     known: Sequence[str] = (),
     since: Verified | None = None,
+    stamped: Callable[[], Iterable[StoredCheckpoint]] = tuple,
     on_progress: Progress | None = None,
     checked: CheckedTiles | None = None,
 ) -> AuditResult:
@@ -101,6 +56,7 @@ def audit(
             that the newest entries were cut off together with their checkpoints.
         since: what an earlier audit found to be fine. Only what is new is read; but if
             anything at all does not fit, the whole log is, so that findings name entries.
+        stamped: gives the checkpoints of this log that have timestamps, by rising size.
         on_progress: told now and then how far it is.
         checked: full tiles that were checked elsewhere, as other processes do.
 
@@ -118,12 +74,13 @@ def audit(
         # have signed, not one that rotations led to.
         fit = all(head.size >= since.size for head in heads) and reader.size >= since.size
         if fit and names_its_key(since.note, policy):
-            newer = _Audit(_From(reader, since.size), policy, [*heads, kept])
-            result = newer.resumed(since, on_progress, checked)
+            newer = (head for head in _dated(stamped()) if head.size >= since.size)
+            rest = _Audit(_From(reader, since.size), policy, [*heads, kept], newer)
+            result = rest.resumed(since, on_progress, checked)
             if result is not None:
                 return result
         heads.append(kept)
-    return _Audit(reader, policy, heads).run(on_progress, checked)
+    return _Audit(reader, policy, heads, _dated(stamped())).run(on_progress, checked)
 
 
 def _elsewhere(note: str, reader: LogReader, policy: Policy) -> Head:
@@ -131,6 +88,11 @@ def _elsewhere(note: str, reader: LogReader, policy: Policy) -> Head:
     if checkpoint.origin != reader.origin:
         raise MalformedError("a checkpoint kept elsewhere is of another log")
     return Head(checkpoint.size, note, "the checkpoint kept elsewhere", kept=True)
+
+
+def _dated(stamped: Iterable[StoredCheckpoint]) -> Iterator[Head]:
+    for each in stamped:
+        yield Head(each.size, each.note, "the timestamped checkpoint", dated=True)
 
 
 class _From:
@@ -158,11 +120,13 @@ class _Before:
 class _Audit:
     """One pass over one log."""
 
-    def __init__(self, reader: LogReader, policy: Policy, known: Sequence[Head]) -> None:
+    def __init__(
+        self, reader: LogReader, policy: Policy, known: Sequence[Head], stamped: Iterable[Head]
+    ) -> None:
         self._reader = reader
         self._findings = Findings()
         self._walk = TreeWalk(reader, self._findings)
-        self._heads = Heads(reader, policy, known, self._findings)
+        self._heads = Heads(reader, policy, known, self._findings, stamped)
         self._sources = SourceCounters()
         self._counts: Counter[str] = Counter()
         self._before = _Before()

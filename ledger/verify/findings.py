@@ -32,6 +32,7 @@ class Code(StrEnum):
     TILE_DIFFERS = "tile_differs"
     TILE_MISSING = "tile_missing"
     TILE_STRAY = "tile_stray"
+    TIMESTAMP_REFUSED = "timestamp_refused"
     TIME_BACKWARDS = "time_backwards"
 
 

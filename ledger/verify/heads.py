@@ -30,6 +30,7 @@ class Head:
         where: where it is from, in words.
         newest: True for the newest stored one.
         kept: True for one that was kept elsewhere.
+        dated: True for one that lies among the timestamps.
     """
 
     size: int
@@ -37,6 +38,7 @@ class Head:
     where: str
     newest: bool = False
     kept: bool = False
+    dated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +99,19 @@ class Heads:
     """
 
     def __init__(
-        self, reader: LogReader, policy: Policy, known: Iterable[Head], findings: Findings
+        self,
+        reader: LogReader,
+        policy: Policy,
+        known: Iterable[Head],
+        findings: Findings,
+        stamped: Iterable[Head] = (),  # by rising size: there may be more than fit in memory
     ) -> None:
         self._origin = reader.origin
         self._policy = policy
         self._findings = findings
         self.keys = KeyHistory(reader.origin, policy, findings)
         stored, known = _stored(reader), sorted(known, key=_size)
-        self._heads = heapq.merge(stored, known, key=_size)
+        self._heads = heapq.merge(stored, known, stamped, key=_size)
         self._next = next(self._heads, None)
         self._fits = 0  # the size of the largest checkpoint so far that fits
         self._differ: list[int] = []  # since then: the first and the last size that does not
@@ -162,7 +169,7 @@ class Heads:
                 self.strange = detail  # a wrong file is no finding about the log
             else:
                 self._findings.add(Code.CHECKPOINT_REFUSED, None, detail)
-        self._older = self._older or not (head.newest or head.kept)
+        self._older = self._older or not (head.newest or head.kept or head.dated)
 
     def _opened(self, head: Head) -> _Signed:
         """The checkpoint, and the log's keys that signed it; others may have as well.
@@ -221,7 +228,7 @@ class Heads:
             self.compared += 1
             self._compare_root(checkpoint, fits=fits)
         if fits:
-            first = self._older and not head.kept
+            first = self._older and not (head.kept or head.dated)
             keys.covered(checkpoint.size, signed.keys, first=first)
 
     def _believe(self, head: Head, checkpoint: Checkpoint, walk: TreeWalk, *, fits: bool) -> None:

@@ -4,13 +4,17 @@ It says what was checked and what was not, so that nobody takes silence for proo
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from ledger.canonical import JsonValue
 from ledger.errors import InclusionError, RootMismatchError, SignatureError, VerificationError
-from ledger.verify.audit import AuditResult
+from ledger.verify.audit_result import AuditResult
 from ledger.verify.completeness import Gap, SourceReport
 from ledger.verify.key_history import Rotation
+from ledger.verify.timestamped_log import NO_TIMESTAMPS, LogTimestamps
+from ledger.verify.timestamps import Timestamp, TimestampRefused
 from ledger.verify.verifier import DisclosedSections, VerifiedReceipt
 
 MAX_GAPS = 20  # of one source, shown one by one to a person; JSON has them all
@@ -36,12 +40,30 @@ NOT_CHECKED_TAIL = (
 )
 
 
-def unchecked(result: AuditResult, *, known: bool) -> Iterator[str]:
-    """What an audit leaves open; `known` says that a checkpoint kept elsewhere was given."""
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What an audit was given beside the log.
+
+    Attributes:
+        known: whether a checkpoint kept elsewhere was given.
+        earlier: when the log was found to be fine before, if what that left was given.
+        stamps: what the timestamps beside the log are worth.
+    """
+
+    known: bool = False
+    earlier: datetime | None = None
+    stamps: LogTimestamps = NO_TIMESTAMPS
+
+
+NOTHING: Final = Beside()
+
+
+def unchecked(result: AuditResult, beside: Beside = NOTHING) -> Iterator[str]:
+    """What an audit leaves open."""
     if result.since is not None:
         yield (
-            f"entries 0 to {result.since.size - 1:,} as they are stored now: they were fine when "
-            "they were read (--full reads them again)"
+            f"entries 0 to {result.since.size - 1:,} as they are stored now, and timestamped "
+            "checkpoints of fewer: they were fine when they were read (--full reads them again)"
         )
     yield from NOT_CHECKED
     if result.unverified:
@@ -55,18 +77,14 @@ def unchecked(result: AuditResult, *, known: bool) -> Iterator[str]:
                 f"whether the old keys agreed to the rotation by entry {rotation.index:,}: that "
                 "takes a checkpoint that old and new keys signed (--checkpoint)"
             )
-    if not known:
+    yield from beside.stamps.unchecked_lines()
+    if not beside.known:
         yield NOT_CHECKED_TAIL
 
 
-def audit_lines(
-    result: AuditResult, *, known: bool, earlier: datetime | None = None
-) -> Iterator[str]:
-    """The result of an audit as lines of plain text.
-
-    `known` says that a checkpoint kept elsewhere was given, `earlier` when the log was found
-    to be fine before, if what that left was given too.
-    """
+def audit_lines(result: AuditResult, beside: Beside = NOTHING) -> Iterator[str]:
+    """The result of an audit as lines of plain text."""
+    earlier = beside.earlier
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in result.counts)
     yield f"Log         {result.origin}"
     yield f"Entries     {result.size:,}" + (f" ({kinds})" if kinds else "")
@@ -88,8 +106,9 @@ def audit_lines(
     yield f"  - {result.tiles:,} stored tiles against that tree"
     for rotation in result.rotations:
         yield f"  - {_rotation(rotation)}"
+    yield from beside.stamps.checked_lines()
     yield "Not checked"
-    for line in unchecked(result, known=known):
+    for line in unchecked(result, beside):
         yield f"  - {line}"
     if result.sources:
         yield "Sources, by their own counters (information, not tampering)"
@@ -120,9 +139,7 @@ def _earlier(result: AuditResult, earlier: datetime) -> str:
     return f"{said}; {new:,} new ones were read now"
 
 
-def audit_json(
-    result: AuditResult, *, known: bool, earlier: datetime | None = None
-) -> dict[str, JsonValue]:
+def audit_json(result: AuditResult, beside: Beside = NOTHING) -> dict[str, JsonValue]:
     """The result of an audit as JSON; hashes in hex, moments in RFC 3339."""
     head = result.checkpoint
     return {
@@ -143,13 +160,16 @@ def audit_json(
         "last_at": None if result.last_at is None else result.last_at.isoformat(),
         "sources": [_source_json(source) for source in result.sources],
         "read_from": 0 if result.since is None else result.since.size,
-        "verified_earlier": None if earlier is None else earlier.isoformat(),
+        "verified_earlier": None if beside.earlier is None else beside.earlier.isoformat(),
         "rotations": [_rotation_json(rotation) for rotation in result.rotations],
-        "not_checked": list(unchecked(result, known=known)),
+        "timestamps": beside.stamps.to_json(),
+        "not_checked": list(unchecked(result, beside)),
     }
 
 
-def receipt_lines(proved: VerifiedReceipt, shown: DisclosedSections | None) -> Iterator[str]:
+def receipt_lines(
+    proved: VerifiedReceipt, shown: DisclosedSections | None, stamp: Timestamp | None = None
+) -> Iterator[str]:
     """What a receipt proved, and the fields whose openings fit, as lines of plain text."""
     entry, head = proved.entry, proved.checkpoint
     yield f"Log         {head.origin}"
@@ -166,7 +186,12 @@ def receipt_lines(proved: VerifiedReceipt, shown: DisclosedSections | None) -> I
         yield f"  - section {opening.section}: {len(fields)} fields as logged, {hidden} not shown"
         for name, value in fields.items():
             yield f"      {name} = {value!r}"
+    if stamp is not None:
+        yield "  - the timestamp over that checkpoint, up to a root certificate that you trust:"
+        yield f"      with the entry in it, it {stamp}"
     yield "Not checked"
+    if stamp is None:
+        yield "  - the log's own clock: that takes a timestamp (--timestamp)"
     if shown is None:
         yield "  - the values behind the entry's commitments: that takes openings (--openings)"
     yield "  - the rest of the log"
@@ -179,6 +204,8 @@ def refusal(error: VerificationError) -> str:
     match error:
         case SignatureError():
             said = "No key of this policy signed the receipt's checkpoint as it stands here."
+        case TimestampRefused():
+            said = "The timestamp is not over this checkpoint, or nobody whom you trust made it."
         case InclusionError() | RootMismatchError():
             said = "The entry, its index or its proof was changed: it is not in the signed log so."
         case _:
@@ -186,7 +213,9 @@ def refusal(error: VerificationError) -> str:
     return f"{said} The check that failed: {error}"
 
 
-def receipt_json(proved: VerifiedReceipt, shown: DisclosedSections | None) -> dict[str, JsonValue]:
+def receipt_json(
+    proved: VerifiedReceipt, shown: DisclosedSections | None, stamp: Timestamp | None = None
+) -> dict[str, JsonValue]:
     """What a receipt proved as JSON."""
     entry, head = proved.entry, proved.checkpoint
     openings = () if shown is None else shown.openings
@@ -198,6 +227,7 @@ def receipt_json(proved: VerifiedReceipt, shown: DisclosedSections | None) -> di
         "at": entry.at.isoformat(),
         "checkpoint": {"size": head.size, "root": head.root_hash.hex()},
         "disclosed": {opening.section: opening.disclosed() for opening in openings},
+        "timestamp": None if stamp is None else stamp.to_json(),
     }
 
 

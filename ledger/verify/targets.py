@@ -13,6 +13,11 @@ WEB: Final = ("http://", "https://")
 POSTGRES: Final = ("postgresql://", "postgres://")
 
 
+def is_address(target: str) -> bool:
+    """Whether the target is somewhere on a network, and no file."""
+    return target.startswith((*WEB, *POSTGRES))
+
+
 def is_one_log(target: str) -> bool:
     """Whether the target can only ever hold one log; a database holds all of a ledger's."""
     return target.startswith(WEB) or Path(target).is_dir()

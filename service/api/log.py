@@ -12,9 +12,12 @@ from flask import Response, request
 from ledger import errors
 from ledger.operate.sequencer import Sequencer
 from ledger.tlog.tile import EntryBundle, Tile
+from ledger.verify.reader import MAX_NOTE_BYTES
+from ledger.verify.timestamp_files import INDEX, TOKEN, is_file_name
 from service import auth
 from service.api.routes import Routes, runtime
 from service.problems import Problem
+from service.runtime import kept_timestamps
 
 __all__ = ["routes"]
 
@@ -22,6 +25,7 @@ routes = Routes("log", "The transparency logs, as tiles: checkpoints, hashes, en
 
 TEXT: Final = "text/plain; charset=utf-8"
 BYTES: Final = "application/octet-stream"
+TIMESTAMP: Final = "application/timestamp-reply"  # RFC 3161 §3.4
 # A tile's address fixes its content for ever: full ones by position, partial ones by width.
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 FRESH: Final = "public, max-age=1"  # seconds; a monitor should see the newest head
@@ -48,6 +52,22 @@ def tile(name: str, rest: str) -> Response:
     except (errors.MalformedError, errors.NotFoundError) as error:
         # A path that is no tile is an address that does not exist, as on a file server.
         raise Problem("not-found", "There is no such tile in this log.") from error
+
+
+@routes.add("GET", "/log/<name>/timestamps/<file>", None,
+            returns={200: {TEXT: {"type": "string"},
+                           TIMESTAMP: {"type": "string", "format": "binary"}}},
+            problems=("not-found",))  # fmt: skip
+def timestamp(name: str, file: str) -> Response:
+    """A checkpoint that was timestamped, or a token over it; `index.txt` names them all."""
+    _log(name)
+    files = kept_timestamps(runtime().settings, name).files
+    if file == INDEX:
+        return _public("".join(f"{each}\n" for each in files.names()), TEXT, FRESH)
+    content = files.read(file, MAX_NOTE_BYTES) if is_file_name(file) else None
+    if content is None:
+        raise Problem("not-found", "There is no such timestamp of this log.")
+    return _public(content, TIMESTAMP if file.endswith(TOKEN) else TEXT, IMMUTABLE)
 
 
 @routes.add("GET", "/log/policy.txt", None, returns={200: {TEXT: {"type": "string"}}})

@@ -114,15 +114,16 @@ def export(directory: Path) -> None:
     """Write both logs to DIRECTORY as static files.
 
     Any web server can publish them: <DIRECTORY>/decisions and <DIRECTORY>/access hold a
-    checkpoint, tiles and entry bundles as c2sp.org/tlog-tiles says, and <DIRECTORY>/handover
-    the checkpoints of rotated keys. They hold no personal data. Running it again adds what
-    is new.
+    checkpoint, tiles and entry bundles as c2sp.org/tlog-tiles says, and timestamps/ if
+    there are any; <DIRECTORY>/handover holds the checkpoints of rotated keys. They hold no
+    personal data. Running it again adds what is new.
     """
     from service.publishing import publish
+    from service.runtime import kept_timestamps
 
     with opened() as runtime:
         for name, log in runtime.logs.items():
-            written = publish(log, directory / name)
+            written = publish(log, directory / name, kept_timestamps(runtime.settings, name))
             click.echo(f"{directory / name}: {log.size():,} entries, {written:,} files written")
         (directory / "policy.txt").write_text(runtime.policy_text, encoding="utf-8")
         for note in sorted(runtime.settings.handover_dir.glob("*.note")):

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ledger.tlog.merkle import leaf_hash
-from ledger.verify.audit import AuditResult, audit
+from ledger.verify.audit import audit
+from ledger.verify.audit_result import AuditResult
 from ledger.verify.directory_reader import DirectoryLogReader
 from ledger.verify.dump_reader import is_dump, open_dump
 from ledger.verify.findings import Code

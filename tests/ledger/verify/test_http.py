@@ -10,7 +10,8 @@ import pytest
 from ledger.tlog.merkle import leaf_hash
 from ledger.verify import http_fetch, http_reader
 from ledger.verify.__main__ import main
-from ledger.verify.audit import AuditResult, audit
+from ledger.verify.audit import audit
+from ledger.verify.audit_result import AuditResult
 from ledger.verify.findings import Code
 from ledger.verify.http_reader import HttpLogReader
 from ledger.verify.reader import UnreadableError

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ledger.verify import http_fetch, http_reader
-from ledger.verify.audit import AuditResult, audit
+from ledger.verify.audit import audit
+from ledger.verify.audit_result import AuditResult
 from ledger.verify.http_fetch import Fetcher
 from ledger.verify.http_reader import HttpLogReader
 from ledger.verify.reader import UnreadableError

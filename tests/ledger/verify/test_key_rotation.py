@@ -94,10 +94,10 @@ def test_a_reader_with_the_old_keys_is_led_to_the_new_ones(
     assert result.checkpoint is not None
     assert result.checkpoint.size == SIZE
     assert (result.rotations[0].vouched, result.rotations[0].followed) == (True, True)
-    text = "\n".join(report.audit_lines(result, known=False))
+    text = "\n".join(report.audit_lines(result))
     assert f"by entry {AT}" in text
     assert "the policy names none of the new keys" in text
-    document = report.audit_json(result, known=False)
+    document = report.audit_json(result)
     assert document["rotations"] == [
         {
             "index": AT,
@@ -269,7 +269,7 @@ def test_a_first_entry_whose_keys_are_none(tmp_path: Path) -> None:
     assert (Code.GENESIS_WRONG, 0) in found(result)
     # Nobody can say whose keys signed before: the root is compared, and that is said.
     assert (result.unverified, result.checkpoints) == (1, 3)
-    text = "\n".join(report.audit_lines(result, known=False))
+    text = "\n".join(report.audit_lines(result))
     assert "signatures of 1 older checkpoints by keys that the policy does not name" in text
 
 
@@ -299,9 +299,9 @@ def test_with_the_new_keys_alone_nobody_vouched_and_that_is_said(tmp_path: Path)
     result = audited(directory(tmp_path, NEW), policy(*NEW))
     assert result.findings == ()
     assert not result.rotations[0].vouched
-    text = "\n".join(report.audit_lines(result, known=False))
+    text = "\n".join(report.audit_lines(result))
     assert f"whether the old keys agreed to the rotation by entry {AT}" in text
-    assert f"rotation by entry {AT}" in str(report.audit_json(result, known=False)["not_checked"])
+    assert f"rotation by entry {AT}" in str(report.audit_json(result)["not_checked"])
 
 
 def test_a_log_that_has_just_rotated_shows_it_itself(tmp_path: Path) -> None:

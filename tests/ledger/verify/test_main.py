@@ -340,7 +340,7 @@ def test_an_interrupted_check_is_no_verdict(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ledger.verify.__main__.audit", interrupt)
+    monkeypatch.setattr("ledger.verify.log_check.audit", interrupt)
     status, text = run(Liar(entries(3)).sqlite(tmp_path / "x.db"))
     assert status == 2
     assert "COULD NOT CHECK: it was interrupted" in text

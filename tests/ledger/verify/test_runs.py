@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from ledger.entries import MAX_ENTRY_BYTES, Body, HoldSet, SourceCounter, parse_entry
 from ledger.errors import MalformedError
 from ledger.tlog.merkle import Frontier, leaf_hash
-from ledger.verify.audit import AuditResult, CheckedTiles, audit
+from ledger.verify.audit import CheckedTiles, audit
+from ledger.verify.audit_result import AuditResult
 from ledger.verify.reader import Claim, StoredRun
 from ledger.verify.run_check import check_run
 from tests.ledger.verify.audits import honest, log, swapped

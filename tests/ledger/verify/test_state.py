@@ -7,9 +7,11 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.entries import Body, SourceGap, SourceRegistered
-from ledger.tlog.policy import Policy
+from ledger.tlog.cosignature import Ed25519Cosigner
+from ledger.tlog.policy import Policy, Witness
 from ledger.verify import kept_state
 from ledger.verify.__main__ import main
 from ledger.verify.audit import audit
@@ -172,8 +174,14 @@ def test_another_policy_needs_a_word(run: Run, policy: Path, tmp_path: Path) -> 
     assert run(tmp_path / "300.db", "--origin", ORIGIN)[0] == 0
     policy.write_text(Policy((replace(POLICY.logs[0], key=STRANGER.verifier_key),)).format())
     status, text = run(tmp_path / "300.db", "--full")
+    assert status == 1
+    assert "it names no key that the policy trusts" in text
+    witness = Ed25519Cosigner("w.example", Ed25519PrivateKey.generate(), lambda: 1_780_000_000)
+    watched = Policy(POLICY.logs, (Witness("w", witness.verifier_key),), quorum="w")
+    policy.write_text(watched.format())
+    status, text = run(tmp_path / "300.db", "--full")
     assert status == 2
-    assert "no key of this policy signed the checkpoint in the state" in text
+    assert "this policy does not accept the checkpoint in the state" in text
 
 
 def test_a_state_of_several_logs(run: Run, state: Path, policy: Path, tmp_path: Path) -> None:

@@ -55,6 +55,9 @@ PUBLIC = [
     ("/log/decisions/tile/0/../../../../etc/passwd", 404, "application/problem+json", "no-store"),
     ("/log/decisions/tile/64/000", 404, "application/problem+json", "no-store"),
     ("/log/decisions/tile/entries/0/000", 404, "application/problem+json", "no-store"),
+    ("/log/decisions/timestamps/index.txt", 200, "text/plain", "public, max-age=1"),
+    ("/log/decisions/timestamps/1-00.note", 404, "application/problem+json", "no-store"),
+    ("/log/other/timestamps/index.txt", 404, "application/problem+json", "no-store"),
     ("/v1/nothing", 404, "application/problem+json", "no-store"),
 ]
 
@@ -186,6 +189,7 @@ def test_only_these_addresses_need_no_permission(door: Any) -> None:
         "/healthz",
         "/log/<name>/checkpoint",
         "/log/<name>/tile/<path:rest>",
+        "/log/<name>/timestamps/<file>",
         "/log/policy.txt",
         "/openapi.json",
         "/problems/",
