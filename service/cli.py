@@ -16,6 +16,7 @@ except ModuleNotFoundError as error:  # the base install checks logs, and serves
 
 from service.commands.decisions import decisions, explain, letter, proof, replay
 from service.commands.keys import key
+from service.commands.logs import log
 from service.commands.registry import model, policy, sources
 from service.commands.reports import report, verify
 from service.commands.running import export, init, serve
@@ -31,7 +32,7 @@ class _Sections(click.Group):
         ("Set up", ("init", "serve", "key", "export")),
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay")),
-        ("Check", ("proof", "sources", "report", "verify")),
+        ("Check", ("proof", "log", "sources", "report", "verify")),
         ("Witness", ("cosign", "witness")),
     )
 
@@ -67,7 +68,7 @@ def main() -> None:
 
 
 for _command in (init, serve, key, export, model, policy, decisions, explain, letter, replay, proof,
-                 sources, report, verify, cosign, witness):  # fmt: skip
+                 log, sources, report, verify, cosign, witness):  # fmt: skip
     main.add_command(_command)
 
 

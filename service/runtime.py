@@ -13,6 +13,7 @@ from ledger.errors import NotFoundError, RefusedError, VerificationError
 from ledger.operate.access_log import AccessLog
 from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.completeness import Completeness
+from ledger.operate.cose_receipts import CoseReceipts
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
 from ledger.operate.key_wrapper import LocalKeyWrapper
@@ -72,6 +73,7 @@ class Runtime:
     registry: Registry
     decisions: Decisions
     access_log: AccessLog
+    cose: Mapping[str, CoseReceipts]
     api_keys: ApiKeys
     completeness: Completeness
     explaining: Explaining
@@ -139,6 +141,7 @@ class Runtime:
             registry=registry,
             decisions=decisions,
             access_log=AccessLog(logs["access"], vault, now, os.urandom),
+            cose={name: CoseReceipts(log, keys[name].cose_signer()) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=Completeness(logs["decisions"]),
             explaining=explaining,

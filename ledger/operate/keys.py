@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ledger.errors import ConflictError, NotFoundError, RefusedError
 from ledger.private_files import sync_directory, write_new
+from ledger.tlog.cose import CoseSigner, Ed25519CoseSigner
 from ledger.tlog.cosignature import Ed25519Cosigner, MLDSA44Signer
 from ledger.tlog.note import Ed25519Signer, NoteSigner, VerifierKey
 
@@ -92,6 +93,10 @@ class LogKeys:
             Ed25519Signer(self.origin, self.ed25519),
             MLDSA44Signer(self.origin, self.mldsa44, posix_seconds),
         )
+
+    def cose_signer(self) -> CoseSigner:
+        """What signs the log's COSE receipts: the Ed25519 key of its checkpoints."""
+        return Ed25519CoseSigner(self.origin, self.ed25519)
 
     def cosigners(self, at: int) -> tuple[NoteSigner, ...]:
         """What cosigns other logs' checkpoints as of `at`, in whole seconds since the epoch.

@@ -7,29 +7,39 @@ not be checked. Could not be checked is never fine, and never tampered.
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger.canonical import JsonValue
 from ledger.errors import LedgerError, MalformedError, NotFoundError, VerificationError
+from ledger.tlog.cbor import MAX_BYTES as MAX_COSE_BYTES
 from ledger.tlog.policy import MAX_POLICY_LENGTH, Policy
 from ledger.tlog.proof import MAX_RECEIPT_LENGTH
 from ledger.verify import report
 from ledger.verify.audit import Progress, audit
+from ledger.verify.cose_receipt import (
+    NOT_IN_COSE,
+    growth_lines,
+    is_growth,
+    verify_cose,
+    verify_cose_growth,
+)
 from ledger.verify.directory_reader import DirectoryLogReader
 from ledger.verify.reader import MAX_NOTE_BYTES, LogReader, UnreadableError
 from ledger.verify.sqlite_reader import SqliteLogReader
 from ledger.verify.verifier import (
     MAX_OPENINGS_BYTES,
     DisclosedSections,
+    VerifiedReceipt,
     verify_disclosed,
     verify_receipt,
 )
 
 FINE, FINDINGS, NOT_CHECKED = 0, 1, 2
 RECEIPT_SUFFIX = ".tlog-proof"
+COSE_SUFFIX = ".cose"
 CLEAR_TO_END = "\x1b[K"  # of a terminal's line
 
 
@@ -55,15 +65,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     target = Path(options.target)
+    is_cose = target.suffix == COSE_SUFFIX
     is_receipt = target.suffix == RECEIPT_SUFFIX
-    if options.openings and not is_receipt:
+    if options.openings and not (is_receipt or is_cose):
         parser.error("--openings goes with a receipt")
     if is_receipt and (options.checkpoint or options.origin):
         parser.error("--checkpoint and --origin go with a log, not with a receipt")
     outcome = _Outcome()
     try:
         policy = Policy.parse(_read_text(Path(options.policy), MAX_POLICY_LENGTH))
-        if is_receipt:
+        if is_cose:
+            _check_cose(target, policy, options, outcome)
+        elif is_receipt:
             _check_receipt(target, policy, options.openings, outcome)
         else:
             _check_logs(target, policy, options, outcome)
@@ -82,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 fine, 1 something does not agree, 2 could not be checked.",
     )
     parser.add_argument(
-        "target", help=f"a receipt (*{RECEIPT_SUFFIX}), a ledger database, or a directory of tiles"
+        "target",
+        help=f"a receipt (*{RECEIPT_SUFFIX} or *{COSE_SUFFIX}), a ledger database, or a directory"
+        " of tiles",
     )
     parser.add_argument(
         "--policy", required=True, help="tlog-policy file: the keys you trust, from elsewhere"
@@ -102,20 +117,61 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check_receipt(target: Path, policy: Policy, openings: str | None, outcome: _Outcome) -> None:
     text = _read_text(target, MAX_RECEIPT_LENGTH)
+    _check_proved(lambda: verify_receipt(text, policy), openings, outcome)
+
+
+def _check_cose(
+    target: Path, policy: Policy, options: argparse.Namespace, outcome: _Outcome
+) -> None:
+    data = _read(target, MAX_COSE_BYTES)
+    if not is_growth(data):
+        if options.checkpoint or options.origin:
+            raise MalformedError("--checkpoint and --origin do not go with an entry's receipt")
+        _check_proved(lambda: verify_cose(data, policy), options.openings, outcome, NOT_IN_COSE)
+        return
+    if len(options.checkpoint) != 1 or options.openings or options.origin:
+        raise MalformedError(
+            "this receipt says that a log grew: give the older checkpoint, and nothing else, with"
+            " --checkpoint"
+        )
+    _, older = _kept_elsewhere(Path(options.checkpoint[0]), policy)
+    try:
+        grown = verify_cose_growth(data, older, policy)
+    except VerificationError as error:
+        _refuse(error, outcome)
+        return
+    outcome.lines += growth_lines(grown)
+    outcome.document["growth"] = {
+        "origin": grown.newer.origin,
+        "older": {"size": grown.older.size, "root": grown.older.root_hash.hex()},
+        "newer": {"size": grown.newer.size, "root": grown.newer.root_hash.hex()},
+    }
+
+
+def _check_proved(
+    prove: Callable[[], VerifiedReceipt],
+    openings: str | None,
+    outcome: _Outcome,
+    unchecked: Sequence[str] = (),
+) -> None:
     shown = None
     if openings is not None:
         shown = DisclosedSections.parse(_read(Path(openings), MAX_OPENINGS_BYTES))
     try:
-        proved = verify_receipt(text, policy)
+        proved = prove()
         if shown is not None:
             verify_disclosed(proved.entry, shown)
     except VerificationError as error:
-        outcome.worsen(FINDINGS)
-        outcome.lines.append(f"RESULT: NOT FINE. {report.refusal(error)}")
-        outcome.document["findings"] = [str(error)]
+        _refuse(error, outcome)
         return
-    outcome.lines += report.receipt_lines(proved, shown)
+    outcome.lines += report.receipt_lines(proved, shown, unchecked)
     outcome.document["receipt"] = report.receipt_json(proved, shown)
+
+
+def _refuse(error: VerificationError, outcome: _Outcome) -> None:
+    outcome.worsen(FINDINGS)
+    outcome.lines.append(f"RESULT: NOT FINE. {report.refusal(error)}")
+    outcome.document["findings"] = [str(error)]
 
 
 def _check_logs(

@@ -3,7 +3,7 @@
 It says what was checked and what was not, so that nobody takes silence for proof. Pure.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from ledger.canonical import JsonValue
@@ -104,8 +104,13 @@ def audit_json(result: AuditResult, *, known: bool) -> dict[str, JsonValue]:
     }
 
 
-def receipt_lines(proved: VerifiedReceipt, shown: DisclosedSections | None) -> Iterator[str]:
-    """What a receipt proved, and the fields whose openings fit, as lines of plain text."""
+def receipt_lines(
+    proved: VerifiedReceipt, shown: DisclosedSections | None, left_open: Sequence[str] = ()
+) -> Iterator[str]:
+    """What a receipt proved, and the fields whose openings fit, as lines of plain text.
+
+    `left_open` are things that this form of receipt cannot show.
+    """
     entry, head = proved.entry, proved.checkpoint
     yield f"Log         {head.origin}"
     yield f"Entry       {entry.seq:,}, {entry.body.kind}, id {entry.id}"
@@ -124,7 +129,8 @@ def receipt_lines(proved: VerifiedReceipt, shown: DisclosedSections | None) -> I
     yield "Not checked"
     if shown is None:
         yield "  - the values behind the entry's commitments: that takes openings (--openings)"
-    yield "  - the rest of the log"
+    for line in (*left_open, "the rest of the log"):
+        yield f"  - {line}"
     yield ""
     yield "RESULT: fine. The entry is in the log as it was signed."
 

@@ -15,6 +15,7 @@ TABLE: list[tuple[str, str, Permission, int]] = [
     ("POST", "/v1/decisions/search", Permission.DECISIONS_FIND, 200),
     ("GET", "/v1/decisions/{id}", Permission.DECISIONS_READ, 200),
     ("GET", "/v1/decisions/{id}/proof", Permission.DECISIONS_READ, 200),
+    ("GET", "/v1/decisions/{id}/receipt.cose", Permission.DECISIONS_READ, 200),
     ("GET", "/v1/decisions/{id}/replay", Permission.DECISIONS_READ, 200),
     ("POST", "/v1/decisions/{id}/replay", Permission.DECISIONS_READ, 200),
     ("GET", "/v1/decisions/{id}/explanation", Permission.DECISIONS_READ, 200),
