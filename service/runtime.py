@@ -19,6 +19,7 @@ from ledger.operate.decisions import Decisions
 from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.keys import LogKeys
 from ledger.operate.registry import Registry
+from ledger.operate.retention import Retention
 from ledger.operate.sequencer import Sequencer
 from ledger.operate.vault import Vault, is_new
 from ledger.storage.database import Schema, migrate, open_database
@@ -28,7 +29,15 @@ from service.explaining import Explaining
 from service.reporting import Reporting
 from service.settings import Settings
 
-__all__ = ["LOGS", "Clock", "Runtime", "cosigned_checkpoint", "log_lock", "system_clock"]
+__all__ = [
+    "LOGS",
+    "Clock",
+    "Runtime",
+    "cosigned_checkpoint",
+    "log_lock",
+    "log_retention",
+    "system_clock",
+]
 
 Clock = Callable[[], datetime]
 LOGS: Final = ("decisions", "access")
@@ -49,6 +58,11 @@ def log_lock(settings: Settings, name: str) -> FileCheckpointLock:
 def cosigned_checkpoint(settings: Settings, name: str) -> FileCheckpointLock:
     """The newest checkpoint of a log that witnesses cosigned."""
     return FileCheckpointLock(settings.cosigned_dir / f"{name}.note")
+
+
+def log_retention(settings: Settings, name: str) -> Retention:
+    """From where on a log is published."""
+    return Retention(settings.pruning_dir / f"{name}.txt", settings.log_origin(name))
 
 
 def _vault(settings: Settings, engine: Engine, now: Clock) -> Vault:

@@ -122,6 +122,11 @@ class Settings:
         return self.data / "checkpoints"
 
     @property
+    def pruning_dir(self) -> Path:
+        """Where the minimum index of each log is kept, once a retention policy was stated."""
+        return self.data / "pruning"
+
+    @property
     def kek_path(self) -> Path:
         """The key-encryption key: with the vault, it opens every record."""
         return self.data / "vault.kek"

@@ -15,6 +15,8 @@ from ledger.errors import MalformedError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.policy import Policy
+from ledger.tlog.pruning import MinimumIndex
+from ledger.verify import pruned
 from ledger.verify.completeness import SourceCounters, SourceReport
 from ledger.verify.findings import Code, Finding, Findings
 from ledger.verify.heads import Head, Heads
@@ -47,6 +49,7 @@ class AuditResult:
         first_at: when the log says it accepted the first entry.
         last_at: when the log says it accepted the last entry.
         sources: what each source's counters show; gaps are information, not findings.
+        pruned: what is withheld and was not looked at, or None.
     """
 
     origin: str
@@ -62,6 +65,7 @@ class AuditResult:
     first_at: datetime | None
     last_at: datetime | None
     sources: tuple[SourceReport, ...]
+    pruned: MinimumIndex | None = None
 
 
 def audit(
@@ -116,8 +120,10 @@ class _Audit:
         self._counts: Counter[str] = Counter()
         self._before = _Before()
         self._first_at: datetime | None = None
+        self._pruned: MinimumIndex | None = None
 
     def run(self, on_progress: Progress | None) -> AuditResult:
+        self._pruned = pruned.begin(self._reader, self._walk, self._findings)
         self._heads.compare(self._walk)  # an empty log may be signed too
         for stored in self._reader.entries():
             if stored.index < self._walk.size:
@@ -236,4 +242,5 @@ class _Audit:
             first_at=self._first_at,
             last_at=self._before.at,
             sources=self._sources.reports(),
+            pruned=self._pruned,
         )

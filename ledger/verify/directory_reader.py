@@ -1,6 +1,7 @@
 """A log read from a directory of tiles, as any c2sp.org/tlog-tiles log is published.
 
-`checkpoint`, `tile/<L>/<N>[.p/<W>]` and `tile/entries/<N>[.p/<W>]`. A publisher
+`checkpoint`, `tile/<L>/<N>[.p/<W>]`, `tile/entries/<N>[.p/<W>]` and, where the beginning
+is withheld, `minimum-index`. A publisher
 writes tiles first and the checkpoint last, so a directory may be ahead of its
 checkpoint; what is ahead was signed by nobody and is not read.
 """
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ledger.entries import MAX_ENTRY_BYTES
+from ledger.errors import MalformedError
 from ledger.tlog.merkle import leaf_hash
+from ledger.tlog.pruning import MAX_MINIMUM_BYTES, MinimumIndex
 from ledger.tlog.tile import TILE_WIDTH, EntryBundle, Tile
 from ledger.verify.reader import (
     MAX_NOTE_BYTES,
@@ -43,15 +46,20 @@ class DirectoryLogReader:
             raise UnreadableError("the file named checkpoint is not a checkpoint")
         self.origin = origin
         self.size = int(size)
+        self.minimum = self._minimum()
 
     def checkpoints(self) -> Iterator[StoredCheckpoint]:
         """The one checkpoint that is published."""
         yield StoredCheckpoint(self.size, self._note)
 
     def entries(self) -> Iterator[StoredEntry]:
-        """Every entry up to the checkpoint's size; bundles that are absent are left out."""
+        """Every entry up to the checkpoint's size; bundles that are absent are left out.
+
+        What lies below the minimum index that the directory states is not looked for.
+        """
         absent = 0
-        for start in range(0, self.size, TILE_WIDTH):
+        first = 0 if self.minimum is None else self.minimum.first
+        for start in range(first, self.size, TILE_WIDTH):
             bundle = self._bundle(start // TILE_WIDTH, min(TILE_WIDTH, self.size - start))
             yield from bundle
             absent = 0 if bundle else absent + 1
@@ -68,6 +76,17 @@ class DirectoryLogReader:
     def strays(self) -> Iterator[str]:
         """Nothing: a directory may be ahead of its checkpoint."""
         return iter(())
+
+    def _minimum(self) -> MinimumIndex | None:
+        """What the directory states to be withheld, if it states it of this log and in form."""
+        data = self._read("minimum-index", MAX_MINIMUM_BYTES)
+        if data is None:
+            return None
+        try:
+            minimum = MinimumIndex.parse(data)
+        except MalformedError:
+            return None  # then entries that are not there are missing
+        return minimum if minimum.origin == self.origin and minimum.index <= self.size else None
 
     def _bundle(self, index: int, width: int) -> tuple[StoredEntry, ...]:
         copies = dict(self._copies(index))

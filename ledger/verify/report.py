@@ -8,6 +8,8 @@ from datetime import datetime
 
 from ledger.canonical import JsonValue
 from ledger.errors import InclusionError, RootMismatchError, SignatureError, VerificationError
+from ledger.tlog.pruning import MinimumIndex
+from ledger.verify import pruned
 from ledger.verify.audit import AuditResult
 from ledger.verify.completeness import Gap, SourceReport
 from ledger.verify.verifier import DisclosedSections, VerifiedReceipt
@@ -35,9 +37,10 @@ NOT_CHECKED_TAIL = (
 )
 
 
-def unchecked(*, known: bool) -> tuple[str, ...]:
+def unchecked(*, known: bool, withheld: MinimumIndex | None = None) -> tuple[str, ...]:
     """What an audit leaves open; `known` says that a checkpoint kept elsewhere was given."""
-    return NOT_CHECKED if known else (*NOT_CHECKED, NOT_CHECKED_TAIL)
+    tail = () if known else (NOT_CHECKED_TAIL,)
+    return (*NOT_CHECKED, *tail, *(() if withheld is None else pruned.unchecked(withheld)))
 
 
 def audit_lines(result: AuditResult, *, known: bool) -> Iterator[str]:
@@ -57,7 +60,7 @@ def audit_lines(result: AuditResult, *, known: bool) -> Iterator[str]:
     yield f"  - {result.checkpoints:,} signed checkpoints against that tree"
     yield f"  - {result.tiles:,} stored tiles against that tree"
     yield "Not checked"
-    for line in unchecked(known=known):
+    for line in unchecked(known=known, withheld=result.pruned):
         yield f"  - {line}"
     if result.sources:
         yield "Sources, by their own counters (information, not tampering)"
@@ -69,7 +72,8 @@ def audit_lines(result: AuditResult, *, known: bool) -> Iterator[str]:
 
 def _verdict(result: AuditResult) -> Iterator[str]:
     if not result.findings:
-        yield "RESULT: fine. Everything that was checked agrees with what was signed."
+        fine = "fine" if result.pruned is None else f"fine from entry {result.pruned.first:,} on"
+        yield f"RESULT: {fine}. Everything that was checked agrees with what was signed."
         return
     yield f"RESULT: NOT FINE. Findings: {len(result.findings) + result.omitted:,}"
     for finding in result.findings:
@@ -77,7 +81,8 @@ def _verdict(result: AuditResult) -> Iterator[str]:
     if result.omitted:
         yield f"  - and {result.omitted:,} more"
     elif result.located:
-        yield "  The stored tiles lead to the signed root: entries not named are as signed."
+        named = "entries not named" if result.pruned is None else "entries here and not named"
+        yield f"  The stored tiles lead to the signed root: {named} are as signed."
 
 
 def audit_json(result: AuditResult, *, known: bool) -> dict[str, JsonValue]:
@@ -100,7 +105,8 @@ def audit_json(result: AuditResult, *, known: bool) -> dict[str, JsonValue]:
         "first_at": None if result.first_at is None else result.first_at.isoformat(),
         "last_at": None if result.last_at is None else result.last_at.isoformat(),
         "sources": [_source_json(source) for source in result.sources],
-        "not_checked": list(unchecked(known=known)),
+        "not_checked": list(unchecked(known=known, withheld=result.pruned)),
+        "minimum_index": 0 if result.pruned is None else result.pruned.index,
     }
 
 

@@ -109,18 +109,30 @@ def _gunicorn(host: str, port: int, threads: int) -> list[str]:
 
 @click.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--from-minimum",
+    is_flag=True,
+    help="Also delete from DIRECTORY what a pruned log no longer publishes.",
+)
 @speaks
-def export(directory: Path) -> None:
+def export(directory: Path, *, from_minimum: bool) -> None:
     """Write both logs to DIRECTORY as static files.
 
     Any web server can publish them: <DIRECTORY>/decisions and <DIRECTORY>/access hold a
     checkpoint, tiles and entry bundles as c2sp.org/tlog-tiles says. They hold no personal
     data. Running it again adds what is new.
     """
-    from service.publishing import publish
+    from service.publishing import publish, withdraw
+    from service.runtime import log_retention
 
     with opened() as runtime:
         for name, log in runtime.logs.items():
-            written = publish(log, directory / name)
-            click.echo(f"{directory / name}: {log.size():,} entries, {written:,} files written")
+            minimum = log_retention(runtime.settings, name).minimum()
+            written = publish(log, directory / name, minimum)
+            said = f"{log.size():,} entries, {written:,} files written"
+            if minimum.index:
+                said += f", from entry {minimum.first:,} on"
+            if from_minimum:
+                said += f", {withdraw(directory / name, minimum):,} files deleted"
+            click.echo(f"{directory / name}: {said}")
         (directory / "policy.txt").write_text(runtime.policy_text, encoding="utf-8")

@@ -46,6 +46,8 @@ PUBLIC = [
     ("/log/decisions/checkpoint", 200, "text/plain", "public, max-age=1"),
     ("/log/access/checkpoint", 200, "text/plain", "public, max-age=1"),
     ("/log/other/checkpoint", 404, "application/problem+json", "no-store"),
+    ("/log/decisions/minimum-index", 200, "text/plain", "public, max-age=1"),
+    ("/log/other/minimum-index", 404, "application/problem+json", "no-store"),
     ("/log/decisions/tile/0/000.p/1", 200, "application/octet-stream", IMMUTABLE),
     ("/log/access/tile/0/000.p/1", 200, "application/octet-stream", IMMUTABLE),
     ("/log/decisions/tile/entries/000.p/2", 200, "application/octet-stream", IMMUTABLE),
@@ -186,6 +188,7 @@ def test_only_these_addresses_need_no_permission(door: Any) -> None:
     assert public == {
         "/healthz",
         "/log/<name>/checkpoint",
+        "/log/<name>/minimum-index",
         "/log/<name>/tile/<path:rest>",
         "/log/policy.txt",
         "/openapi.json",
