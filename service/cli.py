@@ -20,6 +20,7 @@ from service.commands.logs import log
 from service.commands.registry import model, policy, sources
 from service.commands.reports import report, verify
 from service.commands.running import export, init, serve
+from service.commands.tenants import tenant as tenants
 from service.commands.witnessing import cosign, witness
 
 __all__ = ["main"]
@@ -29,7 +30,7 @@ class _Sections(click.Group):
     """A group whose help lists its commands by what they are for."""
 
     sections = (
-        ("Set up", ("init", "serve", "key", "export")),
+        ("Set up", ("init", "serve", "key", "tenant", "export")),
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay")),
         ("Check", ("proof", "log", "sources", "report", "verify")),
@@ -52,7 +53,10 @@ class _Sections(click.Group):
     cls=_Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 90}
 )
 @click.version_option(package_name="decision-ledger")
-def main() -> None:
+@click.option(
+    "--tenant", metavar="NAME", help="Work on this tenant's ledger.  [default: LEDGER_TENANT]"
+)
+def main(tenant: str | None) -> None:  # read by service.commands.terminal
     """Record every model decision in a tamper-evident ledger, explain it months later, prove both.
 
     \b
@@ -67,8 +71,8 @@ def main() -> None:
     """  # noqa: D301  # \b tells click to keep the lines
 
 
-for _command in (init, serve, key, export, model, policy, decisions, explain, letter, replay, proof,
-                 log, sources, report, verify, cosign, witness):  # fmt: skip
+for _command in (init, serve, key, tenants, export, model, policy, decisions, explain, letter,
+                 replay, proof, log, sources, report, verify, cosign, witness):  # fmt: skip
     main.add_command(_command)
 
 

@@ -105,8 +105,9 @@ class Runtime:
             LedgerError: the start-up rule forbids it, or a key does not open.
         """
         if not settings.policy_path.is_file():
+            make = f"tenant add {settings.tenant}" if settings.tenant else "init"
             raise NotFoundError(
-                f"there is no ledger in {settings.data}; make one with: decision-ledger init"
+                f"there is no ledger in {settings.data}; make one with: decision-ledger {make}"
             )
         databases = (open_database(settings.database_url), open_database(settings.vault_url))
         try:

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from ledger.errors import LedgerError
-from service.commands.terminal import opened, settings, speaks
+from service.commands.terminal import main_only, opened, settings, speaks
 
 __all__ = ["export", "init", "serve"]
 
@@ -36,6 +36,7 @@ def init(origin: str | None) -> None:
 
     from service.founding import found
 
+    main_only("use: decision-ledger tenant add NAME")
     chosen = settings()
     if origin is not None:
         chosen = replace(chosen, origin=origin)
@@ -59,14 +60,19 @@ def serve() -> None:
     """Serve the HTTP interface and the audit UI (PORT, LEDGER_HOST).
 
     One process with LEDGER_THREADS threads: a log has exactly one writer, and more
-    processes would only queue behind it.
+    processes would only queue behind it. Tenants are served under /NAME/.
     """
+    from service.tenants import names
+
+    main_only("serve serves every tenant")
     chosen = settings()
     with opened():
         pass  # fails here, with a sentence, rather than in a worker
     _check_port(chosen.host, chosen.port)
     host = "localhost" if chosen.host in {"0.0.0.0", "127.0.0.1", "::"} else chosen.host  # noqa: S104  # compared, not bound
     click.echo(f"Decision ledger {chosen.origin} at http://{host}:{chosen.port}/")
+    for name in names(chosen):
+        click.echo(f"Tenant {name} at http://{host}:{chosen.port}/{name}/")
     click.echo("Sign in with a key: decision-ledger key issue --name you --role case_handler")
     click.echo(f"The interface is described at http://{host}:{chosen.port}/openapi.json")
     sys.stdout.flush()
