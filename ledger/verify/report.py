@@ -56,14 +56,15 @@ def audit_lines(result: AuditResult, *, known: bool) -> Iterator[str]:
         yield f"Checkpoint  {head}"
     yield ""
     yield "Checked"
-    yield "  - every entry's bytes: form, index, time, hash chain, and the tree made of them"
+    since = "" if result.pruned is None else f" from entry {result.pruned.first:,} on"
+    yield f"  - every entry's bytes{since}: form, index, time, hash chain, and their tree"
     yield f"  - {result.checkpoints:,} signed checkpoints against that tree"
     yield f"  - {result.tiles:,} stored tiles against that tree"
     yield "Not checked"
     for line in unchecked(known=known, withheld=result.pruned):
         yield f"  - {line}"
     if result.sources:
-        yield "Sources, by their own counters (information, not tampering)"
+        yield f"Sources, by their own counters{since} (information, not tampering)"
     for source in result.sources:
         yield f"  - {_source(source)}"
     yield ""

@@ -45,6 +45,7 @@ def test_it_is_fine_from_the_minimum_index_on(tmp_path: Path, index: int) -> Non
     first = index // 256 * 256
     assert f"entries 0 to {first - 1}: not available here, pruned by the policy" in text
     assert f"RESULT: fine from entry {first} on." in text
+    assert f"every entry's bytes from entry {first} on: form" in text
     document = report.audit_json(result, known=True)
     assert document["minimum_index"] == index
 
