@@ -21,6 +21,7 @@ from service.commands.registry import model, policy, sources
 from service.commands.reports import report, verify
 from service.commands.running import export, init, serve
 from service.commands.signing import log
+from service.commands.tenants import tenant as tenants
 from service.commands.witnessing import cosign, witness
 
 __all__ = ["main"]
@@ -30,7 +31,7 @@ class _Sections(click.Group):
     """A group whose help lists its commands by what they are for."""
 
     sections = (
-        ("Set up", ("init", "serve", "key", "log", "export")),
+        ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay")),
         ("Check", ("proof", "sources", "report", "verify")),
@@ -53,7 +54,10 @@ class _Sections(click.Group):
     cls=_Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 90}
 )
 @click.version_option(package_name="decision-ledger")
-def main() -> None:
+@click.option(
+    "--tenant", metavar="NAME", help="Work on this tenant's ledger.  [default: LEDGER_TENANT]"
+)
+def main(tenant: str | None) -> None:  # read by service.commands.terminal
     """Record every model decision in a tamper-evident ledger, explain it months later, prove both.
 
     \b
@@ -68,8 +72,8 @@ def main() -> None:
     """  # noqa: D301  # \b tells click to keep the lines
 
 
-for _command in (init, serve, key, log, export, model, policy, decisions, explain, letter, replay,
-                 proof, sources, report, verify, cosign, timestamp, witness):  # fmt: skip
+for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
+                 replay, proof, sources, report, verify, cosign, timestamp, witness):  # fmt: skip
     main.add_command(_command)
 
 

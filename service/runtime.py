@@ -13,11 +13,13 @@ from ledger.errors import NotFoundError, RefusedError, VerificationError
 from ledger.operate.access_log import AccessLog
 from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.completeness import Completeness
+from ledger.operate.cose_receipts import CoseReceipts
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
 from ledger.operate.key_ring import KeyRing
 from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.registry import Registry
+from ledger.operate.retention import Retention
 from ledger.operate.sequencer import Sequencer
 from ledger.operate.timestamps import KeptTimestamps
 from ledger.operate.vault import Vault, is_new
@@ -36,6 +38,7 @@ __all__ = [
     "kept_timestamps",
     "log_keys",
     "log_lock",
+    "log_retention",
     "system_clock",
 ]
 
@@ -75,6 +78,11 @@ def kept_timestamps(settings: Settings, name: str) -> KeptTimestamps:
     return KeptTimestamps(settings.timestamps_dir / name)
 
 
+def log_retention(settings: Settings, name: str) -> Retention:
+    """From where on a log is published."""
+    return Retention(settings.pruning_dir / f"{name}.txt", settings.log_origin(name))
+
+
 def _vault(settings: Settings, engine: Engine, now: Clock) -> Vault:
     wrapper = LocalKeyWrapper.load(settings.kek_path)
     try:
@@ -97,6 +105,7 @@ class Runtime:
     registry: Registry
     decisions: Decisions
     access_log: AccessLog
+    cose: Mapping[str, CoseReceipts]
     api_keys: ApiKeys
     completeness: Completeness
     explaining: Explaining
@@ -113,8 +122,9 @@ class Runtime:
             LedgerError: the start-up rule forbids it, or a key does not open.
         """
         if not settings.policy_path.is_file():
+            make = f"tenant add {settings.tenant}" if settings.tenant else "init"
             raise NotFoundError(
-                f"there is no ledger in {settings.data}; make one with: decision-ledger init"
+                f"there is no ledger in {settings.data}; make one with: decision-ledger {make}"
             )
         databases = (open_database(settings.database_url), open_database(settings.vault_url))
         try:
@@ -158,6 +168,7 @@ class Runtime:
             registry=registry,
             decisions=decisions,
             access_log=AccessLog(logs["access"], vault, now, os.urandom),
+            cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=Completeness(logs["decisions"]),
             explaining=explaining,

@@ -24,7 +24,8 @@ from ledger.operate.checked_signer import CheckedSigner
 from ledger.operate.key_service import RemoteKey, ServiceSigner
 from ledger.operate.keys import LogKeys
 from ledger.private_files import sync_directory
-from ledger.tlog.note import NoteSigner, SignedNote, VerifierKey
+from ledger.tlog.cose import CoseSigner, Ed25519CoseSigner
+from ledger.tlog.note import Ed25519Signer, NoteSigner, SignedNote, VerifierKey
 
 __all__ = ["FixedKeys", "KeyRing", "SigningKeys"]
 
@@ -130,6 +131,12 @@ class KeyRing:
         if not current or handover or _signed(note, following):
             return (*current, *following)
         return current
+
+    def cose_signer(self, note: str) -> CoseSigner:
+        """What signs COSE receipts under the checkpoint `note`: the newest Ed25519 key in force."""
+        signers = reversed(self.signers(note))
+        key = next(each for each in signers if isinstance(each, Ed25519Signer))
+        return Ed25519CoseSigner(key.name, key.private_key)
 
     def verifier_keys(self, note: str) -> tuple[VerifierKey, ...]:
         """The public halves of what signs after `note`, for those who read."""

@@ -29,6 +29,7 @@ from ledger.errors import ConflictError, NotFoundError, RefusedError
 from ledger.operate.checked_signer import CheckedSigner
 from ledger.operate.key_service import ED25519_BYTES, MLDSA44_BYTES, RemoteKey, ServiceSigner
 from ledger.private_files import sync_directory, write_new, write_synced
+from ledger.tlog.cose import CoseSigner, Ed25519CoseSigner
 from ledger.tlog.cosignature import Ed25519Cosigner, MLDSA44Signer
 from ledger.tlog.note import Ed25519Signer, NoteSigner, Signer, VerifierKey
 
@@ -114,6 +115,10 @@ class LogKeys:
             Ed25519Signer(self.origin, CheckedSigner.ed25519(self.ed25519)),
             MLDSA44Signer(self.origin, CheckedSigner.mldsa44(self.mldsa44), posix_seconds),
         )
+
+    def cose_signer(self) -> CoseSigner:
+        """What signs the log's COSE receipts: the Ed25519 key of its checkpoints."""
+        return Ed25519CoseSigner(self.origin, CheckedSigner.ed25519(self.ed25519))
 
     def cosigners(self, at: int) -> tuple[NoteSigner, ...]:
         """What cosigns other logs' checkpoints as of `at`, in whole seconds since the epoch.

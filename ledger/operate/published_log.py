@@ -177,10 +177,7 @@ class PublishedLog:
             NotFoundError: it is not in the log.
             VerificationError: what is stored does not prove it: raise the alarm.
         """
-        receipt = self.receipt_at(self._locate(entry_id))
-        if parse_entry(receipt.entry).id != entry_id:
-            raise VerificationError("log: the entry is filed under another id")
-        return receipt
+        return self._of(entry_id, self.receipt_at(self._locate(entry_id)))
 
     def receipt_at(self, index: int) -> Receipt:
         """The proof for the entry at an index; as :meth:`receipt`."""
@@ -200,8 +197,25 @@ class PublishedLog:
         if any(index >= newest.size for index in indexes):
             raise NotFoundError("log: no entry that is published has this index")
         head = self._cosigned_head(newest, max(indexes, default=0)) or newest
+        return self._proofs(indexes, head, newest.size)
+
+    def bare_receipt(self, entry_id: str) -> Receipt:
+        """The proof against the newest checkpoint as the log signed it, cosigned or not.
+
+        Raises:
+            NotFoundError: no entry that is published has this id.
+            VerificationError: what is stored does not prove it: raise the alarm.
+        """
+        index, newest = self._locate(entry_id), self._head()
+        if index >= newest.size:
+            raise NotFoundError("log: no entry that is published has this id")
+        receipt = self._proofs([index], newest, newest.size)[index]
+        return self._of(entry_id, receipt)
+
+    def _proofs(self, indexes: Collection[int], head: Head, size: int) -> Mapping[int, Receipt]:
+        """The proofs against `head`, from the tiles of the tree of `size`."""
         root = Checkpoint.parse(SignedNote.parse(head.note).text).root_hash
-        nodes = self._node_reader(newest.size)
+        nodes = self._node_reader(size)
         receipts = {}
         for index, entry in self._entries_at(sorted(indexes)):
             proof = inclusion_proof(index, head.size, nodes)
@@ -226,6 +240,11 @@ class PublishedLog:
         leaf = leaf_hash(entry)
         verify_inclusion(index, checkpoint.size, leaf, proof, checkpoint.root_hash)
         return Receipt(entry, index, proof, note)
+
+    def _of(self, entry_id: str, receipt: Receipt) -> Receipt:
+        if parse_entry(receipt.entry).id != entry_id:
+            raise VerificationError("log: the entry is filed under another id")
+        return receipt
 
     def _prove(self, found: dict[int, bytes], fresh: Collection[int]) -> dict[int, bytes]:
         """What was found, with proved bytes at the fresh indexes, as far as it is published."""

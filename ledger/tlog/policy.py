@@ -115,6 +115,11 @@ class Policy:
         # An address may be absent; no other word is empty.
         return "".join(" ".join(filter(None, words)) + "\n" for words in lines)
 
+    @property
+    def needs_witnesses(self) -> bool:
+        """Whether a log's own signature is not enough."""
+        return self.quorum != _NONE
+
     def check(self, note: str) -> Checkpoint:
         """Return the checkpoint of a note that this policy accepts.
 

@@ -18,24 +18,23 @@ from ledger.verify.log_check import check_logs
 from ledger.verify.outcome import FINDINGS, FINE, NOT_CHECKED, Outcome, plain
 from ledger.verify.processes import MAX_PROCESSES
 from ledger.verify.progress import CLEAR_TO_END
-from ledger.verify.receipt_check import check_receipt
+from ledger.verify.receipt_check import check_cose, check_receipt
 
 RECEIPT_SUFFIX = ".tlog-proof"
+COSE_SUFFIX = ".cose"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of a check, after printing what it found."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    is_receipt = options.target.endswith(RECEIPT_SUFFIX)
-    _refuse_contradictions(parser, options, is_receipt=is_receipt)
+    suffix = next(filter(options.target.endswith, (RECEIPT_SUFFIX, COSE_SUFFIX)), "")
+    _refuse_contradictions(parser, options, suffix)
     outcome = Outcome()
     try:
         policy = Policy.parse(read_text(Path(options.policy), MAX_POLICY_LENGTH))
-        if is_receipt:
-            check_receipt(policy, options, outcome)
-        else:
-            check_logs(policy, options, outcome)
+        check = {RECEIPT_SUFFIX: check_receipt, COSE_SUFFIX: check_cose}.get(suffix, check_logs)
+        check(policy, options, outcome)
     except (LedgerError, KeyboardInterrupt) as error:
         reason = str(error) or "it was interrupted"
         outcome.worsen(NOT_CHECKED)
@@ -53,8 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "target",
-        help=f"a receipt (*{RECEIPT_SUFFIX}), a ledger database or its dump, a directory of tiles, "
-        "or an address: https://… of published tiles, postgresql://… of a database",
+        help=f"a receipt (*{RECEIPT_SUFFIX} or *{COSE_SUFFIX}), a ledger database or its dump, a "
+        "directory of tiles, or an address: https://… of published tiles, postgresql://… of a "
+        "database",
     )
     parser.add_argument(
         "--policy", required=True, help="tlog-policy file: the keys you trust, from elsewhere"
@@ -93,18 +93,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _refuse_contradictions(
-    parser: argparse.ArgumentParser, options: argparse.Namespace, *, is_receipt: bool
+    parser: argparse.ArgumentParser, options: argparse.Namespace, suffix: str
 ) -> None:
-    of_a_log = (options.checkpoint, options.origin, options.state, options.processes)
-    if options.openings and not is_receipt:
+    is_receipt = suffix == RECEIPT_SUFFIX
+    of_a_log = (options.origin, options.state, options.processes)
+    if options.openings and not suffix:
         parser.error("--openings goes with a receipt")
-    if is_receipt and any(of_a_log):
+    if (suffix and any(of_a_log)) or (is_receipt and options.checkpoint):
         parser.error(
             "--checkpoint, --origin, --state and --processes go with a log, not with a receipt"
         )
     if options.timestamp and not (is_receipt and options.tsa_roots):
-        parser.error("--timestamp goes with a receipt and --tsa-roots")
-    if is_receipt and options.tsa_roots and not options.timestamp:
+        parser.error(f"--timestamp goes with a receipt (*{RECEIPT_SUFFIX}) and --tsa-roots")
+    if suffix and options.tsa_roots and not options.timestamp:
         parser.error("--tsa-roots with a receipt goes with --timestamp")
     if options.full and not options.state:
         parser.error("--full goes with --state; without it everything is read anyway")

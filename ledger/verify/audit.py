@@ -17,7 +17,9 @@ from ledger.entries import Entry, Kind, LogCreated, LogKeyRotated, parse_entry
 from ledger.errors import MalformedError, SignatureError
 from ledger.tlog.merkle import HASH_BYTES, leaf_hash
 from ledger.tlog.policy import Policy
+from ledger.tlog.pruning import MinimumIndex
 from ledger.tlog.tile import TILE_WIDTH
+from ledger.verify import pruned
 from ledger.verify.audit_result import AuditResult
 from ledger.verify.completeness import SourceCounters
 from ledger.verify.findings import Code, Findings
@@ -132,6 +134,7 @@ class _Audit:
         self._before = _Before()
         self._first_at: datetime | None = None
         self._last = b""
+        self._pruned: MinimumIndex | None = None
 
     def resumed(
         self, since: Verified, on_progress: Progress | None, checked: CheckedTiles | None
@@ -160,6 +163,7 @@ class _Audit:
         return there == [since.last] and self._walk.resume(since.edge, leaf)
 
     def run(self, on_progress: Progress | None, checked: CheckedTiles | None) -> AuditResult:
+        self._pruned = pruned.begin(self._reader, self._walk, self._findings)
         self._heads.compare(self._walk)  # an empty log may be signed too
         start = self._walk.size
         if checked is not None:
@@ -339,9 +343,10 @@ class _Audit:
             first_at=self._first_at,
             last_at=self._before.at,
             sources=self._sources.reports(),
+            pruned=self._pruned,
             rotations=rotations,
             unverified=heads.unverified,
-            verified=None if findings else self._verified(),
+            verified=None if findings or self._pruned else self._verified(),
         )
 
     def _verified(self) -> Verified | None:

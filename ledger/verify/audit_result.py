@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledger.tlog.checkpoint import Checkpoint
+from ledger.tlog.pruning import MinimumIndex
 from ledger.verify.completeness import SourceReport
 from ledger.verify.findings import Finding
 from ledger.verify.key_history import Rotation
@@ -29,11 +30,13 @@ class AuditResult:
         first_at: when the log says it accepted the first entry.
         last_at: when the log says it accepted the last entry.
         sources: what each source's counters show; gaps are information, not findings.
+        pruned: what is withheld and was not looked at, or None.
         rotations: each change of the log's keys, with what is known of it.
         unverified: how many checkpoints before the newest were compared by root alone,
             being signed by keys that neither the policy nor an entry names.
         since: what an earlier audit had verified and this one did not read again, or None.
-        verified: enough to go on from here another time; None if there are findings.
+        verified: enough to go on from here another time; None if there are findings, or a
+            beginning that was not seen.
     """
 
     origin: str
@@ -49,6 +52,7 @@ class AuditResult:
     first_at: datetime | None
     last_at: datetime | None
     sources: tuple[SourceReport, ...]
+    pruned: MinimumIndex | None = None
     rotations: tuple[Rotation, ...] = ()
     unverified: int = 0
     since: Verified | None = None

@@ -1,6 +1,7 @@
 """A log read from a directory of tiles, as any c2sp.org/tlog-tiles log is published.
 
-`checkpoint`, `tile/<L>/<N>[.p/<W>]` and `tile/entries/<N>[.p/<W>]`. A publisher
+`checkpoint`, `tile/<L>/<N>[.p/<W>]`, `tile/entries/<N>[.p/<W>]` and, where the beginning
+is withheld, `minimum-index`. A publisher
 writes tiles first and the checkpoint last, so a directory may be ahead of its
 checkpoint; what is ahead was signed by nobody and is not read.
 """
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.tlog.pruning import MAX_MINIMUM_BYTES
 from ledger.tlog.tile import TILE_WIDTH, EntryBundle, Tile
 from ledger.verify.reader import (
     MAX_NOTE_BYTES,
@@ -19,7 +21,7 @@ from ledger.verify.reader import (
     StoredRun,
     UnreadableError,
 )
-from ledger.verify.tile_files import MAX_BUNDLE_BYTES, head_of, run_of, split_bundle
+from ledger.verify.tile_files import MAX_BUNDLE_BYTES, head_of, minimum_of, run_of, split_bundle
 
 MAX_ABSENT = 1_000  # bundles in a row; a hostile checkpoint may claim a size without end
 
@@ -46,6 +48,7 @@ class DirectoryLogReader:
     """The log that a directory publishes, as of its checkpoint when it was opened.
 
     Attributes:
+        minimum: what the directory states to be withheld, or None.
         reopen: opens the same directory in another process.
     """
 
@@ -57,6 +60,8 @@ class DirectoryLogReader:
             raise UnreadableError("the directory holds no file named checkpoint")
         self._note = note.decode("utf-8", "replace")
         self.origin, self.size = head_of(self._note)
+        stated = self._read("minimum-index", MAX_MINIMUM_BYTES)
+        self.minimum = minimum_of(stated, self.origin, self.size)
 
     def checkpoints(self, least: int = 0) -> Iterator[StoredCheckpoint]:
         """The one checkpoint that is published, if it is of at least this size."""
@@ -64,7 +69,11 @@ class DirectoryLogReader:
             yield StoredCheckpoint(self.size, self._note)
 
     def runs(self, start: int = 0, stop: int | None = None) -> Iterator[StoredRun]:
-        """The entries up to the checkpoint's size, a bundle a run; absent ones are left out."""
+        """The entries up to the checkpoint's size, a bundle a run; absent ones are left out.
+
+        What lies below the minimum index that the directory states is not looked for.
+        """
+        start = max(start, 0 if self.minimum is None else self.minimum.first)
         end = self.size if stop is None else min(stop, self.size)
         absent = 0
         while start < end:

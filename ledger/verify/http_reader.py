@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from ledger.errors import LedgerError
 from ledger.tlog.policy import Policy
+from ledger.tlog.pruning import MAX_MINIMUM_BYTES, MinimumIndex
 from ledger.tlog.tile import TILE_HEIGHT, TILE_WIDTH, EntryBundle, Tile, bundle_for, tile_for
 from ledger.verify.http_fetch import MAX_PAUSE, MAX_SECONDS, TRIES, Fetcher
 from ledger.verify.reader import (
@@ -22,7 +23,7 @@ from ledger.verify.reader import (
     StoredRun,
     UnreadableError,
 )
-from ledger.verify.tile_files import MAX_BUNDLE_BYTES, head_of, run_of, split_bundle
+from ledger.verify.tile_files import MAX_BUNDLE_BYTES, head_of, minimum_of, run_of, split_bundle
 
 AT_ONCE: Final = 4  # requests: a guest of somebody else's server
 PATIENCE: Final = TRIES * (MAX_SECONDS + MAX_PAUSE)  # seconds for one file, tried again and again
@@ -41,12 +42,17 @@ class _File:
 
 
 class HttpLogReader:
-    """The log below an address, as of its checkpoint when it was opened."""
+    """The log below an address, as of its checkpoint when it was opened.
+
+    Attributes:
+        minimum: what the server states to be withheld, or None.
+    """
 
     def __init__(self, fetcher: Fetcher, pool: ThreadPoolExecutor, policy: Policy) -> None:
         self._fetcher = fetcher
         self._pool = pool
         self._tiles: dict[int, Future[_File]] = {}  # of leaves, that were asked for ahead
+        self.minimum: MinimumIndex | None = None
         note = _waited(pool.submit(fetcher.get, "checkpoint", MAX_NOTE_BYTES))
         if note is None:
             raise UnreadableError("there is no checkpoint at this address")
@@ -57,6 +63,9 @@ class HttpLogReader:
             self.size = self._stated
         except LedgerError:
             self.size = 0  # the audit says why; nobody vouches for a size to read up to
+            return
+        stated = _waited(pool.submit(fetcher.get, "minimum-index", MAX_MINIMUM_BYTES))
+        self.minimum = minimum_of(stated, self.origin, self.size)
 
     @classmethod
     @contextmanager
@@ -80,7 +89,11 @@ class HttpLogReader:
             yield StoredCheckpoint(self._stated, self._note)
 
     def runs(self, start: int = 0, stop: int | None = None) -> Iterator[StoredRun]:
-        """The entries up to the checkpoint's size, a bundle a run, some of them read ahead."""
+        """The entries up to the checkpoint's size, a bundle a run, some of them read ahead.
+
+        What lies below the minimum index that the server states is not asked for.
+        """
+        start = max(start, 0 if self.minimum is None else self.minimum.first)
         end = self.size if stop is None else min(stop, self.size)
         bundles = iter(range(start // TILE_WIDTH, -(-end // TILE_WIDTH)))
         waiting: dict[int, Future[_File]] = {}

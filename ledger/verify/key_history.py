@@ -195,7 +195,7 @@ class KeyHistory:
 
     def finish(self) -> tuple[Rotation, ...]:
         """The rotations, each with what was found out about it."""
-        if self._told and not self._told & self._named:
+        if self._first and not self._told & self._named:
             self._findings.add(Code.GENESIS_WRONG, 0, "it names no key that the policy trusts")
         return tuple(
             replace(

@@ -44,7 +44,7 @@ def check_logs(policy: Policy, options: Namespace, outcome: Outcome) -> None:
     Raises:
         LedgerError: one could not be checked.
     """
-    known = [_kept_elsewhere(Path(name), policy) for name in options.checkpoint]
+    known = [given_checkpoint(Path(name), policy) for name in options.checkpoint]
     state = _State.read(options, policy)
     trusted = {log.key.name for log in policy.logs}
     wanted = trusted if options.origin is None else trusted & {options.origin}
@@ -113,6 +113,8 @@ class _Check:
             )
         if result.verified is not None:
             state.keep(reader.origin, result.verified)
+        elif result.pruned is not None and state.path is not None:
+            outcome.lines += ["--state: nothing is kept of a log whose beginning is withheld", ""]
         result = replace(
             result,
             findings=(*result.findings, *stamps.findings),
@@ -182,8 +184,12 @@ class _State:
             kept_state.write(self.path, self.logs)
 
 
-def _kept_elsewhere(path: Path, policy: Policy) -> tuple[str, str]:
-    """The origin and the note of a checkpoint that the policy accepts, or may be led to."""
+def given_checkpoint(path: Path, policy: Policy) -> tuple[str, str]:
+    """The origin and the note of a checkpoint that the policy accepts, or may be led to.
+
+    Raises:
+        UnreadableError, MalformedError: it cannot be read, or is none.
+    """
     note = read_text(path, MAX_NOTE_BYTES)
     try:
         return kept_elsewhere(note, policy).origin, note

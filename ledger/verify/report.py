@@ -3,13 +3,14 @@
 It says what was checked and what was not, so that nobody takes silence for proof. Pure.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from ledger.canonical import JsonValue
 from ledger.errors import InclusionError, RootMismatchError, SignatureError, VerificationError
+from ledger.verify import pruned
 from ledger.verify.audit_result import AuditResult
 from ledger.verify.completeness import Gap, SourceReport
 from ledger.verify.key_history import Rotation
@@ -80,6 +81,8 @@ def unchecked(result: AuditResult, beside: Beside = NOTHING) -> Iterator[str]:
     yield from beside.stamps.unchecked_lines()
     if not beside.known:
         yield NOT_CHECKED_TAIL
+    if result.pruned is not None:
+        yield from pruned.unchecked(result.pruned)
 
 
 def audit_lines(result: AuditResult, beside: Beside = NOTHING) -> Iterator[str]:
@@ -98,8 +101,9 @@ def audit_lines(result: AuditResult, beside: Beside = NOTHING) -> Iterator[str]:
         yield f"Earlier     {_earlier(result, earlier)}"
     yield ""
     yield "Checked"
+    where = "" if result.pruned is None else f" from entry {result.pruned.first:,} on"
     new = "every entry's" if result.since is None else "every new entry's"
-    yield f"  - {new} bytes: form, index, time, hash chain, and the tree made of them"
+    yield f"  - {new} bytes{where}: form, index, time, hash chain, and the tree made of them"
     if result.since is not None:
         yield "  - that the log grew out of the checkpoint that was kept"
     yield f"  - {result.checkpoints:,} signed checkpoints against that tree"
@@ -111,7 +115,7 @@ def audit_lines(result: AuditResult, beside: Beside = NOTHING) -> Iterator[str]:
     for line in unchecked(result, beside):
         yield f"  - {line}"
     if result.sources:
-        yield "Sources, by their own counters (information, not tampering)"
+        yield f"Sources, by their own counters{where} (information, not tampering)"
     for source in result.sources:
         yield f"  - {_source(source)}"
     yield ""
@@ -120,7 +124,8 @@ def audit_lines(result: AuditResult, beside: Beside = NOTHING) -> Iterator[str]:
 
 def _verdict(result: AuditResult) -> Iterator[str]:
     if not result.findings:
-        yield "RESULT: fine. Everything that was checked agrees with what was signed."
+        fine = "fine" if result.pruned is None else f"fine from entry {result.pruned.first:,} on"
+        yield f"RESULT: {fine}. Everything that was checked agrees with what was signed."
         return
     yield f"RESULT: NOT FINE. Findings: {len(result.findings) + result.omitted:,}"
     for finding in result.findings:
@@ -128,7 +133,8 @@ def _verdict(result: AuditResult) -> Iterator[str]:
     if result.omitted:
         yield f"  - and {result.omitted:,} more"
     elif result.located:
-        yield "  The stored tiles lead to the signed root: entries not named are as signed."
+        named = "entries not named" if result.pruned is None else "entries here and not named"
+        yield f"  The stored tiles lead to the signed root: {named} are as signed."
 
 
 def _earlier(result: AuditResult, earlier: datetime) -> str:
@@ -164,13 +170,20 @@ def audit_json(result: AuditResult, beside: Beside = NOTHING) -> dict[str, JsonV
         "rotations": [_rotation_json(rotation) for rotation in result.rotations],
         "timestamps": beside.stamps.to_json(),
         "not_checked": list(unchecked(result, beside)),
+        "minimum_index": 0 if result.pruned is None else result.pruned.index,
     }
 
 
 def receipt_lines(
-    proved: VerifiedReceipt, shown: DisclosedSections | None, stamp: Timestamp | None = None
+    proved: VerifiedReceipt,
+    shown: DisclosedSections | None,
+    stamp: Timestamp | None = None,
+    left_open: Sequence[str] = (),
 ) -> Iterator[str]:
-    """What a receipt proved, and the fields whose openings fit, as lines of plain text."""
+    """What a receipt proved, and the fields whose openings fit, as lines of plain text.
+
+    `left_open` are things that this form of receipt cannot show.
+    """
     entry, head = proved.entry, proved.checkpoint
     yield f"Log         {head.origin}"
     yield f"Entry       {entry.seq:,}, {entry.body.kind}, id {entry.id}"
@@ -190,11 +203,12 @@ def receipt_lines(
         yield "  - the timestamp over that checkpoint, up to a root certificate that you trust:"
         yield f"      with the entry in it, it {stamp}"
     yield "Not checked"
-    if stamp is None:
+    if stamp is None and not left_open:
         yield "  - the log's own clock: that takes a timestamp (--timestamp)"
     if shown is None:
         yield "  - the values behind the entry's commitments: that takes openings (--openings)"
-    yield "  - the rest of the log"
+    for line in (*left_open, "the rest of the log"):
+        yield f"  - {line}"
     yield ""
     yield "RESULT: fine. The entry is in the log as it was signed."
 

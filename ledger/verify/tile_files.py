@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from ledger.entries import MAX_ENTRY_BYTES
+from ledger.errors import MalformedError
 from ledger.tlog.merkle import leaf_hash
+from ledger.tlog.pruning import MinimumIndex
 from ledger.tlog.tile import TILE_WIDTH, EntryBundle
 from ledger.verify.reader import Claim, StoredRun, UnreadableError
 
@@ -29,6 +31,19 @@ def head_of(note: str) -> tuple[str, int]:
     if _SIZE.fullmatch(size) is None:
         raise UnreadableError("the file named checkpoint is not a checkpoint")
     return origin, int(size)
+
+
+def minimum_of(stated: bytes | None, origin: str, size: int) -> MinimumIndex | None:
+    """What a file `minimum-index` says to be withheld; None if not of this log and size, in form.
+
+    Then entries that are not there are missing.
+    """
+    try:
+        minimum = None if stated is None else MinimumIndex.parse(stated)
+    except MalformedError:
+        return None
+    fits = minimum is not None and minimum.origin == origin and minimum.index <= size
+    return minimum if fits else None
 
 
 def split_bundle(data: bytes, width: int) -> tuple[bytes, ...]:

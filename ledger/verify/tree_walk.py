@@ -7,8 +7,9 @@ if the stated tree leads to a signed root, those places are all there are.
 
 from collections.abc import Callable, Sequence
 
+from ledger.errors import MalformedError
 from ledger.tlog.merkle import HASH_BYTES, Frontier, node_hash
-from ledger.tlog.tile import TILE_HEIGHT, TILE_WIDTH, Tile
+from ledger.tlog.tile import TILE_HEIGHT, TILE_WIDTH, Tile, tile_nodes
 from ledger.verify.findings import Code, Findings
 from ledger.verify.reader import LogReader
 from ledger.verify.run_check import CheckedRun
@@ -38,6 +39,39 @@ class TreeWalk:
         self.stated: Frontier | None = self.derived
         self.edge: Frontier | None = self.derived
         self.tiles_compared = 0
+
+    def begin_at(self, start: int) -> str | None:
+        """Begin behind `start` entries, whole tiles of them, as the tiles above state them.
+
+        Return None, or the path of a tile that is missing or damaged; then no root can be
+        derived.
+        """
+        needed = ""
+
+        def read(tile: Tile) -> bytes:
+            nonlocal needed
+            needed = tile.path()
+            stored = self._reader.tiles(tile.level, tile.index)
+            wide = [data for width, data in stored if width >= tile.width]
+            return wide[-1][: tile.width * HASH_BYTES] if wide else b""
+
+        nodes = tile_nodes(read, self._reader.size)
+        try:
+            begun = Frontier.of(start, nodes)
+            level, count = 0, start
+            while count:
+                done = count // TILE_WIDTH
+                hashes = range(done * TILE_WIDTH, count)
+                self._filling.append([nodes(level * TILE_HEIGHT, index) for index in hashes])
+                self._done.append(done)
+                level, count = level + 1, done
+        except MalformedError:
+            self._filling, self._done = [], []
+            self.skip(start)
+            return needed
+        self.size, self.edge = start, None
+        self.derived = self.stated = begun
+        return None
 
     def resume(self, edge: Frontier, leaf: bytes) -> bool:
         """Go on after leaves that were taken before: those of `edge`, and one more.

@@ -139,6 +139,11 @@ def letter(
     help="Also write a timestamp (.tsr) to this file; the proof is then under the earliest"
     " checkpoint that an authority dated.",
 )
+@click.option(
+    "--cose",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a COSE receipt (RFC 9942) to this file, X.cose, instead of a tlog-proof.",
+)
 @reads
 @speaks
 def proof(
@@ -147,6 +152,7 @@ def proof(
     output: Path | None,
     openings: Path | None,
     timestamp: Path | None,
+    cose: Path | None,
     purpose: str,
     case: str,
 ) -> None:
@@ -154,9 +160,14 @@ def proof(
 
     Check it anywhere with: python -m ledger.verify FILE --policy policy.txt
     """
+    if cose is not None and cose.suffix != ".cose":
+        raise click.BadParameter("end the name in .cose, by which the verifier knows it")
     with opened() as runtime:
         reader = reading(runtime, purpose, case)
         reader.note([decision_id], ("proof",))
+        if cose is not None:
+            cose.write_bytes(runtime.cose["decisions"].of_entry(decision_id).encode())
+            _say_how_to_check(cose)
         if timestamp is None:
             text = runtime.logs["decisions"].receipt(decision_id).format()
         else:
@@ -167,12 +178,16 @@ def proof(
         if openings is not None:
             reader.note([decision_id], ("attributions", "context", "input", "output"))
             openings.write_bytes(runtime.reporting.openings(decision_id))
-    if output is None:
-        click.echo(text, nl=False)
-    else:
+    if output is not None:
         output.write_text(text, encoding="utf-8")
-        click.echo(f"{output}: check it with python -m ledger.verify {output} --policy policy.txt",
-                   err=True)  # fmt: skip
+        _say_how_to_check(output)
+    elif cose is None:
+        click.echo(text, nl=False)
+
+
+def _say_how_to_check(path: Path) -> None:
+    click.echo(f"{path}: check it with python -m ledger.verify {path} --policy policy.txt",
+               err=True)  # fmt: skip
 
 
 def _dated(runtime: "Runtime", decision_id: str) -> "Evidence":

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from ledger.errors import LedgerError
-from service.commands.terminal import opened, settings, speaks
+from service.commands.terminal import main_only, opened, settings, speaks
 
 __all__ = ["export", "init", "serve"]
 
@@ -36,6 +36,7 @@ def init(origin: str | None) -> None:
 
     from service.founding import found
 
+    main_only("use: decision-ledger tenant add NAME")
     chosen = settings()
     if origin is not None:
         chosen = replace(chosen, origin=origin)
@@ -59,14 +60,19 @@ def serve() -> None:
     """Serve the HTTP interface and the audit UI (PORT, LEDGER_HOST).
 
     One process with LEDGER_THREADS threads: a log has exactly one writer, and more
-    processes would only queue behind it.
+    processes would only queue behind it. Tenants are served under /NAME/.
     """
+    from service.tenants import names
+
+    main_only("serve serves every tenant")
     chosen = settings()
     with opened():
         pass  # fails here, with a sentence, rather than in a worker
     _check_port(chosen.host, chosen.port)
     host = "localhost" if chosen.host in {"0.0.0.0", "127.0.0.1", "::"} else chosen.host  # noqa: S104  # compared, not bound
     click.echo(f"Decision ledger {chosen.origin} at http://{host}:{chosen.port}/")
+    for name in names(chosen):
+        click.echo(f"Tenant {name} at http://{host}:{chosen.port}/{name}/")
     click.echo("Sign in with a key: decision-ledger key issue --name you --role case_handler")
     click.echo(f"The interface is described at http://{host}:{chosen.port}/openapi.json")
     sys.stdout.flush()
@@ -109,8 +115,13 @@ def _gunicorn(host: str, port: int, threads: int) -> list[str]:
 
 @click.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--from-minimum",
+    is_flag=True,
+    help="Also delete from DIRECTORY what a pruned log no longer publishes.",
+)
 @speaks
-def export(directory: Path) -> None:
+def export(directory: Path, *, from_minimum: bool) -> None:
     """Write both logs to DIRECTORY as static files.
 
     Any web server can publish them: <DIRECTORY>/decisions and <DIRECTORY>/access hold a
@@ -118,13 +129,20 @@ def export(directory: Path) -> None:
     there are any; <DIRECTORY>/handover holds the checkpoints of rotated keys. They hold no
     personal data. Running it again adds what is new.
     """
-    from service.publishing import publish
-    from service.runtime import kept_timestamps
+    from service.publishing import publish, withdraw
+    from service.runtime import kept_timestamps, log_retention
 
     with opened() as runtime:
         for name, log in runtime.logs.items():
-            written = publish(log, directory / name, kept_timestamps(runtime.settings, name))
-            click.echo(f"{directory / name}: {log.size():,} entries, {written:,} files written")
+            minimum = log_retention(runtime.settings, name).minimum()
+            kept = kept_timestamps(runtime.settings, name)
+            written = publish(log, directory / name, minimum, kept)
+            said = f"{log.size():,} entries, {written:,} files written"
+            if minimum.index:
+                said += f", from entry {minimum.first:,} on"
+            if from_minimum:
+                said += f", {withdraw(directory / name, minimum):,} files deleted"
+            click.echo(f"{directory / name}: {said}")
         (directory / "policy.txt").write_text(runtime.policy_text, encoding="utf-8")
         for note in sorted(runtime.settings.handover_dir.glob("*.note")):
             (directory / "handover").mkdir(exist_ok=True)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from service.commands.logs import log
 from service.commands.terminal import opened, settings, speaks
 
 if TYPE_CHECKING:
@@ -17,11 +18,6 @@ LOG_NAMES: Final = ("decisions", "access")
 MAX_PUBLIC_KEY_BYTES: Final = 16_384  # a PEM file of ML-DSA-44 takes 2 kB
 
 _NAME = click.argument("name", metavar="LOG", type=click.Choice(LOG_NAMES))
-
-
-@click.group()
-def log() -> None:
-    """List and rotate the keys that sign the logs, decisions and access."""
 
 
 @log.command("keys")

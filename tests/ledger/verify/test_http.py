@@ -44,7 +44,7 @@ def test_everything_is_asked_for_once(site: Site) -> None:
     assert audited(site).findings == ()
     assert sorted(site.asked) == sorted(
         [
-            "checkpoint",
+            *("checkpoint", "minimum-index"),
             *(tile.path() for tile in tiles_of(honest(SIZE))),
             *("tile/entries/000", "tile/entries/001", "tile/entries/002.p/88"),
         ]

@@ -49,6 +49,8 @@ def fetching(site: Site) -> Iterator[Fetcher]:
 
 def test_compressed_answers_are_unpacked(site: Site) -> None:
     def act(handler: BaseHTTPRequestHandler, asked: str) -> bool:
+        if asked == "minimum-index":
+            return False
         data = gzip.compress((site.files / asked).read_bytes())
         return answer(handler, 200, data, Content_Encoding="gzip")
 
