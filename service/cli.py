@@ -14,11 +14,14 @@ except ModuleNotFoundError as error:  # the base install checks logs, and serves
         "To check a log or a receipt, what is here is enough: python -m ledger.verify --help"
     ) from error
 
+from service.commands.backups import backup, restore
 from service.commands.decisions import decisions, explain, letter, proof, replay
+from service.commands.forks import fork
+from service.commands.incidents import incident
 from service.commands.keys import key
 from service.commands.registry import model, policy, sources
 from service.commands.reports import report, verify
-from service.commands.running import export, init, serve
+from service.commands.running import continue_, export, init, serve
 from service.commands.witnessing import cosign, witness
 
 __all__ = ["main"]
@@ -33,6 +36,7 @@ class _Sections(click.Group):
         ("Look up", ("decisions", "explain", "letter", "replay")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Witness", ("cosign", "witness")),
+        ("Keep", ("backup", "restore", "fork", "incident", "continue")),
     )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -67,7 +71,8 @@ def main() -> None:
 
 
 for _command in (init, serve, key, export, model, policy, decisions, explain, letter, replay, proof,
-                 sources, report, verify, cosign, witness):  # fmt: skip
+                 sources, report, verify, cosign, witness, backup, restore, fork, incident,
+                 continue_):  # fmt: skip
     main.add_command(_command)
 
 

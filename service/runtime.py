@@ -15,11 +15,14 @@ from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.completeness import Completeness
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
+from ledger.operate.fork_marks import ForkMarks
+from ledger.operate.incidents import Incidents
 from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.keys import LogKeys
 from ledger.operate.registry import Registry
 from ledger.operate.sequencer import Sequencer
 from ledger.operate.vault import Vault, is_new
+from ledger.operate.vault_standing import VaultGap, find_gap
 from ledger.storage.database import Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
 from ledger.tlog.note import VerifierKey
@@ -27,10 +30,21 @@ from service.explaining import Explaining
 from service.reporting import Reporting
 from service.settings import Settings
 
-__all__ = ["LOGS", "Clock", "Runtime", "cosigned_checkpoint", "log_lock", "system_clock"]
+__all__ = [
+    "LOGS",
+    "Clock",
+    "Runtime",
+    "check_restored",
+    "cosigned_checkpoint",
+    "fork_marks",
+    "log_lock",
+    "system_clock",
+    "vault_gaps",
+]
 
 Clock = Callable[[], datetime]
 LOGS: Final = ("decisions", "access")
+SEALED_IN_VAULT: Final = "access"  # the log whose payloads are in the vault, not beside it
 SESSION_KEY_BYTES: Final = 32
 
 
@@ -50,6 +64,24 @@ def cosigned_checkpoint(settings: Settings, name: str) -> FileCheckpointLock:
     return FileCheckpointLock(settings.cosigned_dir / f"{name}.note")
 
 
+def fork_marks(settings: Settings) -> ForkMarks:
+    """The marks that keep this ledger from writing while a fork is suspected."""
+    return ForkMarks(settings.fork_marks_dir, settings.dismissed_dir)
+
+
+def check_restored(settings: Settings) -> None:
+    """Return if no restore into this directory was cut short.
+
+    Raises:
+        RefusedError: one was.
+    """
+    if settings.restoring_path.exists():
+        raise RefusedError(
+            f"a restore into {settings.data} was cut short: run decision-ledger restore again"
+            " with the same backup"
+        )
+
+
 def _vault(settings: Settings, engine: Engine, now: Clock) -> Vault:
     wrapper = LocalKeyWrapper.load(settings.kek_path)
     try:
@@ -59,6 +91,13 @@ def _vault(settings: Settings, engine: Engine, now: Clock) -> Vault:
             f"start-up: {settings.kek_path.name} is not the key that the vault was written"
             " with, or the vault was changed; bring back the two that belong together"
         ) from error
+
+
+def _incidents(logs: Mapping[str, Sequencer], vault: Vault, now: Clock) -> dict[str, Incidents]:
+    return {
+        name: Incidents(log, vault, now, os.urandom, sealed_in_vault=name == SEALED_IN_VAULT)
+        for name, log in logs.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,34 +113,56 @@ class Runtime:
     access_log: AccessLog
     api_keys: ApiKeys
     completeness: Completeness
+    incidents: Mapping[str, Incidents]
     explaining: Explaining
     reporting: Reporting
     policy_text: str
     session_key: bytes
-    databases: tuple[Engine, ...]
+    databases: tuple[Engine, Engine]
 
     @classmethod
-    def open(cls, settings: Settings, clock: Clock | None = None) -> Self:
+    def open(
+        cls,
+        settings: Settings,
+        clock: Clock | None = None,
+        *,
+        despite_fork: bool = False,
+        despite_gap: bool = False,
+    ) -> Self:
         """Take up the ledger that `found` made.
+
+        Args:
+            settings: what the deployment is told from outside.
+            clock: the time now; the system's clock if None.
+            despite_fork: take it up, to look or to dismiss, while a fork is suspected.
+            despite_gap: take it up, to record the loss, with a vault that lacks records.
 
         Raises:
             NotFoundError: there is none.
+            StoppedError: a fork is suspected.
             LedgerError: the start-up rule forbids it, or a key does not open.
         """
+        check_restored(settings)
         if not settings.policy_path.is_file():
             raise NotFoundError(
                 f"there is no ledger in {settings.data}; make one with: decision-ledger init"
             )
+        if not despite_fork:
+            fork_marks(settings).check()
         databases = (open_database(settings.database_url), open_database(settings.vault_url))
+        allowed = _Allowed(fork=despite_fork, gap=despite_gap)
         try:
-            return cls._take_up(settings, clock or system_clock, *databases)
+            return cls._take_up(settings, clock or system_clock, allowed, databases)
         except BaseException:
             for engine in databases:
                 engine.dispose()
             raise
 
     @classmethod
-    def _take_up(cls, settings: Settings, now: Clock, engine: Engine, vault_engine: Engine) -> Self:
+    def _take_up(
+        cls, settings: Settings, now: Clock, allowed: "_Allowed", databases: tuple[Engine, Engine]
+    ) -> Self:
+        engine, vault_engine = databases
         migrate(engine, Schema.LEDGER)
         migrate(vault_engine, Schema.VAULT)
         store = SqlLogStore(engine)
@@ -119,14 +180,12 @@ class Runtime:
                 pair.signers(now),
                 now,
                 cosigned=cosigned_checkpoint(settings, name),
+                may_write=_anything if allowed.fork else fork_marks(settings).check,
             )
             for name, pair in keys.items()
         }
-        if is_new(vault_engine) and any(log.size() > 1 for log in logs.values()):
-            raise RefusedError(
-                "start-up: the logs hold records, but the vault is empty: correct its address or"
-                " restore it; if it is lost for good, docs/operating.md says how to go on"
-            )
+        if not allowed.gap:
+            _check_vault(store, logs, vault_engine)
         vault = _vault(settings, vault_engine, now)
         registry = Registry(engine, logs["decisions"], settings.artefacts_dir, now, os.urandom)
         decisions = Decisions(logs["decisions"], vault, registry, now, os.urandom)
@@ -141,17 +200,60 @@ class Runtime:
             access_log=AccessLog(logs["access"], vault, now, os.urandom),
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=Completeness(logs["decisions"]),
+            incidents=_incidents(logs, vault, now),
             explaining=explaining,
             reporting=Reporting(settings, registry, decisions),
             policy_text=settings.policy_path.read_text("utf-8"),
             session_key=_session_key(settings.session_key_path),
-            databases=(engine, vault_engine),
+            databases=databases,
         )
 
     def close(self) -> None:
         """Let go of the databases; the runtime is not used after this."""
         for engine in self.databases:
             engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    """What a person asked to be overlooked, in order to see to it."""
+
+    fork: bool
+    gap: bool
+
+
+def _anything() -> None:
+    """Nothing keeps the writer from writing."""
+
+
+def vault_gaps(
+    store: SqlLogStore, logs: Mapping[str, Sequencer], vault: Engine
+) -> Mapping[str, VaultGap]:
+    """What the vault does not know, by log; tombstones after that are in effect then."""
+    found = {}
+    for name, log in logs.items():
+        inside = name == SEALED_IN_VAULT
+        gap = find_gap(store, log.origin, log.size(), vault, sealed_in_vault=inside, replay=True)
+        if gap is not None:
+            found[name] = gap
+    return found
+
+
+def _check_vault(store: SqlLogStore, logs: Mapping[str, Sequencer], vault: Engine) -> None:
+    """Return if the vault knows the newest records; tombstones after them are in effect then.
+
+    Raises:
+        RefusedError: it does not: it is empty, another, or an older one.
+    """
+    gaps = vault_gaps(store, logs, vault)
+    if gaps:
+        what = "is empty" if is_new(vault) else "is older than the logs, or another one"
+        raise RefusedError(
+            f"start-up: the vault {what}: {'; '.join(map(str, gaps.values()))}. All of these"
+            " would read as erased. Correct LEDGER_VAULT_URL or restore a newer backup of the"
+            " vault; if there is none, decision-ledger incident vault-lost records the loss and"
+            " goes on"
+        )
 
 
 def _session_key(path: Path) -> bytes:
