@@ -14,12 +14,15 @@ except ModuleNotFoundError as error:  # the base install checks logs, and serves
         "To check a log or a receipt, what is here is enough: python -m ledger.verify --help"
     ) from error
 
+from service.commands.backups import backup, restore
 from service.commands.dating import timestamp
 from service.commands.decisions import decisions, explain, letter, proof, replay
+from service.commands.forks import fork
+from service.commands.incidents import incident
 from service.commands.keys import key
 from service.commands.registry import model, policy, sources
 from service.commands.reports import report, verify
-from service.commands.running import export, init, serve
+from service.commands.running import continue_, export, init, serve
 from service.commands.signing import log
 from service.commands.tenants import tenant as tenants
 from service.commands.witnessing import cosign, witness
@@ -36,6 +39,7 @@ class _Sections(click.Group):
         ("Look up", ("decisions", "explain", "letter", "replay")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
+        ("Keep", ("backup", "restore", "fork", "incident", "continue")),
     )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -73,7 +77,8 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 
 
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
-                 replay, proof, sources, report, verify, cosign, timestamp, witness):  # fmt: skip
+                 replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
+                 restore, fork, incident, continue_):  # fmt: skip
     main.add_command(_command)
 
 

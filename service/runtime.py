@@ -16,6 +16,8 @@ from ledger.operate.completeness import Completeness
 from ledger.operate.cose_receipts import CoseReceipts
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
+from ledger.operate.fork_marks import ForkMarks
+from ledger.operate.incidents import Incidents
 from ledger.operate.key_ring import KeyRing
 from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.registry import Registry
@@ -23,6 +25,7 @@ from ledger.operate.retention import Retention
 from ledger.operate.sequencer import Sequencer
 from ledger.operate.timestamps import KeptTimestamps
 from ledger.operate.vault import Vault, is_new
+from ledger.operate.vault_standing import VaultGap, find_gap
 from ledger.storage.database import Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
 from ledger.tlog.note import VerifierKey
@@ -34,16 +37,20 @@ __all__ = [
     "LOGS",
     "Clock",
     "Runtime",
+    "check_restored",
     "cosigned_checkpoint",
+    "fork_marks",
     "kept_timestamps",
     "log_keys",
     "log_lock",
     "log_retention",
     "system_clock",
+    "vault_gaps",
 ]
 
 Clock = Callable[[], datetime]
 LOGS: Final = ("decisions", "access")
+SEALED_IN_VAULT: Final = "access"  # the log whose payloads are in the vault, not beside it
 SESSION_KEY_BYTES: Final = 32
 
 
@@ -83,6 +90,24 @@ def log_retention(settings: Settings, name: str) -> Retention:
     return Retention(settings.pruning_dir / f"{name}.txt", settings.log_origin(name))
 
 
+def fork_marks(settings: Settings) -> ForkMarks:
+    """The marks that keep this ledger from writing while a fork is suspected."""
+    return ForkMarks(settings.fork_marks_dir, settings.dismissed_dir)
+
+
+def check_restored(settings: Settings) -> None:
+    """Return if no restore into this directory was cut short.
+
+    Raises:
+        RefusedError: one was.
+    """
+    if settings.restoring_path.exists():
+        raise RefusedError(
+            f"a restore into {settings.data} was cut short: run decision-ledger restore again"
+            " with the same backup"
+        )
+
+
 def _vault(settings: Settings, engine: Engine, now: Clock) -> Vault:
     wrapper = LocalKeyWrapper.load(settings.kek_path)
     try:
@@ -92,6 +117,13 @@ def _vault(settings: Settings, engine: Engine, now: Clock) -> Vault:
             f"start-up: {settings.kek_path.name} is not the key that the vault was written"
             " with, or the vault was changed; bring back the two that belong together"
         ) from error
+
+
+def _incidents(logs: Mapping[str, Sequencer], vault: Vault, now: Clock) -> dict[str, Incidents]:
+    return {
+        name: Incidents(log, vault, now, os.urandom, sealed_in_vault=name == SEALED_IN_VAULT)
+        for name, log in logs.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,34 +140,56 @@ class Runtime:
     cose: Mapping[str, CoseReceipts]
     api_keys: ApiKeys
     completeness: Completeness
+    incidents: Mapping[str, Incidents]
     explaining: Explaining
     reporting: Reporting
     session_key: bytes
-    databases: tuple[Engine, ...]
+    databases: tuple[Engine, Engine]
 
     @classmethod
-    def open(cls, settings: Settings, clock: Clock | None = None) -> Self:
+    def open(
+        cls,
+        settings: Settings,
+        clock: Clock | None = None,
+        *,
+        despite_fork: bool = False,
+        despite_gap: bool = False,
+    ) -> Self:
         """Take up the ledger that `found` made.
+
+        Args:
+            settings: what the deployment is told from outside.
+            clock: the time now; the system's clock if None.
+            despite_fork: take it up, to look or to dismiss, while a fork is suspected.
+            despite_gap: take it up, to record the loss, with a vault that lacks records.
 
         Raises:
             NotFoundError: there is none.
+            StoppedError: a fork is suspected.
             LedgerError: the start-up rule forbids it, or a key does not open.
         """
+        check_restored(settings)
         if not settings.policy_path.is_file():
             make = f"tenant add {settings.tenant}" if settings.tenant else "init"
             raise NotFoundError(
                 f"there is no ledger in {settings.data}; make one with: decision-ledger {make}"
             )
+        if not despite_fork:
+            fork_marks(settings).check()
         databases = (open_database(settings.database_url), open_database(settings.vault_url))
+        allowed = _Allowed(fork=despite_fork, gap=despite_gap)
         try:
-            return cls._take_up(settings, clock or system_clock, *databases)
+            return cls._take_up(settings, clock or system_clock, allowed, databases)
         except BaseException:
             for engine in databases:
                 engine.dispose()
             raise
 
     @classmethod
-    def _take_up(cls, settings: Settings, now: Clock, engine: Engine, vault_engine: Engine) -> Self:
+    def _take_up(
+        cls, settings: Settings, now: Clock, allowed: "_Allowed", databases: tuple[Engine, Engine]
+    ) -> Self:
+        engine, vault_engine = databases
         migrate(engine, Schema.LEDGER)
         migrate(vault_engine, Schema.VAULT)
         store = SqlLogStore(engine)
@@ -148,14 +202,12 @@ class Runtime:
                 ring,
                 now,
                 cosigned=cosigned_checkpoint(settings, name),
+                may_write=_anything if allowed.fork else fork_marks(settings).check,
             )
             for name, ring in keys.items()
         }
-        if is_new(vault_engine) and any(log.size() > 1 for log in logs.values()):
-            raise RefusedError(
-                "start-up: the logs hold records, but the vault is empty: correct its address or"
-                " restore it; if it is lost for good, docs/operating.md says how to go on"
-            )
+        if not allowed.gap:
+            _check_vault(store, logs, vault_engine)
         vault = _vault(settings, vault_engine, now)
         registry = Registry(engine, logs["decisions"], settings.artefacts_dir, now, os.urandom)
         decisions = Decisions(logs["decisions"], vault, registry, now, os.urandom)
@@ -171,10 +223,11 @@ class Runtime:
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=Completeness(logs["decisions"]),
+            incidents=_incidents(logs, vault, now),
             explaining=explaining,
             reporting=Reporting(settings, registry, decisions),
             session_key=_session_key(settings.session_key_path),
-            databases=(engine, vault_engine),
+            databases=databases,
         )
 
     @property
@@ -194,6 +247,48 @@ class Runtime:
         """Let go of the databases; the runtime is not used after this."""
         for engine in self.databases:
             engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    """What a person asked to be overlooked, in order to see to it."""
+
+    fork: bool
+    gap: bool
+
+
+def _anything() -> None:
+    """Nothing keeps the writer from writing."""
+
+
+def vault_gaps(
+    store: SqlLogStore, logs: Mapping[str, Sequencer], vault: Engine
+) -> Mapping[str, VaultGap]:
+    """What the vault does not know, by log; tombstones after that are in effect then."""
+    found = {}
+    for name, log in logs.items():
+        inside = name == SEALED_IN_VAULT
+        gap = find_gap(store, log.origin, log.size(), vault, sealed_in_vault=inside, replay=True)
+        if gap is not None:
+            found[name] = gap
+    return found
+
+
+def _check_vault(store: SqlLogStore, logs: Mapping[str, Sequencer], vault: Engine) -> None:
+    """Return if the vault knows the newest records; tombstones after them are in effect then.
+
+    Raises:
+        RefusedError: it does not: it is empty, another, or an older one.
+    """
+    gaps = vault_gaps(store, logs, vault)
+    if gaps:
+        what = "is empty" if is_new(vault) else "is older than the logs, or another one"
+        raise RefusedError(
+            f"start-up: the vault {what}: {'; '.join(map(str, gaps.values()))}. All of these"
+            " would read as erased. Correct LEDGER_VAULT_URL or restore a newer backup of the"
+            " vault; if there is none, decision-ledger incident vault-lost records the loss and"
+            " goes on"
+        )
 
 
 def _session_key(path: Path) -> bytes:

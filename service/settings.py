@@ -194,6 +194,21 @@ class Settings:
         return self.data / "timestamps"
 
     @property
+    def fork_marks_dir(self) -> Path:
+        """Evidence of a suspected fork: while this directory exists, nothing is written."""
+        return self.data / "fork-suspected"
+
+    @property
+    def dismissed_dir(self) -> Path:
+        """The same evidence after a person dismissed the suspicion."""
+        return self.data / "fork-dismissed"
+
+    @property
+    def restoring_path(self) -> Path:
+        """What a restore is putting here: while this file exists, it is not finished."""
+        return self.data / "restoring.json"
+
+    @property
     def origin_path(self) -> Path:
         """Where `init` remembers the origin, so that it cannot change by accident."""
         return self.data / "origin.txt"

@@ -88,10 +88,13 @@ class Sequencer(PublishedLog):
         clock: Clock,
         *,
         cosigned: CheckpointLock | None = None,
+        may_write: Callable[[], None] = lambda: None,
     ) -> None:
         """Take the log up where it stands; nothing is written but the lock's advance.
 
         `cosigned` holds the newest checkpoint that witnesses cosigned; it is only read.
+        `may_write` is called at each turn, once the lock is held, and raises StoppedError
+        while nothing may be written (`fork_marks.ForkMarks.check`).
 
         Raises:
             LedgerError: the start-up rule forbids it (`startup_rule.agree` says why).
@@ -100,6 +103,7 @@ class Sequencer(PublishedLog):
         self._lock = lock
         self._keys = _keys(signers)
         self._clock = clock
+        self._may_write = may_write
         self._turn = threading.RLock()
         self._depth = 0
         self._fatal: str | None = None
@@ -153,6 +157,7 @@ class Sequencer(PublishedLog):
         """
         if self._fatal is not None:
             raise StoppedError(self._fatal)
+        self._may_write()
         self.checkpoint()  # of the lock alone
         self._store.head(self.origin)
 
@@ -173,6 +178,7 @@ class Sequencer(PublishedLog):
             outermost = self._depth == 0
             if outermost:
                 stack.enter_context(self._lock.held())
+                self._may_write()
                 stack.enter_context(self._store.alone(self.origin))
             self._depth += 1
             stack.callback(self._leave)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ledger.errors import LedgerError, MalformedError
 
-__all__ = ["Answer", "NoAnswer", "post"]
+__all__ = ["Answer", "NoAnswer", "get", "post"]
 
 MAX_ANSWER_BYTES: Final = 65_536  # some twenty cosignatures in ML-DSA-44; a timestamp takes 8 kB
 ANSWER_SECONDS: Final = 10.0  # from the first byte that is sent to the last that is received
@@ -44,13 +44,25 @@ def post(
         MalformedError: not an http or https address.
         NoAnswer: none within `seconds`, or too long a one.
     """
+    return _exchange("POST", url, body, seconds, media_type)
+
+
+def get(url: str, *, seconds: float = ANSWER_SECONDS) -> Answer:
+    """The answer to one GET; otherwise as :func:`post`."""
+    return _exchange("GET", url, None, seconds)
+
+
+def _exchange(
+    method: str, url: str, body: bytes | None, seconds: float, media_type: str = TEXT
+) -> Answer:
     connection, path = _connection(url, seconds)
+    headers = {} if body is None else {"Content-Type": media_type}
     expired = threading.Event()
     timer = threading.Timer(seconds, _cut, (connection, expired))
     timer.daemon = True
     timer.start()
     try:
-        connection.request("POST", path, body, {"Content-Type": media_type})
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
         content = response.read(MAX_ANSWER_BYTES + 1)
     except (OSError, HTTPException, ValueError) as error:

@@ -30,7 +30,7 @@ class Scene:
     running: Open
     ids: tuple[str, ...]
     outside: str  # the newest checkpoint, as somebody else kept it
-    backup: Path  # of the database and the lock, made when there were KEPT entries
+    backup: Path  # of both databases and the lock, made when there were KEPT entries
 
     @property
     def database(self) -> Path:
@@ -161,6 +161,14 @@ def restore_an_old_backup(scene: Scene) -> None:
 def restore_the_backup_and_the_lock(scene: Scene) -> None:
     restore_an_old_backup(scene)
     shutil.copyfile(scene.backup / "lock", scene.lock)
+
+
+def restore_an_old_vault(scene: Scene) -> None:
+    scene.premises.vault_engine.dispose()
+    vault = scene.premises.directory / "vault.db"
+    for suffix in ("-wal", "-shm"):
+        vault.with_name(f"vault.db{suffix}").unlink(missing_ok=True)
+    shutil.copyfile(scene.backup / "vault.db", vault)
 
 
 def set_the_lock_alone_back(scene: Scene) -> None:
