@@ -1,0 +1,1 @@
+"""The producer of decisions: records without waiting, loses none, and keeps the receipts."""
