@@ -8,7 +8,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -32,6 +32,8 @@ from ledger.client.spooled import Refusal
 from ledger.client.transport import Answer, Ledger, NoAnswer
 from ledger.errors import InconsistencyError, LedgerError, MalformedError
 from ledger.private_files import private_directory, write_new
+from ledger.tlog.checkpoint import Checkpoint
+from ledger.tlog.merkle import EMPTY_ROOT
 from ledger.tlog.policy import Policy
 from ledger.tlog.proof import Receipt
 
@@ -40,6 +42,7 @@ __all__ = ["Alarm", "Delivery", "Idle", "Listener", "Outcome", "Paused", "Retry"
 MAX_BATCH: Final = 1_000  # decisions; the ledger takes no more in one request
 MAX_BATCH_BYTES: Final = 4_000_000  # of its 5,000,000
 MAX_ALARMS_KEPT: Final = 16  # files of evidence: the first ones tell it all
+EMPTY: Final = Checkpoint("none", 0, EMPTY_ROOT)  # nothing is in it
 _PATH: Final = "/v1/decisions?receipts=compact"
 _HALVED: Final = frozenset({400, 413, 422})  # perhaps because of one of them
 _PAUSED: Final = {
@@ -190,9 +193,7 @@ class Delivery:
         outbox.settle(refusals)
         self._grow(outbox.source)
         again = sum(getattr(each, "status", "") == "duplicate" for each in read.results)
-        self.tally.add(
-            recorded=len(kept) - again, duplicates=again, refused=len(refusals)
-        )
+        self.tally.add(recorded=len(kept) - again, duplicates=again, refused=len(refusals))
         self._tell(items, results)
         return Sent()
 
@@ -201,7 +202,7 @@ class Delivery:
     ) -> list[Receipt | Refusal]:
         """The results, each verified; the head they stand under is remembered."""
         if not read.note:  # all of them refused
-            return [Refusal(i.decision, dict(r)) for i, r in zip(items, read.results, strict=True)]  # type: ignore[call-overload]
+            return list(checked_results(items, read, outbox.source, EMPTY))
         checkpoint = checked_head(read.note, self.policy, seen)
         results: list[Receipt | Refusal] = []
         for each in checked_results(items, read, outbox.source, checkpoint):

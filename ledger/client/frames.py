@@ -5,6 +5,7 @@ UTF-8 text, so after damage the next frame is found again. The CRC finds acciden
 forgeries: whoever may write here may write anything. Pure: bytes in, values out.
 """
 
+import mmap
 import struct
 import zlib
 from collections.abc import Iterator
@@ -73,7 +74,7 @@ def encode_frame(kind: FrameKind, payload: bytes) -> bytes:
     return _HEADER.pack(_MAGIC, len(payload), _crc(kind, payload), kind) + payload
 
 
-def frame_at(data: bytes, start: int) -> Frame | None:
+def frame_at(data: bytes | mmap.mmap, start: int) -> Frame | None:
     """The frame that begins at `start`, or None if no whole one does."""
     if start < 0 or start + _HEADER.size > len(data):
         return None

@@ -159,8 +159,9 @@ class StateFile:
         os.fdatasync(self._descriptor)
 
     def close(self) -> None:
-        """Close the file; what it holds stays as it is."""
-        os.close(self._descriptor)
+        """Close the file; what it holds stays as it is, and every later change fails."""
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
 
 
 def _newest(data: bytes) -> tuple[int, LaneState]:

@@ -251,9 +251,7 @@ class SpoolDirectory:
             os.close(lock)
             return None
         try:
-            segments = Segments(
-                self._places(directory), self.cipher.key_id, state.state.segment
-            )
+            segments = Segments(self._places(directory), self.cipher.key_id, state.state.segment)
             for segment in segments.files.values():
                 for _ in read_segment(segment.path, self.cipher.key_id, segment.size, segment.size):
                     pass

@@ -24,7 +24,7 @@ class MemorySpool:
 
     def __init__(self, source: str, max_bytes: int) -> None:
         self.source = lane_name(source, os.urandom(MARK_BYTES))
-        self.bytes = 0
+        self.size = 0
         self.last = 0
         self._max_bytes = max_bytes
         self._room = threading.Condition()
@@ -50,10 +50,10 @@ class MemorySpool:
             if frame is None:
                 raise MalformedError("spool: the decision cannot be kept")
             decision = Spooled.of(frame)
-            if self.bytes + len(decision.sealed) > self._max_bytes:
+            if self.size + len(decision.sealed) > self._max_bytes:
                 raise SpoolFull("spool: full", retry_after=1)
             self._items.append(Item(decision, decision.sealed))
-            self.bytes += len(decision.sealed)
+            self.size += len(decision.sealed)
             self.last = seq
             return seq
 
@@ -72,6 +72,12 @@ class MemorySpool:
         """Remember a gap in other counters."""
         with self._room:
             self._gaps.append(gap)
+
+    def close(self) -> None:
+        """Nothing is left to do: what waits is lost, and `waiting` told how much."""
+
+    def abandon(self) -> None:
+        """Forget what a child of a fork has inherited: its parent sends it."""
 
     def wait_for_room(self, seconds: float) -> None:
         """Return when something was settled, or after so many seconds at most."""
@@ -95,10 +101,10 @@ class MemorySpool:
         """Let go of the last batch; what was refused is kept in `refusals`."""
         with self._room:
             for _ in range(self._taken):
-                self.bytes -= len(self._items.popleft().body)
+                self.size -= len(self._items.popleft().body)
             self._taken = 0
             # Refused decisions are in the way of new ones, so that they stay bounded too.
-            self.bytes += sum(len(each.decision.sealed) for each in refusals)
+            self.size += sum(len(each.decision.sealed) for each in refusals)
             self.refusals += refusals
             for each in refusals:
                 self._gaps.append(Gap(each.decision.seq, each.decision.seq, REFUSED))

@@ -113,9 +113,8 @@ class LaneOutbox:
             OSError: it could not be noted down, so the batch comes again.
         """
         passed, directory = self._passed, self._lane.directory
-        gaps = [*passed.gaps]
-        for each in refusals:
-            gaps.append(Gap(each.decision.seq, each.decision.seq, REFUSED))
+        refused = [each.decision.seq for each in refusals]
+        gaps = [*passed.gaps, *(Gap(seq, seq, REFUSED) for seq in refused)]
         if refusals:
             frames = [each.decision.refused(each.problem) for each in refusals]
             _append(directory / "refused", b"".join(frames))

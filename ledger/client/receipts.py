@@ -129,9 +129,10 @@ class FileReceipts:
         wanted = bytes.fromhex(parse_id(decision).replace("-", ""))
         for path in sorted(self._files(), key=_day, reverse=True):
             with contextlib.suppress(OSError, ValueError):  # an empty file cannot be mapped
-                with path.open("rb") as file, mmap.mmap(
-                    file.fileno(), 0, access=mmap.ACCESS_READ
-                ) as data:
+                with (
+                    path.open("rb") as file,
+                    mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+                ):
                     found = _find(data, wanted)
                 if found is not None:
                     return found

@@ -74,8 +74,8 @@ class Segments:
         self._new_names: set[Path] = set()
 
     @property
-    def bytes(self) -> int:
-        """How much the files hold."""
+    def size(self) -> int:
+        """How many bytes the files hold."""
         return sum(self._used.values())
 
     @property
@@ -219,15 +219,15 @@ def _check_header(header: bytes, key_id: bytes | None) -> None:
 
 def _write(descriptor: int, data: bytes, end: int) -> None:
     """Write at `end`, all of it or nothing."""
+    failure = OSError(errno.ENOSPC, "no room for all of it")
     try:
-        written = os.pwrite(descriptor, data, end)
-        if written == len(data):
+        if os.pwrite(descriptor, data, end) == len(data):
             return
-        raise OSError(errno.ENOSPC, "short write")
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, end)
-        raise
+    except OSError as error:
+        failure = error
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, end)
+    raise failure
 
 
 def _listed(directory: Path) -> list[Segment]:

@@ -89,7 +89,7 @@ class Shipper:
         *,
         orphans: Callable[[], Iterable[Lane]] = tuple,
         on_state: Callable[[State, str], None] = lambda *_: None,
-        chance: Callable[[], float] = random.SystemRandom().random,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._delivery = delivery
         self._own = own
@@ -163,8 +163,9 @@ class Shipper:
             return outcome
         if self._is_due("orphans", ADOPT_SECONDS):
             outcome = self.adopt()
-        if isinstance(outcome, Idle) and self._is_due("gaps", GAP_SECONDS, retry=1.0):
-            if not isinstance(self._delivery.declare_gaps(self._own), Idle):
+        if isinstance(outcome, Idle) and self._is_due("gaps", TIDY_SECONDS):
+            told = self._delivery.declare_gaps(self._own)
+            if not isinstance(told, Idle):
                 self._due["gaps"] = time.monotonic() + GAP_SECONDS
         if isinstance(outcome, Idle) and self._is_due("growth", GROWTH_SECONDS):
             outcome = self.check_growth()
@@ -181,11 +182,11 @@ class Shipper:
             self._delivery.declare_gaps(outbox)
         return Idle()
 
-    def _is_due(self, what: str, seconds: float, retry: float | None = None) -> bool:
+    def _is_due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
         if now < self._due[what]:
             return False
-        self._due[what] = now + (seconds if retry is None else retry)
+        self._due[what] = now + seconds
         return True
 
     def _rest(self, outcome: Outcome) -> None:
@@ -212,7 +213,7 @@ class Shipper:
 
     def _backoff(self) -> float:
         """Twice as long after each failure, and by chance up to half less: clients spread out."""
-        longest = min(FIRST_WAIT * 2 ** min(self._failures, MAX_DOUBLINGS), LONGEST_WAIT)
+        longest: float = min(FIRST_WAIT * 2 ** min(self._failures, MAX_DOUBLINGS), LONGEST_WAIT)
         self._failures += 1
         return longest * (1 - self._chance() / 2)
 

@@ -14,6 +14,7 @@ from ledger.client.frames import FrameKind
 from ledger.client.lanes import LEASE, Lane
 from ledger.client.segments import SpoolFull
 from ledger.client.spooled import Draft, Gap
+from ledger.errors import StoppedError
 from ledger.private_files import sync_directory
 
 __all__ = ["DiskSpool", "Spool"]
@@ -65,6 +66,7 @@ class DiskSpool:
         self.lane = lane
         self._usable = 0  # the highest counter that may be given out
         self._synced = 0
+        self._open = True
         self._mutex = lane.mutex
         self._synced_now = threading.Condition(self._mutex)
         self._wanted = LEASE
@@ -77,6 +79,7 @@ class DiskSpool:
             SpoolFull, OSError: it was not accepted.
         """
         with self._mutex:
+            self._check_open()
             self._wait_for_counters()
             self.lane.spool_skipped()
             seq = self.lane.last + 1
@@ -87,6 +90,7 @@ class DiskSpool:
     def skip(self, reason: str) -> int:
         """A counter that no decision carries; it is remembered even if the disk is full."""
         with self._mutex:
+            self._check_open()
             seq = self.lane.last + 1
             before = self.lane.state.state.skipped
             gap = Gap(seq, seq, reason) if before is None else Gap(before.first, seq, before.reason)
@@ -101,6 +105,7 @@ class DiskSpool:
             SpoolFull, OSError: it was not accepted.
         """
         with self._mutex:
+            self._check_open()
             self.lane.segments.append(gap.frame(FrameKind.DECLARED))
 
     def wait_for_room(self, seconds: float) -> None:
@@ -136,6 +141,16 @@ class DiskSpool:
         with self._synced_now:
             return self._synced_now.wait_for(lambda: self._synced >= seq, seconds)
 
+    @property
+    def waiting(self) -> int:
+        """How many counters are not settled yet."""
+        return self.lane.waiting
+
+    @property
+    def size(self) -> int:
+        """How many bytes the spool's files hold."""
+        return self.lane.segments.size
+
     def needs_counters(self) -> bool:
         """Say whether half of the counters that may be given out are used."""
         return self._usable - self.lane.last < self._wanted // 2
@@ -167,17 +182,24 @@ class DiskSpool:
         Raises:
             OSError: it could not be: the next to come finds it as after a crash.
         """
+        with self._mutex:
+            self._open = False
         try:
             self.sync()
             with self._mutex:
                 self.lane.state.change(until=self.lane.last, closed=True)
             self.lane.state.sync()
         finally:
-            self.lane.close()
+            with self._mutex:  # a delivery that is still under way must not settle meanwhile
+                self.lane.close()
 
     def abandon(self) -> None:
         """Forget what a child of a fork has inherited."""
         self.lane.close()
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise StoppedError("client: closed")
 
     def _wait_for_counters(self) -> None:
         deadline = time.monotonic() + LEASE_SECONDS
@@ -186,4 +208,3 @@ class DiskSpool:
             if left <= 0:
                 raise SpoolFull("spool: the disk does not keep up", retry_after=1)
             self._synced_now.wait(left)
-

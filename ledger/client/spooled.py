@@ -31,7 +31,9 @@ __all__ = [
 
 MAX_DECISION_BYTES: Final = 2_000_000  # bytes of JSON; a request to the ledger may have 5,000,000
 MAX_SOURCE_LENGTH: Final = 55  # characters; with a lane's mark, 64: what a ledger takes
-MARK_BYTES: Final = 8  # 40 bits of chance: among 10,000 lanes two are alike with odds of 1 in 20,000
+MARK_BYTES: Final = (
+    8  # 40 bits of chance: among 10,000 lanes two are alike with odds of 1 in 20,000
+)
 MAX_PROBLEM_BYTES: Final = 16_384  # of a refusal, as JSON: what `answers` keeps of one is shorter
 _PREFIX: Final = struct.Struct(">Q16sQ")
 _RANGE: Final = struct.Struct(">QQ")

@@ -142,7 +142,7 @@ class HttpLedger:
         return key
 
 
-def _read(response: "urllib3.HTTPResponse", until: float) -> bytes:
+def _read(response: "urllib3.BaseHTTPResponse", until: float) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while chunk := response.read1(_CHUNK):
