@@ -134,9 +134,7 @@ class Ledger:
             return {"id": name, "status": "duplicate", "seq": self.places[name]}
         self.decisions[name] = item
         counter = SourceCounter(item["source"]["id"], item["source"]["seq"])
-        self.places[name] = self._log(
-            name, Decision("ab" * 32, "cd" * 32, counter, **_COMMITTED)
-        )
+        self.places[name] = self._log(name, Decision("ab" * 32, "cd" * 32, counter, **_COMMITTED))
         return {"id": name, "status": "recorded", "seq": self.places[name]}
 
     def _log(self, name: str, body: Body) -> int:

@@ -64,7 +64,13 @@ def test_a_file_without_a_whole_slot_is_refused(path: Path) -> None:
 def test_another_version_is_refused() -> None:
     document = canonical.decode(STATE.format(1).rstrip(b"\0")[13:], max_bytes=SLOT_BYTES)
     assert isinstance(document, dict)
-    for changed in [document | {"v": 2}, document | {"until": "x"}, {"v": 1}, [], document | {"x": 1}]:
+    for changed in [
+        document | {"v": 2},
+        document | {"until": "x"},
+        {"v": 1},
+        [],
+        document | {"x": 1},
+    ]:
         slot = encode_frame(FrameKind.STATE, canonical.encode(changed)).ljust(SLOT_BYTES, b"\0")
         with pytest.raises(MalformedError):
             LaneState.parse(slot)

@@ -79,7 +79,13 @@ def test_an_encrypted_decision_opens_with_its_key_in_its_place_only() -> None:
 
 
 def test_numbers_of_numpy_are_written_as_numbers() -> None:
-    row = {"a": np.float64(1.5), "b": np.int64(3), "c": np.bool_(True), "d": None, "e": [np.int8(1)]}
+    row = {
+        "a": np.float64(1.5),
+        "b": np.int64(3),
+        "c": np.bool_(True),
+        "d": None,
+        "e": [np.int8(1)],
+    }
     document = canonical.decode(spooled(input=row).body(LANE, CLEAR), max_bytes=10_000)
     assert isinstance(document, Mapping)
     assert document["input"] == {"a": 1.5, "b": 3, "c": True, "d": None, "e": [1]}
