@@ -36,7 +36,7 @@ from ledger.tlog.proof import Receipt
 __all__ = ["Client", "Ticket"]
 
 AGAIN_SECONDS: Final = 1.0  # between attempts to claim a lane of a spool that cannot be used
-LOOK_SECONDS: Final = 0.1
+LOOK_SECONDS: Final = 0.02
 EXIT_SECONDS: Final = 5.0  # to deliver what waits when the interpreter ends
 _MILLION: Final = 1_000_000
 
@@ -193,9 +193,9 @@ class Client:
         running.accepted()
         until = time.monotonic() + timeout
         with self._news:
-            while running.waiting and (left := until - time.monotonic()) > 0:
+            while not running.done and (left := until - time.monotonic()) > 0:
                 self._news.wait(min(left, LOOK_SECONDS))  # a gap alone is settled without news
-        return running.waiting == 0
+        return running.done
 
     def close(self, timeout: float = 10.0) -> bool:
         """Deliver what can be in time, and end; say whether all is delivered.

@@ -111,6 +111,7 @@ class Delivery:
         listener: who hears of results.
         evidence: a directory for answers that raised the alarm, or None.
         most: decisions in one request.
+        busy: whether a step is under way: what is settled may not be counted yet.
     """
 
     ledger: Ledger
@@ -121,10 +122,18 @@ class Delivery:
     listener: Listener
     evidence: Path | None = None
     most: int = 100
+    busy: bool = False
     _fewer: dict[str, int] = field(default_factory=dict)
 
     def step(self, outbox: Outbox) -> Outcome:
         """Send one batch of the outbox, if there is any."""
+        self.busy = True
+        try:
+            return self._step(outbox)
+        finally:
+            self.busy = False
+
+    def _step(self, outbox: Outbox) -> Outcome:
         most = min(self._fewer.get(outbox.source, self.most), MAX_BATCH)
         try:
             items = outbox.batch(most, MAX_BATCH_BYTES)

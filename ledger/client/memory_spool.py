@@ -13,7 +13,7 @@ from ledger.client.frames import frame_at
 from ledger.client.outbox import REFUSED, Item
 from ledger.client.segments import SpoolFull
 from ledger.client.spool_cipher import CLEAR
-from ledger.client.spooled import MARK_BYTES, Draft, Gap, Refusal, Spooled, lane_name
+from ledger.client.spooled import MARK_BYTES, Draft, Gap, Refusal, Spooled, lane_name, merged
 from ledger.errors import MalformedError
 
 __all__ = ["MemorySpool"]
@@ -61,11 +61,7 @@ class MemorySpool:
         """A counter that no decision carries."""
         with self._room:
             self.last += 1
-            before = self._gaps[-1] if self._gaps else None
-            if before is not None and before.last == self.last - 1 and before.reason == reason:
-                self._gaps[-1] = Gap(before.first, self.last, reason)
-            else:
-                self._gaps.append(Gap(self.last, self.last, reason))
+            self._gaps = [*merged([*self._gaps, Gap(self.last, self.last, reason)])]
             return self.last
 
     def declare(self, gap: Gap) -> None:
@@ -113,9 +109,9 @@ class MemorySpool:
     def gaps(self) -> tuple[Gap, ...]:
         """What is to be declared to the ledger."""
         with self._room:
-            return tuple(self._gaps)
+            return merged(self._gaps)
 
     def gaps_declared(self, declared: Sequence[Gap]) -> None:
         """Forget gaps that the ledger has taken."""
         with self._room:
-            self._gaps = [gap for gap in self._gaps if gap not in declared]
+            self._gaps = [gap for gap in self._gaps if not any(d.covers(gap) for d in declared)]

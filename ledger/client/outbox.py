@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from ledger.client.frames import Damage, Frame, FrameKind, read_frames
 from ledger.client.lanes import Lane
 from ledger.client.segments import read_segment
-from ledger.client.spooled import Gap, Refusal, Spooled
+from ledger.client.spooled import Gap, Refusal, Spooled, merged
 from ledger.private_files import FILE_MODE, sync_directory, write_synced
 
 __all__ = ["Item", "LaneOutbox", "Outbox", "read_gaps", "read_refusals"]
@@ -140,7 +140,11 @@ class LaneOutbox:
             OSError: they stay, and are declared once more.
         """
         path = self._lane.directory / "gaps"
-        left = [gap.frame(FrameKind.DECLARED) for gap in self.gaps() if gap not in declared]
+        left = [
+            gap.frame(FrameKind.DECLARED)
+            for gap in self.gaps()
+            if not any(each.covers(gap) for each in declared)
+        ]
         if not left:
             path.unlink(missing_ok=True)
             return
@@ -157,6 +161,7 @@ class LaneOutbox:
                 file = segments.files[state.segment]
                 if file.size <= state.offset:
                     segments.remove(file.number)
+                    self._lane.room.notify_all()
 
     def _pass(self, passed: _Passed, most: int, most_bytes: int) -> tuple[list[Item], int]:
         items: list[Item] = []
@@ -231,9 +236,8 @@ class LaneOutbox:
 
 
 def read_gaps(lane: Path) -> tuple[Gap, ...]:
-    """The gaps that wait in a lane's directory, each once."""
-    found = {Gap.of(frame): None for frame in _frames(lane / "gaps", FrameKind.DECLARED)}
-    return tuple(found)
+    """The gaps that wait in a lane's directory, as few as say the same."""
+    return merged(Gap.of(frame) for frame in _frames(lane / "gaps", FrameKind.DECLARED))
 
 
 def read_refusals(lane: Path) -> tuple[Refusal, ...]:

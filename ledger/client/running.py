@@ -111,6 +111,11 @@ class Running:
         """How many counters of the lane are not settled."""
         return self.spool.waiting
 
+    @property
+    def done(self) -> bool:
+        """Whether everything is settled, counted and told."""
+        return not self.spool.waiting and not self.delivery.busy
+
     def stop(self, seconds: float) -> None:
         """End both threads, and leave the lane in good order.
 
@@ -120,6 +125,9 @@ class Running:
         self.shipper.stop(seconds)
         if self._syncer is not None:
             self._syncer.stop()
+        if isinstance(self.outbox, LaneOutbox):
+            with contextlib.suppress(OSError):
+                self.outbox.tidy()
         with contextlib.suppress(Exception):  # what a connection says at its end helps nobody
             self._ledger.close()
         self.spool.close()

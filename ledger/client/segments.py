@@ -22,6 +22,7 @@ from ledger.private_files import FILE_MODE
 __all__ = ["HEADER_BYTES", "Place", "Segments", "SpoolFull", "read_segment"]
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024  # then a new file: so soon is what was sent removed
+SEGMENTS_AT_LEAST: Final = 16  # in a small spool: room comes back one file at a time
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 RETRY_SECONDS: Final = 1.0
 _MAGIC: Final = b"dlspool"
@@ -95,7 +96,7 @@ class Segments:
             SpoolFull: no place has room for it.
             OSError: it cannot be written for another reason. Either way it is not there.
         """
-        if self._active is not None and self._active[0].size + len(frame) > SEGMENT_BYTES:
+        if self._active is not None and self._active[0].size + len(frame) > self._longest():
             self.finish()
         if self._active is not None and self._grow(frame):
             return
@@ -183,6 +184,9 @@ class Segments:
         self._active = (segment, place, descriptor)
         self._new_names.add(place.directory)
         return True
+
+    def _longest(self) -> int:
+        return min(SEGMENT_BYTES, self._places[0].most() // SEGMENTS_AT_LEAST)
 
     def _has_room(self, place: Place, size: int) -> bool:
         return self._used[place.directory] + size <= place.most()

@@ -7,7 +7,7 @@ counter are put in last, because they are known last. Pure.
 import re
 import struct
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -27,6 +27,7 @@ __all__ = [
     "Spooled",
     "check_source",
     "lane_name",
+    "merged",
 ]
 
 MAX_DECISION_BYTES: Final = 2_000_000  # bytes of JSON; a request to the ledger may have 5,000,000
@@ -90,6 +91,11 @@ class Gap:
         """The gap as a frame of this kind."""
         return encode_frame(kind, _RANGE.pack(self.first, self.last) + self.reason.encode())
 
+    def covers(self, other: "Gap") -> bool:
+        """Say whether this one says all that the other says."""
+        inside = self.first <= other.first and other.last <= self.last
+        return inside and self.reason == other.reason
+
     @classmethod
     def of(cls, frame: Frame) -> Self:
         """The gap in a frame.
@@ -101,6 +107,18 @@ class Gap:
             raise MalformedError("gap: too short")
         first, last = _RANGE.unpack_from(frame.payload)
         return cls(first, last, frame.payload[_RANGE.size :].decode("ascii", "replace"))
+
+
+def merged(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
+    """The same gaps, in order, with those of one reason that touch or overlap as one."""
+    found: list[Gap] = []
+    for gap in sorted(gaps, key=lambda each: (each.reason, each.first, each.last)):
+        last = found[-1] if found else None
+        if last is not None and last.reason == gap.reason and gap.first <= last.last + 1:
+            found[-1] = Gap(last.first, max(last.last, gap.last), gap.reason)
+        else:
+            found.append(gap)
+    return tuple(sorted(found, key=lambda each: each.first))
 
 
 @dataclass(frozen=True, slots=True)

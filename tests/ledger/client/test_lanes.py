@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger.client.lanes import LEASE, SpoolDirectory, boot_id
+from ledger.client import spool as spool_module
+from ledger.client.lanes import LEASE, Lane, SpoolDirectory, boot_id
 from ledger.client.outbox import LaneOutbox, read_gaps
+from ledger.client.segments import SpoolFull
 from ledger.client.spool import DiskSpool
 from ledger.client.spool_cipher import SpoolCipher
 from ledger.client.spooled import Gap
@@ -70,10 +72,7 @@ def test_after_a_restart_of_the_machine_what_is_in_doubt_is_declared(tmp_path: P
     new.close()
 
 
-def _drained(lane: object) -> tuple[str, list[int], tuple[Gap, ...]]:
-    from ledger.client.lanes import Lane
-
-    assert isinstance(lane, Lane)
+def _drained(lane: Lane) -> tuple[str, list[int], tuple[Gap, ...]]:
     counters = drained(lane)
     gaps = read_gaps(lane.directory)
     LaneOutbox(lane).gaps_declared(gaps)
@@ -218,14 +217,12 @@ def test_a_lane_that_is_removed_while_its_lock_is_awaited_is_not_taken(tmp_path:
 def test_more_counters_than_are_leased_wait_for_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ledger.client import spool as module
-
-    monkeypatch.setattr(module, "LEASE_SECONDS", 0.01)
+    monkeypatch.setattr(spool_module, "LEASE_SECONDS", 0.01)
     spool = DiskSpool(directory(tmp_path).claim())
     spool.renew(2)
     assert record(spool, 2) == [1, 2]
     assert spool.needs_counters()
-    with pytest.raises(module.SpoolFull):
+    with pytest.raises(SpoolFull):
         spool.append(draft(3))
     spool.renew(2)
     assert spool.append(draft(3)) == 3

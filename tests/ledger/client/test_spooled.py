@@ -1,6 +1,7 @@
 """What is written into a spool: one decision in canonical JSON, its gaps, its refusals."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -141,10 +142,8 @@ def test_hostile_payloads_end_in_our_errors(payload: bytes) -> None:
         (FrameKind.SKIPPED, Gap.of),
         (FrameKind.REFUSED, Refusal.of),
     ]:
-        try:
+        with suppress(LedgerError):
             read(framed(encode_frame(kind, payload)))
-        except LedgerError:
-            pass
 
 
 def test_a_refusal_without_a_problem_is_refused() -> None:
