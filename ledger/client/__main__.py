@@ -73,10 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     refused = commands.add_parser("refused", help="which decisions the ledger refused, and why")
     refused.set_defaults(run=_refused)
     receipt = commands.add_parser("receipt", help="print the receipt of a decision")
-    receipt.add_argument("decision", help="the decision's id")
     receipt.set_defaults(run=_receipt)
     for each in (status, ship, refused, receipt):
         each.add_argument("spool", help="the spool's directory")
+    receipt.add_argument("decision", help="the decision's id")
     return parser
 
 

@@ -107,6 +107,8 @@ class FileHeads:
             fcntl.flock(guard, fcntl.LOCK_EX)
             yield
         finally:
+            # Not closing alone: a child of a fork may hold the guard open, and wait for it.
+            fcntl.flock(guard, fcntl.LOCK_UN)
             os.close(guard)
 
 

@@ -98,13 +98,13 @@ class Lane:
     def close(self) -> None:
         """Let go of the lane: another process may take it, except in a child of a fork.
 
-        There it only forgets what it inherited: the parent goes on holding the lock.
+        There the lock is the parent's, and was closed without being let go of.
         """
         self.segments.close()
         lock, self._lock = self._lock, -1
         if lock >= 0:
             self.state.close()
-            os.close(lock)
+            _unlock(lock)
 
     def remove(self) -> None:
         """Remove the lane's directory, which holds nothing any more."""
@@ -244,11 +244,11 @@ class SpoolDirectory:
             state = StateFile.open(directory / "state")
         except FileNotFoundError:  # its maker died at once: nothing was ever accepted there
             shutil.rmtree(directory, ignore_errors=True)
-            os.close(lock)
+            _unlock(lock)
             return None
         except (LedgerError, OSError):
             self.unreadable += (directory.name,)
-            os.close(lock)
+            _unlock(lock)
             return None
         try:
             segments = Segments(self._places(directory), self.cipher.key_id, state.state.segment)
@@ -259,7 +259,7 @@ class SpoolDirectory:
         except (LedgerError, OSError):
             self.unreadable += (directory.name,)
             state.close()
-            os.close(lock)
+            _unlock(lock)
             return None
 
     def _places(self, directory: Path) -> list[Place]:
@@ -281,6 +281,7 @@ class SpoolDirectory:
         lock = os.open(unborn / "lock", os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            _locks.add(lock)
             birth = LaneState(birth=self._birth(unborn), until=0)
             state = StateFile.create(unborn / "state", birth)
             sync_directory(unborn)
@@ -289,9 +290,30 @@ class SpoolDirectory:
             segments = Segments(self._places(directory), self.cipher.key_id)
             return Lane(directory, lock, state, segments, self.cipher)
         except BaseException:
-            os.close(lock)
+            _unlock(lock)
             shutil.rmtree(unborn, ignore_errors=True)
             raise
+
+
+_locks: Final[set[int]] = set()
+"""Descriptors of the locks that this process holds."""
+
+
+def _unlock(descriptor: int) -> None:
+    """Let go of a lock, though a child of a fork has its descriptor too."""
+    if descriptor in _locks:  # else it was inherited, and is closed
+        _locks.discard(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
+
+
+def _close_inherited() -> None:
+    """In a child of a fork: the locks are the parent's, and must end with it."""
+    while _locks:
+        os.close(_locks.pop())
+
+
+os.register_at_fork(after_in_child=_close_inherited)
 
 
 def _locked(path: Path) -> int | None:
@@ -303,6 +325,7 @@ def _locked(path: Path) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(descriptor).st_ino == path.stat().st_ino:
+            _locks.add(descriptor)
             return descriptor
     except OSError:
         pass

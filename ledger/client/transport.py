@@ -5,10 +5,13 @@ costs a caller nothing.
 """
 
 import ipaddress
+import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from types import ModuleType
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -110,8 +113,7 @@ class HttpLedger:
             self._pool.clear()
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Answer:
-        import urllib3
-
+        urllib3 = _urllib3()
         if self._pool is None:
             self._pool = urllib3.PoolManager(num_pools=1, maxsize=1, ca_certs=self._ca_file)
         headers = {"Authorization": f"Bearer {self._checked_key()}", "Accept-Encoding": "identity"}
@@ -140,6 +142,22 @@ class HttpLedger:
         if not key or len(key) > MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
             raise NoAnswer("no key: it is empty, or not one line of text")
         return key
+
+
+def _urllib3() -> ModuleType:
+    """The library, and what it would load with its first connection."""
+    with _loading:
+        import urllib3
+
+        return urllib3
+
+
+# A child of a fork that comes in the middle of an import would wait for the import's end
+# for ever, because the thread that imports is not in it.
+_loading: Final = threading.Lock()
+os.register_at_fork(
+    before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release
+)
 
 
 def _read(response: "urllib3.BaseHTTPResponse", until: float) -> bytes:

@@ -344,7 +344,13 @@ def test_a_decision_that_cannot_be_written_harms_nobody(
 ) -> None:
     secret = {"name": object()}
     with client_of(url, spool, strict=strict) as client:
-        for wrong in [{"input": secret}, {"input": None}, {"id": "no id"}, {"model": {1: 2}}]:
+        wrongs: list[dict[str, Any]] = [
+            {"input": secret},
+            {"input": None},
+            {"id": "no id"},
+            {"model": {1: 2}},
+        ]
+        for wrong in wrongs:
             if strict:
                 with pytest.raises((LedgerError, TypeError)):
                     client.record(**decision(**wrong))
