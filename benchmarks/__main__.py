@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import documents, explaining, importing, ingest, log
+from benchmarks import client, documents, explaining, importing, ingest, log
 from benchmarks.measuring import Measured
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -26,6 +26,7 @@ DIGITS = 4  # of a ratio in the file; the machine's noise is in the second
 GROUPS: dict[str, Callable[[Path], Iterator[Measured]]] = {
     "log": log.measure,
     "ingest": ingest.measure,
+    "client": client.measure,
     "explaining": lambda _: explaining.measure(),
     "documents": lambda _: documents.measure(),
     "importing": lambda _: importing.measure(),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.client import Client
-from tests.ledger.client.simulator import KEY, POLICY
+from tests.ledger.client.simulator import KEY, POLICY, Ledger
 
 
 @contextmanager
@@ -27,3 +27,8 @@ def until(true: Callable[[], object], seconds: float = 20) -> None:
     while not true():
         assert time.monotonic() < end, "it did not become true"
         time.sleep(0.01)
+
+
+def told(ledger: Ledger) -> dict[int, str]:
+    """The counters that are declared missing, each with its reason."""
+    return {seq: why for _, first, last, why in ledger.gaps for seq in range(first, last + 1)}
