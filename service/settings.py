@@ -23,6 +23,7 @@ MAX_THREADS: Final = 64  # beyond this one SQLite writer only queues longer
 
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]+(/[A-Za-z0-9._-]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2}")
+OTHERS: Final = frozenset({"LEDGER_CLIENT_KEY"})  # read by `python -m ledger.client`, not here
 _YES_NO: Final = {"0": False, "1": True, "false": False, "no": False, "true": True, "yes": True}
 
 
@@ -96,7 +97,8 @@ class Settings:
         Raises:
             SettingsError: a `LEDGER_` variable is unknown, or a value cannot be used.
         """
-        unknown = sorted(n for n in environ if n.startswith("LEDGER_") and n not in KNOWN)
+        ours = KNOWN.keys() | OTHERS
+        unknown = sorted(n for n in environ if n.startswith("LEDGER_") and n not in ours)
         if unknown:
             raise SettingsError(
                 f"{unknown[0]}: no such setting; known are {', '.join(sorted(KNOWN))}"

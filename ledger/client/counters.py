@@ -23,8 +23,8 @@ class State(StrEnum):
 class Counters:
     """One look at a client.
 
-    `accepted` = `recorded` + `duplicates` + `refused` + `pending`, as long as only this
-    process ships what it has accepted.
+    `accepted` + `failed` is what the caller asked for. `recorded`, `duplicates` and `refused`
+    also count what this process delivered of earlier ones.
 
     Attributes:
         source: the lane in which this process counts; empty before the first decision.

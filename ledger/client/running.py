@@ -6,6 +6,7 @@ Made by the first decision, in the process that makes it; forgotten by a child o
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ledger.client.counters import State, Tally
@@ -84,7 +85,8 @@ class Running:
             lane = self._directory.claim()
             self.spool = DiskSpool(lane)
             self.outbox = LaneOutbox(lane)
-            self._syncer = Syncer(self.spool, options.sync_seconds)
+            measure = partial(self._directory.measure, lane)
+            self._syncer = Syncer(self.spool, options.sync_seconds, measure)
         self.delivery = Delivery(
             ledger, options.policy, kept.heads, kept.receipts, tally, listener,
             evidence=kept.evidence, most=options.batch,
@@ -139,8 +141,6 @@ class Running:
 
     def _orphans(self) -> Iterator[Lane]:
         directory = self._directory
-        if directory is None or not isinstance(self.spool, DiskSpool):
-            return
-        directory.measure(self.spool.lane)
-        yield from directory.orphans()
-        self._tally.put(unreadable=len(directory.unreadable))
+        if directory is not None:
+            yield from directory.orphans()
+            self._tally.put(unreadable=len(directory.unreadable))

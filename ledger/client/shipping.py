@@ -38,9 +38,14 @@ _log = logging.getLogger("ledger.client")
 class Syncer:
     """Syncs a spool at most every `interval` seconds, and lets it have enough counters."""
 
-    def __init__(self, spool: DiskSpool, interval: float) -> None:
+    def __init__(
+        self, spool: DiskSpool, interval: float, measure: Callable[[], None] = lambda: None
+    ) -> None:
+        """A syncer of a spool; `measure` is called now and then, to see what others hold."""
         self._spool = spool
         self._interval = interval
+        self._measure = measure
+        self._measured = 0.0
         self._wake = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="ledger-client-sync", daemon=True)
@@ -71,6 +76,9 @@ class Syncer:
                     self._spool.sync()
                 elif self._spool.has_many_counters(FEW):
                     self._spool.renew(FEW)
+                if time.monotonic() > self._measured + ADOPT_SECONDS:
+                    self._measure()
+                    self._measured = time.monotonic()
             except OSError as error:
                 _log.error("the spool's disk: %s", error.strerror)
                 time.sleep(TIDY_SECONDS)
@@ -127,13 +135,17 @@ class Shipper:
         return not self._thread.is_alive()
 
     def drain(self, outbox: Outbox) -> Outcome:
-        """Send all that the outbox holds; the outcome says why no more is sent."""
-        while not self._stopped.is_set():
+        """Send what the outbox holds; the outcome says why no more is sent: `Sent` for time."""
+        until = time.monotonic() + ADOPT_SECONDS  # then other lanes have their turn
+        outcome: Outcome = Sent()
+        while isinstance(outcome, Sent) and not self._stopped.is_set():
             outcome = self._delivery.step(outbox)
             if not isinstance(outcome, Sent):
                 return outcome
             self._failures = 0
             self._enter(State.SHIPPING)
+            if time.monotonic() > until:
+                return outcome
         return Idle()
 
     def check_growth(self) -> Outcome:
@@ -158,9 +170,10 @@ class Shipper:
         self._enter(State.STOPPED)
 
     def _round(self) -> Outcome:
-        outcome = self.drain(self._own)
-        if not isinstance(outcome, Idle):
-            return outcome
+        mine = self.drain(self._own)
+        if not isinstance(mine, Idle | Sent):
+            return mine
+        outcome: Outcome = Idle()
         if self._is_due("orphans", ADOPT_SECONDS):
             outcome = self.adopt()
         if isinstance(outcome, Idle) and self._is_due("gaps", TIDY_SECONDS):
@@ -169,7 +182,7 @@ class Shipper:
                 self._due["gaps"] = time.monotonic() + GAP_SECONDS
         if isinstance(outcome, Idle) and self._is_due("growth", GROWTH_SECONDS):
             outcome = self.check_growth()
-        return outcome
+        return mine if isinstance(outcome, Idle) else outcome
 
     def adopt(self) -> Outcome:
         """Send what processes that died have left behind."""
@@ -192,7 +205,9 @@ class Shipper:
     def _rest(self, outcome: Outcome) -> None:
         """Wait as the outcome asks for, unless there is something to do before."""
         match outcome:
-            case Idle() | Sent():
+            case Sent():
+                pass  # there is more
+            case Idle():
                 self._enter(State.IDLE)
                 if not self._wake.wait(TIDY_SECONDS) and isinstance(self._own, LaneOutbox):
                     with contextlib.suppress(OSError):

@@ -230,3 +230,19 @@ def test_without_a_policy_receipts_are_counted_as_unverified(
     with client_of(url, spool, policy=None) as client:
         client.submit(**decision())
         assert client.counters().unverified == 1
+
+
+def test_a_busy_process_still_delivers_what_a_dead_one_has_left(
+    ledger: Ledger, url: str, spool: Path
+) -> None:
+    with client_of(NOWHERE, spool) as first, client_of(NOWHERE, spool) as second:
+        left = {client.record(**decision()).source for client in (first, second)}
+    with client_of(url, spool) as client:
+
+        def busy() -> bool:
+            for _ in range(20):
+                assert client.record(**decision()).accepted
+            return left <= ledger.counters().keys()
+
+        until(busy)
+        assert client.flush(20)
