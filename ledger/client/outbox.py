@@ -4,6 +4,7 @@ Nothing leaves a lane before it is settled, and settling is done in an order in 
 crash between any two steps only lets something be sent, or told, once more.
 """
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -90,6 +91,8 @@ class LaneOutbox:
         self._passed = _Passed(state.segment, state.offset, state.seq)
         self._counted = 0
         self._spoilt: set[int] = set()
+        with lane.mutex, contextlib.suppress(OSError):  # a crash may have come before this
+            self._remove_settled(self._passed)
 
     def batch(self, most: int, most_bytes: int) -> tuple[Item, ...]:
         """The oldest decisions that are not settled.
@@ -200,11 +203,17 @@ class LaneOutbox:
     def _next(self) -> tuple[int, int, Frame | Damage] | None:
         """What comes next in the files: which one, the offset behind it, and it."""
         while True:
-            for end, frame in self._frames:
-                self._at = end
+            try:
+                more = next(self._frames, None)
+            except BaseException:
+                # Not at its end: what could not be read now is read from here once more.
+                self._frames, self._limit = iter(()), self._at
+                raise
+            if more is not None:
+                self._at, frame = more
                 if isinstance(frame, Damage):
-                    self._count(end)
-                return self._segment, end, frame
+                    self._count(self._at)
+                return self._segment, self._at, frame
             self._at = max(self._at, self._limit)
             with self._lane.mutex:
                 files = self._lane.segments.files
