@@ -30,6 +30,7 @@ _PER_TENANT: Final = (*_DATABASES, "LEDGER_CONTACTS", "LEDGER_KEY_PASSPHRASE_FIL
 
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]+(/[A-Za-z0-9._-]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2}")
+OTHERS: Final = frozenset({"LEDGER_CLIENT_KEY"})  # read by `python -m ledger.client`, not here
 _YES_NO: Final = {"0": False, "1": True, "false": False, "no": False, "true": True, "yes": True}
 
 
@@ -107,7 +108,8 @@ class Settings:
         Raises:
             SettingsError: a `LEDGER_` variable is unknown, or a value cannot be used.
         """
-        unknown = sorted(n for n in environ if n.startswith("LEDGER_") and n not in KNOWN)
+        ours = KNOWN.keys() | OTHERS
+        unknown = sorted(n for n in environ if n.startswith("LEDGER_") and n not in ours)
         if unknown:
             raise SettingsError(
                 f"{unknown[0]}: no such setting; known are {', '.join(sorted(KNOWN))}"
