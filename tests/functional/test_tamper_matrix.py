@@ -31,6 +31,7 @@ from ledger.operate.head_comparison import KnownHead, hold_against
 from ledger.operate.vault_standing import find_gap
 from ledger.tlog.policy import Log, Policy
 from ledger.verify.audit import audit
+from ledger.verify.audit_result import AuditResult
 from ledger.verify.findings import Code
 from ledger.verify.sqlite_reader import SqliteLogReader
 from tests.functional.attacks import (
@@ -248,12 +249,15 @@ MATRIX: dict[str, tuple[Attack, Seen]] = {
 }
 
 
-def verified(scene: Scene, *known: str) -> Findings:
+def audited(scene: Scene, *known: str) -> AuditResult:
     keys = scene.premises.keys["decisions"].verifier_keys(scene.premises.clock)
     with SqliteLogReader.open(scene.database) as readers:
         (reader,) = (each for each in readers if each.origin == scene.running.log.origin)
-        result = audit(reader, Policy(tuple(map(Log, keys))), known=known)
-    return frozenset((finding.code, finding.index) for finding in result.findings)
+        return audit(reader, Policy(tuple(map(Log, keys))), known=known)
+
+
+def verified(scene: Scene, *known: str) -> Findings:
+    return frozenset((each.code, each.index) for each in audited(scene, *known).findings)
 
 
 def unread(scene: Scene, service: Open) -> Unread:
@@ -287,9 +291,11 @@ def check_vault(scene: Scene, service: Open) -> None:
 
 def witness(scene: Scene, service: Open) -> type[LedgerError] | None:
     """What comes of asking a witness that cosigned the newest checkpoint before the attack."""
-    keys = scene.premises.keys["decisions"].verifier_keys(scene.premises.clock)
+    # As `service.outside` does: the witness may have cosigned before the keys were rotated.
+    keys = dict.fromkeys(scene.premises.keys["decisions"].verifier_keys(scene.premises.clock))
+    keys |= dict.fromkeys(key for each in audited(scene).rotations for key in each.old)
     try:
-        hold_against(KnownHead.read("a witness", scene.outside, keys), service.log)
+        hold_against(KnownHead.read("a witness", scene.outside, tuple(keys)), service.log)
     except ForkSuspected as fork:
         return type(fork)
     return None
