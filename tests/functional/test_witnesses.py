@@ -300,6 +300,9 @@ def test_a_false_signature_convinces_nobody(town: Town) -> None:
 
     def relay(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + false_lines)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65_536):  # one that closes on what it was sent resets the answer
+            pass
 
     own = Policy.parse((town.witnesses[1].directory / "witness.txt").read_text()).witnesses
     key = own[0].key

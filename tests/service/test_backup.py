@@ -36,6 +36,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "cosigned/decisions.note",
         "timestamps/decisions/7.tsr",
         "fork-dismissed/a/b.json",
+        "handover/decisions-3.note",
+        "pruning/decisions.txt",
+        "pruning/decisions.guard",
+        "tsa.txt",
+        "tsa-roots.pem",
+        "tenants/acme/policy.txt",
     ):
         (one.data / name).parent.mkdir(parents=True, exist_ok=True)
         (one.data / name).write_text("x")
@@ -65,9 +71,13 @@ def test_each_part_has_what_it_needs_and_no_secret(one: Deployment, tmp_path: Pa
         "contacts.json",
         "cosigned/decisions.note",
         "fork-dismissed/a/b.json",
+        "handover/decisions-3.note",
         "origin.txt",
         "policy.txt",
+        "pruning/decisions.txt",
         "timestamps/decisions/7.tsr",
+        "tsa-roots.pem",
+        "tsa.txt",
         "witnesses.txt",
     }
     assert [file.path for file in vault.files] == ["vault.db"]

@@ -14,6 +14,7 @@ from ledger.errors import (
     MalformedError,
     NotFoundError,
     RefusedError,
+    SignatureError,
     VerificationError,
 )
 from ledger.operate.sequencer import Draft
@@ -21,10 +22,11 @@ from ledger.private_files import write_new
 from ledger.tlog.note import SignedNote
 from ledger.tlog.policy import Policy
 from ledger.verify.audit import audit
+from ledger.verify.cose_receipt import verify_cose
 from ledger.verify.sqlite_reader import SqliteLogReader
 from service import rotation
 from service.founding import found
-from service.rotation import change_passphrases, key_states, retire, rotate
+from service.rotation import change_passphrases, every_key, key_states, retire, rotate
 from service.runtime import Runtime, cosigned_checkpoint
 from service.settings import Settings
 
@@ -295,3 +297,38 @@ def test_the_passphrase_of_both_logs_is_changed(settings: Settings) -> None:
     opened(locked, lambda runtime: rotate(runtime, "decisions"))
     with pytest.raises(NotFoundError):
         change_passphrases(Settings(data=settings.data / "none"), b"x")
+
+
+def test_every_key_is_known_without_reading_the_log(runtime: Runtime) -> None:
+    before = every_key(runtime, "decisions")
+    assert set(before) == set(runtime.verifier_keys["decisions"])
+    handover = rotate(runtime, "decisions")
+    assert set(every_key(runtime, "decisions")) == {*handover.old, *handover.new}
+    retire(runtime, "decisions", keep=False)
+    assert set(runtime.verifier_keys["decisions"]) == set(handover.new)
+    places = runtime.settings.handover_dir
+    for name in ("decisions-x.note", "decisions-99.note", "decisions-0.note", "access-1.note"):
+        (places / name).write_text("somebody else's")
+    assert set(every_key(runtime, "decisions")) == {*handover.old, *handover.new}
+    assert set(every_key(runtime, "access")) == set(runtime.verifier_keys["access"])
+
+
+def test_cose_receipts_are_signed_by_the_newest_key_in_force(runtime: Runtime) -> None:
+    def signed_under(policy: str) -> str:
+        grow(runtime)
+        newest = list(runtime.logs["decisions"].entries())[-1]
+        made = runtime.cose["decisions"].of_entry(parse_entry(newest).id).encode()
+        try:
+            return str(verify_cose(made, Policy.parse(policy)).checkpoint.size)
+        except SignatureError:
+            return "not signed by it"
+
+    old = runtime.policy_text
+    assert signed_under(old) == "2"
+    rotate(runtime, "decisions")
+    both = runtime.policy_text
+    assert signed_under(both) == "4"
+    retire(runtime, "decisions", keep=False)
+    assert signed_under(runtime.policy_text) == "5"
+    assert signed_under(both) == "6"
+    assert signed_under(old) == "not signed by it"
