@@ -6,10 +6,10 @@ PORT ?= 8000
 # Two workers suit two cores; more processes only compete for them.
 WORKERS ?= 2
 
-.PHONY: help demo serve test check lint types layers gates bench lock clean
+.PHONY: help demo serve test check lint types layers gates bench bench-full lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## do the main job on real mortgage decisions, in ./demo
 	@.ci/setup demo
@@ -48,6 +48,10 @@ check: lint types layers demo ## everything that continuous integration runs, `m
 bench: ## measure the ratios of benchmarks/, write benchmarks/results.json
 	@.ci/setup dev
 	@$(PYTHON) -m benchmarks
+
+bench-full: ## the same on longer logs, up to ten million entries; writes no file
+	@.ci/setup dev
+	@$(PYTHON) -m benchmarks --full
 
 lock: ## resolve the pinned requirements again (needs uv on PATH)
 	uv pip compile pyproject.toml --extra demo --extra postgres --group build -o requirements/demo.txt $(LOCK)

@@ -83,11 +83,22 @@ class ForkSuspected(VerificationError):
 
     Attributes:
         size: how many entries the witness says it has cosigned, or None if it did not say.
+        origin: the log, or "" if it is not known.
+        notes: signed checkpoints that show it; () if nothing signed does.
     """
 
-    def __init__(self, message: str, *, size: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        size: int | None = None,
+        origin: str = "",
+        notes: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.size = size
+        self.origin = origin
+        self.notes = notes
 
 
 class ConflictError(LedgerError):

@@ -3,13 +3,17 @@
 Knows nothing of what is in them.
 """
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 __all__ = [
     "DIRECTORY_MODE",
     "FILE_MODE",
+    "alone",
     "private_directory",
     "sync_directory",
     "write_new",
@@ -57,6 +61,22 @@ def write_new(path: Path, content: bytes) -> None:
     finally:
         beside.unlink()
     sync_directory(path.parent)
+
+
+@contextmanager
+def alone(guard: Path) -> Iterator[None]:
+    """Keep out everyone else who asks for the same guard file, in this and other processes.
+
+    Raises:
+        OSError: the guard file cannot be used.
+    """
+    private_directory(guard.parent)
+    descriptor = os.open(guard, os.O_CREAT | os.O_RDWR, FILE_MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # releases the lock
 
 
 def sync_directory(path: Path) -> None:

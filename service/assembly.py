@@ -14,6 +14,7 @@ from flask import Flask, Response, g, request
 from service import problems
 from service.api import decisions, evidence, health, log, models
 from service.runtime import Runtime
+from service.settings import Settings
 from service.ui.blueprint import blueprint as ui
 
 __all__ = ["assemble"]
@@ -55,8 +56,7 @@ def assemble(runtime: Runtime) -> Flask:
         # What a form of the audit UI may send; the interfaces state their own limits.
         MAX_CONTENT_LENGTH=1_000_000,
         SECRET_KEY=runtime.session_key,
-        # A cookie named so is only taken back from this very host, over TLS (RFC 6265bis).
-        SESSION_COOKIE_NAME="__Host-ledger" if runtime.settings.https else "ledger",
+        SESSION_COOKIE_NAME=_cookie(runtime.settings),
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=runtime.settings.https,
@@ -64,14 +64,22 @@ def assemble(runtime: Runtime) -> Flask:
     )
     app.before_request(_begin)
     app.after_request(_finish)
-    _document(app)
+    _document(app, runtime.settings.mount)
     app.register_blueprint(ui)
     problems.register(app)
     return app
 
 
-def _document(app: Flask) -> None:
+def _cookie(settings: Settings) -> str:
+    """One name for each ledger: whoever is signed in to two at once stays so."""
+    name = f"ledger-{settings.tenant}" if settings.tenant else "ledger"
+    # A cookie named so is only taken back from this very host, over TLS (RFC 6265bis).
+    return f"__Host-{name}" if settings.https else name
+
+
+def _document(app: Flask, mount: str) -> None:
     options: dict[str, Any] = {
+        "servers": [{"url": mount or "/"}],
         "info": {"description": DESCRIPTION, "license": {"name": "Apache-2.0"}},
         "security": [{"key": []}],
     }
@@ -108,7 +116,7 @@ def _finish(response: Response) -> Response:
         "%s %s %s %d %.0f ms",
         g.get("request_id", "-"),
         request.method if request.method.isalpha() else "-",
-        rule,
+        f"{settings.mount}{rule}",
         response.status_code,
         1000 * (time.perf_counter() - g.get("began", time.perf_counter())),
     )

@@ -26,7 +26,8 @@ from ledger.operate.registry import ModelVersion, PolicyVersion
 from ledger.tlog.cosignature import open_note
 from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.policy import Policy as TrustPolicy
-from ledger.verify.audit import AuditResult, audit
+from ledger.verify.audit import audit
+from ledger.verify.audit_result import AuditResult
 from ledger.verify.directory_reader import DirectoryLogReader
 from reports import documents
 from service.model_card import model_card

@@ -14,11 +14,17 @@ except ModuleNotFoundError as error:  # the base install checks logs, and serves
         "To check a log or a receipt, what is here is enough: python -m ledger.verify --help"
     ) from error
 
+from service.commands.backups import backup, restore
+from service.commands.dating import timestamp
 from service.commands.decisions import decisions, explain, letter, proof, replay
+from service.commands.forks import fork
+from service.commands.incidents import incident
 from service.commands.keys import key
 from service.commands.registry import model, policy, sources
 from service.commands.reports import report, verify
-from service.commands.running import export, init, serve
+from service.commands.running import continue_, export, init, serve
+from service.commands.signing import log
+from service.commands.tenants import tenant as tenants
 from service.commands.witnessing import cosign, witness
 
 __all__ = ["main"]
@@ -28,11 +34,12 @@ class _Sections(click.Group):
     """A group whose help lists its commands by what they are for."""
 
     sections = (
-        ("Set up", ("init", "serve", "key", "export")),
+        ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay")),
         ("Check", ("proof", "sources", "report", "verify")),
-        ("Witness", ("cosign", "witness")),
+        ("Anchor", ("cosign", "timestamp", "witness")),
+        ("Keep", ("backup", "restore", "fork", "incident", "continue")),
     )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -51,7 +58,10 @@ class _Sections(click.Group):
     cls=_Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 90}
 )
 @click.version_option(package_name="decision-ledger")
-def main() -> None:
+@click.option(
+    "--tenant", metavar="NAME", help="Work on this tenant's ledger.  [default: LEDGER_TENANT]"
+)
+def main(tenant: str | None) -> None:  # read by service.commands.terminal
     """Record every model decision in a tamper-evident ledger, explain it months later, prove both.
 
     \b
@@ -66,8 +76,9 @@ def main() -> None:
     """  # noqa: D301  # \b tells click to keep the lines
 
 
-for _command in (init, serve, key, export, model, policy, decisions, explain, letter, replay, proof,
-                 sources, report, verify, cosign, witness):  # fmt: skip
+for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
+                 replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
+                 restore, fork, incident, continue_):  # fmt: skip
     main.add_command(_command)
 
 

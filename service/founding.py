@@ -6,7 +6,7 @@ ledger stands is refused, and founding that was cut short is taken up where it s
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
 from ledger.errors import ConflictError
 from ledger.operate.checkpoint_lock import FileCheckpointLock
+from ledger.operate.key_ring import KeyRing
 from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.keys import LogKeys
 from ledger.operate.sequencer import Sequencer
@@ -24,7 +25,15 @@ from ledger.private_files import private_directory, write_new
 from ledger.storage.database import Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
 from ledger.tlog.policy import Log, Policy
-from service.runtime import LOGS, SESSION_KEY_BYTES, Clock, log_lock, system_clock
+from service.runtime import (
+    LOGS,
+    SESSION_KEY_BYTES,
+    Clock,
+    check_restored,
+    log_keys,
+    log_lock,
+    system_clock,
+)
 from service.settings import Settings
 
 __all__ = ["found"]
@@ -32,8 +41,14 @@ __all__ = ["found"]
 SOFTWARE: Final = "decision-ledger/0.1.0"
 
 
-def found(settings: Settings, clock: Clock | None = None) -> None:
-    """Make a ledger in `settings.data`.
+Beginning = Callable[[Mapping[str, Sequencer], Vault, Clock], None]
+"""What is written behind the first entry of each log before the ledger counts as founded."""
+
+
+def found(
+    settings: Settings, clock: Clock | None = None, *, beginning: Beginning | None = None
+) -> None:
+    """Make a ledger in `settings.data`; `beginning` writes what has to come first in it.
 
     Raises:
         ConflictError: there is one already; nothing was changed.
@@ -43,20 +58,31 @@ def found(settings: Settings, clock: Clock | None = None) -> None:
     now = clock or system_clock
     if settings.policy_path.exists():
         raise ConflictError(f"there is a ledger already in {settings.data}")
+    check_restored(settings)
     private_directory(settings.data)
     _remember_origin(settings)
     _ensure(settings.session_key_path, secrets.token_bytes(SESSION_KEY_BYTES))
     if not settings.kek_path.exists():
         LocalKeyWrapper.create(settings.kek_path)
     wrapper = LocalKeyWrapper.load(settings.kek_path)
-    with _database(settings.vault_url, Schema.VAULT) as engine:
-        Vault(engine, wrapper, now, os.urandom)  # makes its first keys, or tries those it has
-    keys = {name: _keys(settings, name) for name in LOGS}
-    with _database(settings.database_url, Schema.LEDGER) as engine:
-        for name, pair in keys.items():
-            _begin_log(SqlLogStore(engine), log_lock(settings, name), pair, now)
+    listed: list[Log] = []
+    with (
+        _database(settings.vault_url, Schema.VAULT) as vault_engine,
+        _database(settings.database_url, Schema.LEDGER) as engine,
+    ):
+        # Makes its first keys, or tries those it has, before anything is signed.
+        vault = Vault(vault_engine, wrapper, now, os.urandom)
+        keys = {name: _keys(settings, name, now) for name in LOGS}
+        store = SqlLogStore(engine)
+        logs = {
+            name: _begin_log(store, log_lock(settings, name), ring, now)
+            for name, ring in keys.items()
+        }
+        if beginning is not None:
+            beginning(logs, vault, now)
+        for name, ring in keys.items():
+            listed += map(Log, ring.verifier_keys(logs[name].own_checkpoint()))
     # Written last: its presence says that founding was finished.
-    listed = [Log(key) for pair in keys.values() for key in pair.verifier_keys(now)]
     _ensure(settings.policy_path, Policy(tuple(listed)).format().encode())
 
 
@@ -71,22 +97,23 @@ def _database(url: str, schema: Schema) -> Iterator[Engine]:
         engine.dispose()
 
 
-def _begin_log(store: SqlLogStore, lock: FileCheckpointLock, keys: LogKeys, clock: Clock) -> None:
-    """The log's first entry; if it stands already, that these keys may continue it."""
+def _begin_log(
+    store: SqlLogStore, lock: FileCheckpointLock, keys: KeyRing, clock: Clock
+) -> Sequencer:
+    """The log with its first entry; if it stands already, these keys may continue it."""
     if store.head(keys.origin) is not None:
-        Sequencer(store, lock, keys.origin, keys.signers(clock), clock)
-        return
+        return Sequencer(store, lock, keys.origin, keys, clock)
     entry_id = uuid7(int(clock().timestamp() * 1000), os.urandom(UUID7_RANDOM_BYTES))
-    Sequencer.create(
-        store, lock, keys.origin, keys.signers(clock), clock, entry_id=entry_id, software=SOFTWARE
+    return Sequencer.create(
+        store, lock, keys.origin, keys, clock, entry_id=entry_id, software=SOFTWARE
     )
 
 
-def _keys(settings: Settings, name: str) -> LogKeys:
-    directory, origin = settings.keys_dir / name, settings.log_origin(name)
-    if directory.exists():
-        return LogKeys.load(directory, origin, settings.key_passphrase)
-    return LogKeys.generate(directory, origin, settings.key_passphrase)
+def _keys(settings: Settings, name: str, clock: Clock) -> KeyRing:
+    directory = settings.keys_dir / name
+    if not KeyRing.is_at(directory):
+        LogKeys.generate(directory, settings.log_origin(name), settings.key_passphrase)
+    return log_keys(settings, name, clock)
 
 
 def _remember_origin(settings: Settings) -> None:

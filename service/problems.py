@@ -49,6 +49,9 @@ _TABLE: Final = (
          "what you may not know about look alike."),
     Kind("not-issued", 404, "No explanation has been issued for this decision", "Ask someone "
          "whose role may issue explanations to open it first."),
+    Kind("pruned", 404, "This part of the log is no longer published", "`detail` names the first "
+         "entry that still is, and the retention policy. `/log/<name>/minimum-index` says the "
+         "same. What was proved stays proved; the operator still has the entries."),
     Kind("method-not-allowed", 405, "This address does not take that method", "The `Allow` header "
          "lists the methods that it takes."),
     Kind("not-acceptable", 406, "None of the accepted media types is offered", "Change the "

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
-__all__ = ["Settings", "SettingsError"]
+__all__ = ["MAIN", "TENANT_NAME", "Settings", "SettingsError", "read_passphrase"]
 
 DEFAULT_ORIGIN: Final = "localhost/ledger"
 MAX_ORIGIN_CHARS: Final = (
@@ -22,8 +23,15 @@ MAX_PORT: Final = 65_535
 MAX_WORKERS: Final = 64  # web processes; a writer serves some 250
 MAX_THREADS: Final = 64  # beyond this one SQLite writer only queues longer
 
+MAIN: Final = "main"  # what {tenant} stands for in the main ledger's own addresses
+TENANT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")  # a path segment, and a label in names
+_PLACEHOLDER: Final = "{tenant}"
+_DATABASES: Final = ("LEDGER_DATABASE_URL", "LEDGER_VAULT_URL")
+_PER_TENANT: Final = (*_DATABASES, "LEDGER_CONTACTS", "LEDGER_KEY_PASSPHRASE_FILE")
+
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]+(/[A-Za-z0-9._-]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2}")
+OTHERS: Final = frozenset({"LEDGER_CLIENT_KEY"})  # read by `python -m ledger.client`, not here
 _YES_NO: Final = {"0": False, "1": True, "false": False, "no": False, "true": True, "yes": True}
 
 
@@ -51,6 +59,9 @@ class Settings:
             Secure and browsers are told to insist on HTTPS (no).
         log_public: `LEDGER_LOG_PUBLIC`, no closes `/log/…` to callers without a key,
             for operators to whom volumes are secret (yes).
+        tenant: `LEDGER_TENANT`, the tenant whose ledger this is (the main ledger). Its
+            directory is `tenants/<name>` in `data`, its origin the main one's and its name;
+            `{tenant}` in addresses and file names stands for the name.
         language: `LEDGER_LANGUAGE`, language of explanations and letters (`en`).
         contacts: `LEDGER_CONTACTS`, a JSON file of everyone that a letter names
             (`contacts.json` in `data`); without it no letter can be written.
@@ -68,6 +79,7 @@ class Settings:
     threads: int = 8
     https: bool = False
     log_public: bool = True
+    tenant: str = ""
     language: str = "en"
     contacts: Path | None = None
     key_passphrase: bytes | None = field(default=None, repr=False)
@@ -101,20 +113,32 @@ class Settings:
         Raises:
             SettingsError: a `LEDGER_` variable is unknown, or a value cannot be used.
         """
-        unknown = sorted(n for n in environ if n.startswith("LEDGER_") and n not in KNOWN)
+        ours = KNOWN.keys() | OTHERS
+        unknown = sorted(n for n in environ if n.startswith("LEDGER_") and n not in ours)
         if unknown:
             raise SettingsError(
                 f"{unknown[0]}: no such setting; known are {', '.join(sorted(KNOWN))}"
             )
+        tenant = _tenant("LEDGER_TENANT", environ.get("LEDGER_TENANT", ""))
         values: dict[str, object] = {"data": Path("data")}
         for name, (member, read) in KNOWN.items():
-            if environ.get(name):
-                values[member] = read(name, environ[name])
+            text = _of_tenant(name, environ.get(name, ""), tenant)
+            if text:
+                values[member] = read(name, text)
+        if tenant:
+            main = Path(environ.get("LEDGER_DATA") or "data")
+            base = environ.get("LEDGER_ORIGIN") or _remembered_origin(main) or DEFAULT_ORIGIN
+            values |= {"data": main / "tenants" / tenant, "origin": f"{base}/{tenant}"}
         return cls(**values)  # type: ignore[arg-type]  # KNOWN pairs each member with its reader
 
     def log_origin(self, name: str) -> str:
         """The full name of the log `decisions` or `access`."""
         return f"{self.origin}/log/{name}"
+
+    @property
+    def mount(self) -> str:
+        """The path under which this ledger is served: empty for the main one."""
+        return f"/{self.tenant}" if self.tenant else ""
 
     @property
     def keys_dir(self) -> Path:
@@ -125,6 +149,11 @@ class Settings:
     def locks_dir(self) -> Path:
         """Where the last signed checkpoint of each log is kept, outside the database."""
         return self.data / "checkpoints"
+
+    @property
+    def pruning_dir(self) -> Path:
+        """Where the minimum index of each log is kept, once a retention policy was stated."""
+        return self.data / "pruning"
 
     @property
     def kek_path(self) -> Path:
@@ -157,6 +186,41 @@ class Settings:
         return self.data / "cosigned"
 
     @property
+    def handover_dir(self) -> Path:
+        """Checkpoints that old and new keys of a log signed, one for each rotation."""
+        return self.data / "handover"
+
+    @property
+    def authorities_path(self) -> Path:
+        """Which timestamp authorities are asked: one address a line."""
+        return self.data / "tsa.txt"
+
+    @property
+    def authority_roots_path(self) -> Path:
+        """Their root certificates, as PEM; without it their signatures are not checked here."""
+        return self.data / "tsa-roots.pem"
+
+    @property
+    def timestamps_dir(self) -> Path:
+        """Where timestamps of each log's checkpoints are kept."""
+        return self.data / "timestamps"
+
+    @property
+    def fork_marks_dir(self) -> Path:
+        """Evidence of a suspected fork: while this directory exists, nothing is written."""
+        return self.data / "fork-suspected"
+
+    @property
+    def dismissed_dir(self) -> Path:
+        """The same evidence after a person dismissed the suspicion."""
+        return self.data / "fork-dismissed"
+
+    @property
+    def restoring_path(self) -> Path:
+        """What a restore is putting here: while this file exists, it is not finished."""
+        return self.data / "restoring.json"
+
+    @property
     def origin_path(self) -> Path:
         """Where `init` remembers the origin, so that it cannot change by accident."""
         return self.data / "origin.txt"
@@ -181,6 +245,38 @@ def _remembered_origin(data: Path) -> str:
     return path.read_text("utf-8").strip() if path.is_file() else ""
 
 
+def _of_tenant(name: str, value: str, tenant: str) -> str:
+    """A setting as it holds for one ledger, with the tenant's name in its place.
+
+    Raises:
+        SettingsError: it names one database for all of them.
+    """
+    if name not in _PER_TENANT or not value:
+        return value
+    if tenant and name in _DATABASES:
+        address = urlsplit(value)
+        if (
+            _PLACEHOLDER not in address.path
+            and _PLACEHOLDER not in address.netloc.rpartition("@")[2]
+        ):
+            raise SettingsError(
+                f"{name}: with tenants, put {_PLACEHOLDER} into the database's name, because two"
+                " ledgers may not share a database"
+            )
+    if tenant and name == "LEDGER_CONTACTS" and _PLACEHOLDER not in value:
+        return ""  # nobody's letters go out in another's name: the file in its own directory
+    return value.replace(_PLACEHOLDER, tenant or MAIN)
+
+
+def _tenant(name: str, value: str) -> str:
+    if value and not TENANT_NAME.fullmatch(value):
+        raise SettingsError(
+            f"{name}: give a tenant's name: lower-case letters, digits and hyphens, at most 31,"
+            " beginning with a letter or digit"
+        )
+    return value
+
+
 def _text(_name: str, value: str) -> str:
     return value
 
@@ -201,7 +297,12 @@ def _yes_or_no(name: str, value: str) -> bool:
     return _YES_NO[value.lower()]
 
 
-def _passphrase(name: str, value: str) -> bytes:
+def read_passphrase(name: str, value: str) -> bytes:
+    """The passphrase in the file that a setting or an option names.
+
+    Raises:
+        SettingsError: the file cannot be read, or is empty.
+    """
     try:
         passphrase = Path(value).read_bytes().strip()
     except OSError as error:
@@ -217,10 +318,11 @@ KNOWN: Final = {
     "LEDGER_DATABASE_URL": ("database_url", _text),
     "LEDGER_HOST": ("host", _text),
     "LEDGER_HTTPS": ("https", _yes_or_no),
-    "LEDGER_KEY_PASSPHRASE_FILE": ("key_passphrase", _passphrase),
+    "LEDGER_KEY_PASSPHRASE_FILE": ("key_passphrase", read_passphrase),
     "LEDGER_LANGUAGE": ("language", _text),
     "LEDGER_LOG_PUBLIC": ("log_public", _yes_or_no),
     "LEDGER_ORIGIN": ("origin", _text),
+    "LEDGER_TENANT": ("tenant", _tenant),
     "LEDGER_THREADS": ("threads", _number),
     "LEDGER_VAULT_URL": ("vault_url", _text),
     "LEDGER_WORKERS": ("workers", _number),

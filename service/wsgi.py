@@ -7,27 +7,31 @@ other process; several of them take turns at the log.
 
 import logging
 import os
-
-from flask import Flask
+from typing import TYPE_CHECKING
 
 from service import create_app
 from service.settings import Settings
+from service.tenants import Tenants, mounted
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 __all__ = ["application", "worker"]
 
 
-def application() -> Flask:
-    """The application, as this process's environment says; it writes by itself."""
+def application() -> "WSGIApplication":
+    """The application, tenants included, as this process's environment says; it writes itself."""
     return _made(writer_apart=False)
 
 
-def worker() -> Flask:
-    """The same, with a writer process beside it."""
+def worker() -> "WSGIApplication":
+    """The same, with a writer process beside it for the main ledger; tenants are written here."""
     return _made(writer_apart=True)
 
 
-def _made(*, writer_apart: bool) -> Flask:
+def _made(*, writer_apart: bool) -> "WSGIApplication":
     # Libraries tell of their progress, line by line and in words that we did not weigh.
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("service").setLevel(logging.INFO)
-    return create_app(Settings.from_environ(os.environ), writer_apart=writer_apart)
+    main = create_app(Settings.from_environ(os.environ), writer_apart=writer_apart)
+    return mounted(main, Tenants(main, os.environ))

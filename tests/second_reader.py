@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 Keys = dict[tuple[str, bytes], bytes]  # name and key ID: type and public key
+Head = tuple[str, int, bytes, set[tuple[str, bytes]]]  # origin, size, root, and who signed
 
 
 def sha256(data: bytes) -> bytes:
@@ -30,23 +31,27 @@ def canonical(value: Any) -> bytes:
 
 def read_keys(policy: str) -> Keys:
     """The log keys of a trust policy (§1)."""
+    return read_vkeys([line.split()[1] for line in policy.splitlines() if line.startswith("log ")])
+
+
+def read_vkeys(vkeys: list[str]) -> Keys:
+    """Verifier keys (§1)."""
     keys = {}
-    for line in policy.splitlines():
-        if line.startswith("log "):
-            name, key_id, key = line.split()[1].split("+", 2)
-            raw = base64.b64decode(key, validate=True)
-            assert bytes.fromhex(key_id) == sha256(name.encode() + b"\n" + raw)[:4]
-            keys[name, bytes.fromhex(key_id)] = raw
+    for vkey in vkeys:
+        name, key_id, key = vkey.split("+", 2)
+        raw = base64.b64decode(key, validate=True)
+        assert bytes.fromhex(key_id) == sha256(name.encode() + b"\n" + raw)[:4]
+        keys[name, bytes.fromhex(key_id)] = raw
     return keys
 
 
-def read_checkpoint(note: str, keys: Keys) -> tuple[str, int, bytes, int]:
-    """Origin, size and root of a signed checkpoint, and how many known keys signed it (§1)."""
+def read_checkpoint(note: str, keys: Keys) -> Head:
+    """Origin, size and root of a signed checkpoint, and which known keys signed it (§1)."""
     text, _, lines = note.rpartition("\n\n")
     text += "\n"
     origin, size, root = text.splitlines()
     head = (origin, int(size), base64.b64decode(root, validate=True))
-    signed = 0
+    signed = set()
     for line in lines.splitlines():
         dash, name, blob = line.split(" ")
         assert dash == "\N{EM DASH}"
@@ -55,7 +60,7 @@ def read_checkpoint(note: str, keys: Keys) -> tuple[str, int, bytes, int]:
         if key is not None:
             _verify(key, name, head, text, data[4:])
             assert name == origin
-            signed += 1
+            signed.add((name, data[:4]))
     return (*head, signed)
 
 
@@ -147,13 +152,48 @@ def audit(database: Path, origin: str, keys: Keys) -> list[dict[str, Any]]:
         leaves.append(leaf_hash(raw))
         assert stored == leaves[-1]
         entries.append(entry)
-    for size, note in notes:
-        assert read_checkpoint(note, keys) == (origin, size, tree_root(leaves[:size]), 2)
+    _check_keys(origin, entries, leaves, notes, keys)
     for tile_index, width, hashes in tiles:
         assert hashes == b"".join(leaves[256 * tile_index : 256 * tile_index + width])
     assert notes[-1][0] == len(entries)
     assert (entries[0]["kind"], entries[0]["origin"]) == ("log_created", origin)
     return entries
+
+
+def _check_keys(
+    origin: str, entries: list[dict[str, Any]], leaves: list[bytes], notes: Any, policy: Keys
+) -> None:
+    """Each checkpoint's root and signatures, through rotations of the log's keys (§10, Keys)."""
+    believed = set(policy)
+    waiting: list[int] = []
+    for size, note in notes:
+        told: Keys = {}
+        in_force: Keys = {}
+        handed_over: list[tuple[int, Keys]] = []
+        for entry in entries[:size]:
+            if entry["kind"] == "log_created":
+                in_force = read_vkeys(entry["vkeys"])
+            elif entry["kind"] == "log_key_rotated":
+                old, new = read_vkeys(entry["old_vkeys"]), read_vkeys(entry["new_vkeys"])
+                assert old == in_force != new
+                assert not new.keys() & (told.keys() - old.keys())
+                in_force = new
+                handed_over.append((entry["seq"], old | new))
+            told |= in_force
+        *head, signed = read_checkpoint(note, policy | told)
+        assert head == [origin, size, tree_root(leaves[:size])]
+        if handed_over:
+            assert signed >= in_force.keys()
+            index, both = handed_over[-1]
+            first = min(other for other, _ in notes if other > index)
+            assert size != first or signed >= both.keys()
+        if signed & believed:
+            believed |= in_force.keys()
+            waiting = []
+        else:
+            assert signed >= in_force.keys()
+            waiting.append(size)
+    assert waiting == []
 
 
 def open_section(opening: dict[str, Any]) -> tuple[str, dict[str, Any]]:

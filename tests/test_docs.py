@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import cast, get_type_hints
 
 import click
 import pytest
@@ -120,7 +120,7 @@ def test_every_field_of_the_settings_can_be_set() -> None:
 
 def test_no_setting_is_documented_that_does_not_exist() -> None:
     every = "\n".join(page.read_text("utf-8") for page in PAGES)
-    assert set(re.findall(r"\bLEDGER_[A-Z_]+\b", every)) <= set(settings.KNOWN)
+    assert set(re.findall(r"\bLEDGER_[A-Z_]+\b", every)) <= settings.KNOWN.keys() | settings.OTHERS
 
 
 def test_every_problem_type_is_documented_with_its_status() -> None:
@@ -165,7 +165,9 @@ def test_every_command_is_documented() -> None:
 def test_no_command_is_documented_that_does_not_exist() -> None:
     known = set(commands(main))
     groups = {name.partition(" ")[0] for name in known if " " in name}
-    called = re.compile(r"(?:`|^ *(?:\$ )?)decision-ledger ([a-z]+)(?: ([a-z]+))?", re.MULTILINE)
+    called = re.compile(
+        r"(?:`|^ *(?:\$ )?)decision-ledger ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*))?", re.MULTILINE
+    )
     for page in PAGES:
         for first, second in called.findall(page.read_text("utf-8")):
             assert (f"{first} {second}" if first in groups and second else first) in known | groups
@@ -206,6 +208,34 @@ def test_every_column_is_on_the_page_about_personal_data() -> None:
     known = {table.name for table in tables}
     pairs = re.findall(r"`([a-z_]+)\.([a-z_]+)`", text_of("personal-data.md"))
     assert {f"{table}.{column}" for table, column in pairs if table in known} == columns
+
+
+def test_every_table_and_file_has_its_sentence_in_the_threat_model() -> None:
+    tables = (*models.ledger.tables, *models.vault.tables)
+    properties = {
+        name: member.fget
+        for name, member in vars(settings.Settings).items()
+        if isinstance(member, property) and member.fget is not None
+    }
+    here = settings.Settings(data=Path("here"))
+    files = [
+        getattr(here, name).name
+        for name, read in properties.items()
+        if get_type_hints(read)["return"] is Path
+    ]
+    assert {"keys", "vault.kek", "fork-suspected"} <= set(files)
+    rows = set(re.findall(r"^\| `([^`]+)` \|", text_of("threat-model.md"), re.MULTILINE))
+    assert [name for name in tables if name not in rows] == []
+    assert [name for name in files if not {name, f"{name}/"} & rows] == []
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    every = "\n".join(page.read_text("utf-8") for page in PAGES)
+    assert [
+        path
+        for path in set(re.findall(r"`(tests/[^`]+\.py)`", every))
+        if not (ROOT / path).exists()
+    ] == []
 
 
 # Snippets

@@ -1,7 +1,9 @@
 """docs/formats.md is enough: a reader written from it alone agrees with what we write."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,11 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 
 from ledger import commitments
+from ledger.entries import SourceRegistered
+from ledger.operate.key_ring import KeyRing
+from ledger.operate.key_rotation import rotate
+from ledger.operate.sequencer import Draft, Sequencer
+from ledger.tlog.note import SignedNote, sign_note
 from ledger.tlog.policy import Log, Policy
 from tests import second_reader
 from tests.ledger.operate.premises import BASE, Premises
@@ -48,6 +55,40 @@ def test_a_database_audits(premises: Premises, ids: list[str], keys: second_read
     assert [entry["id"] for entry in entries if entry["kind"] == "decision"] == ids
     assert kinds[-1] == "explanation_issued"
     assert (entries[-1]["decision"], entries[-1]["template"]) == (ids[0], "0" * 64)
+
+
+def test_a_log_whose_keys_were_rotated_audits(tmp_path: Path) -> None:
+    one = Premises(tmp_path)
+    one.create()
+    directory, origin = tmp_path / "keys" / "decisions", f"{BASE}/log/decisions"
+    ring = KeyRing(directory, origin, one.clock)
+    log = Sequencer(one.store(), one.lock(), origin, ring, one.clock)
+    old, policies = ring.known(), []
+    for _ in range(2):
+        note = rotate(log, ring, one.new_id())
+        log.append([Draft.of(one.new_id(), SourceRegistered(source="loan-desk", first=0))])
+        policies += [ring.old_keys(), ring.new_keys(), ring.new_keys()[:1]]
+        ring.retire(note, keep=False)
+        log.append([Draft.of(one.new_id(), SourceRegistered(source="loan-desk", first=0))])
+    for trusted in policies:
+        text = Policy(tuple(map(Log, trusted))).format()
+        entries = second_reader.audit(tmp_path / "ledger.db", origin, second_reader.read_keys(text))
+        assert [entry["kind"] for entry in entries].count("log_key_rotated") == 2
+    # The thief of the first keys signs on.
+    thief = next(iter(one.keys.values())).signers(one.clock)
+    assert tuple(each.verifier_key for each in thief) == old
+    text = SignedNote.parse(log.checkpoint()).text
+    one.close()
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
+        fences = database.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+        for (name,) in fences.fetchall():
+            database.execute(f"DROP TRIGGER {name}")
+        database.execute(
+            "UPDATE log_checkpoint SET note = ? WHERE size = 7", (sign_note(text, thief),)
+        )
+    keys = second_reader.read_keys(Policy(tuple(map(Log, policies[0]))).format())
+    with pytest.raises(AssertionError):
+        second_reader.audit(tmp_path / "ledger.db", origin, keys)
 
 
 def test_a_receipt_proves_its_entry(

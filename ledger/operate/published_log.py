@@ -210,10 +210,7 @@ class PublishedLog:
             NotFoundError: it is not in the log.
             VerificationError: what is stored does not prove it: raise the alarm.
         """
-        receipt = self.receipt_at(self._locate(entry_id))
-        if parse_entry(receipt.entry).id != entry_id:
-            raise VerificationError("log: the entry is filed under another id")
-        return receipt
+        return self._of(entry_id, self.receipt_at(self._locate(entry_id)))
 
     def proof(self, index: int, size: int) -> tuple[bytes, ...]:
         """The inclusion proof of the entry at an index in the tree of `size`, not verified."""
@@ -237,9 +234,25 @@ class PublishedLog:
         if any(index >= newest.size for index in indexes):
             raise NotFoundError("log: no entry that is published has this index")
         head = self._cosigned_head(newest, max(indexes, default=0)) if cosigned else None
-        head = head or newest
+        return self._proofs(indexes, head or newest, newest.size)
+
+    def bare_receipt(self, entry_id: str) -> Receipt:
+        """The proof against the newest checkpoint as the log signed it, cosigned or not.
+
+        Raises:
+            NotFoundError: no entry that is published has this id.
+            VerificationError: what is stored does not prove it: raise the alarm.
+        """
+        index, newest = self._locate(entry_id), self._head()
+        if index >= newest.size:
+            raise NotFoundError("log: no entry that is published has this id")
+        receipt = self._proofs([index], newest, newest.size)[index]
+        return self._of(entry_id, receipt)
+
+    def _proofs(self, indexes: Collection[int], head: Head, size: int) -> Mapping[int, Receipt]:
+        """The proofs against `head`, from the tiles of the tree of `size`."""
         root = Checkpoint.parse(SignedNote.parse(head.note).text).root_hash
-        nodes = self._node_reader(newest.size)
+        nodes = self._node_reader(size)
         receipts = {}
         for index, entry in self._entries_at(sorted(indexes)):
             proof = inclusion_proof(index, head.size, nodes)
@@ -247,6 +260,28 @@ class PublishedLog:
             verify_inclusion(index, head.size, leaf_hash(entry), proof, root)
             receipts[index] = Receipt(entry, index, proof, head.note)
         return receipts
+
+    def receipt_under(self, index: int, note: str) -> Receipt:
+        """The proof for the entry at an index, against an older checkpoint that was kept.
+
+        Raises:
+            NotFoundError: the checkpoint does not cover the entry, or the log not the checkpoint.
+            VerificationError: what is stored does not prove it: raise the alarm.
+        """
+        checkpoint = Checkpoint.parse(SignedNote.parse(note).text)
+        newest = self._head()
+        if not index < checkpoint.size <= newest.size or checkpoint.origin != self._origin:
+            raise NotFoundError("log: that checkpoint does not cover this entry of it")
+        ((_, entry),) = self._entries_at([index])
+        proof = inclusion_proof(index, checkpoint.size, self._node_reader(newest.size))
+        leaf = leaf_hash(entry)
+        verify_inclusion(index, checkpoint.size, leaf, proof, checkpoint.root_hash)
+        return Receipt(entry, index, proof, note)
+
+    def _of(self, entry_id: str, receipt: Receipt) -> Receipt:
+        if parse_entry(receipt.entry).id != entry_id:
+            raise VerificationError("log: the entry is filed under another id")
+        return receipt
 
     def _prove(self, found: dict[int, bytes], fresh: Collection[int]) -> dict[int, bytes]:
         """What was found, with proved bytes at the fresh indexes, as far as it is published."""

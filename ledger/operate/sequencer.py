@@ -26,6 +26,7 @@ from ledger.entries import (
     Body,
     Entry,
     LogCreated,
+    LogKeyRotated,
     UnplacedEntry,
     parse_entry,
 )
@@ -40,6 +41,7 @@ from ledger.errors import (
     StoppedError,
 )
 from ledger.operate.checkpoint_lock import CheckpointLock
+from ledger.operate.key_ring import FixedKeys, SigningKeys
 from ledger.operate.published_log import PublishedLog, references
 from ledger.operate.right_edge import RightEdge
 from ledger.operate.startup_rule import Standing, agree
@@ -70,17 +72,25 @@ class Draft:
         entry: its bytes but for its place.
         references: the ids and digests that it is about (`published_log.references`).
         sealed: its sealed payload, if that is kept beside the log.
+        hands_over: whether it says that the log changes its keys.
     """
 
     id: str
     entry: UnplacedEntry
     references: tuple[str, ...] = ()
     sealed: bytes | None = None
+    hands_over: bool = False
 
     @classmethod
     def of(cls, entry_id: str, body: Body, sealed: bytes | None = None) -> Self:
         """The draft of an entry that says this."""
-        return cls(entry_id, UnplacedEntry.of(entry_id, body), references(body), sealed)
+        return cls(
+            entry_id,
+            UnplacedEntry.of(entry_id, body),
+            references(body),
+            sealed,
+            isinstance(body, LogKeyRotated),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,27 +119,31 @@ class Sequencer(PublishedLog):
         store: LogDatabase,
         lock: CheckpointLock,
         origin: str,
-        signers: Sequence[NoteSigner],
+        signers: Sequence[NoteSigner] | SigningKeys,
         clock: Clock,
         *,
         cosigned: CheckpointLock | None = None,
+        may_write: Callable[[], None] = lambda: None,
     ) -> None:
         """Take the log up where it stands; nothing is written but the lock's advance.
 
         `cosigned` holds the newest checkpoint that witnesses cosigned; it is only read.
+        `may_write` is called at each turn, once the lock is held, and raises StoppedError
+        while nothing may be written (`fork_marks.ForkMarks.check`).
 
         Raises:
             LedgerError: the start-up rule forbids it (`startup_rule.agree` says why).
         """
         super().__init__(store, lock, origin, cosigned)
-        self._signers = tuple(signers)
-        self._keys = tuple(signer.verifier_key for signer in self._signers)
+        self._keys = _keys(signers)
         self._clock = clock
+        self._may_write = may_write
         self._turn = threading.RLock()
         self._depth = 0
         self._fatal: str | None = None
         with lock.held():
-            self._standing = agree(store, lock, origin, self._keys)
+            self._standing = agree(store, lock, origin, self._keys.known())
+        self._keys.signers(self._standing.note)  # refuses to go on with older keys
 
     @classmethod
     def create(
@@ -137,7 +151,7 @@ class Sequencer(PublishedLog):
         store: LogDatabase,
         lock: CheckpointLock,
         origin: str,
-        signers: Sequence[NoteSigner],
+        signers: Sequence[NoteSigner] | SigningKeys,
         clock: Clock,
         *,
         entry_id: str,
@@ -150,10 +164,11 @@ class Sequencer(PublishedLog):
         Raises:
             ConflictError: the log or its lock exists.
         """
+        first = _keys(signers).signers(None)
         with lock.held():
             if store.head(origin) is not None:
                 raise ConflictError("log: it exists already")
-            empty = sign_note(Checkpoint(origin, 0, EMPTY_ROOT).format(), signers)
+            empty = sign_note(Checkpoint(origin, 0, EMPTY_ROOT).format(), first)
             try:
                 locked = Checkpoint.parse(SignedNote.parse(lock.read()).text)
             except NotFoundError:
@@ -162,7 +177,7 @@ class Sequencer(PublishedLog):
                 if locked.size or locked.origin != origin:
                     raise ConflictError("checkpoint lock: it remembers another log")
         sequencer = cls(store, lock, origin, signers, clock)
-        vkeys = tuple(signer.verifier_key.vkey() for signer in signers)
+        vkeys = tuple(signer.verifier_key.vkey() for signer in first)
         body = LogCreated(origin=origin, vkeys=vkeys, software=software)
         sequencer.append([Draft.of(entry_id, body)])
         return sequencer
@@ -176,6 +191,7 @@ class Sequencer(PublishedLog):
         """
         if self._fatal is not None:
             raise StoppedError(self._fatal)
+        self._may_write()
         self.checkpoint()  # of the lock alone
         self._store.head(self.origin)
 
@@ -196,6 +212,7 @@ class Sequencer(PublishedLog):
             outermost = self._depth == 0
             if outermost:
                 stack.enter_context(self._lock.held())
+                self._may_write()
                 stack.enter_context(self._store.alone(self.origin))
             self._depth += 1
             stack.callback(self._leave)
@@ -213,13 +230,17 @@ class Sequencer(PublishedLog):
             MalformedError: no drafts.
             ConflictError: an id is in the log already.
             PushbackError: the database does not answer, or another process wrote meanwhile.
-            StoppedError: fatal: the clock went backwards, or the lock could not be
-                swapped. Every later call is refused until the log is taken up anew.
+            StoppedError: fatal: the clock went backwards, the lock could not be swapped, or
+                a signature was wrong. Every later call is refused until the log is taken
+                up anew.
         """
         if not drafts:
             raise MalformedError("append: nothing to append")
         with self.turn():
             standing = self._standing
+            signers = self._keys.signers(
+                standing.note, handover=any(draft.hands_over for draft in drafts)
+            )
             at = self._moment(standing)
             appended = _placed(standing, drafts, at)
             edge, tiles = standing.edge.extend([each.leaf for each in appended])
@@ -230,11 +251,13 @@ class Sequencer(PublishedLog):
                 tiles=tiles,
             )
             try:
-                head = self._store.integrate(batch, partial(self._sign, batch, edge))
+                head = self._store.integrate(batch, partial(self._sign, batch, edge, signers))
             except CheckpointConflict as error:
                 raise PushbackError(
                     "log: another process wrote first", retry_after=RETRY_AFTER_SECONDS
                 ) from error
+            except StoppedError as error:  # a signer that signs wrongly: nothing was committed
+                raise self._stop(str(error)) from error
             # Committed. An answer may only leave once the lock remembers it too.
             self._swap(standing.note, head.note)
             last = appended[-1]
@@ -249,7 +272,8 @@ class Sequencer(PublishedLog):
         if self._store.head(self.origin) == self._standing.head:
             return
         try:
-            self._standing = agree(self._store, self._lock, self.origin, self._keys)
+            keys = self._keys.known()
+            self._standing = agree(self._store, self._lock, self.origin, keys)
         except PushbackError:
             raise
         except LedgerError as error:
@@ -262,7 +286,9 @@ class Sequencer(PublishedLog):
             raise self._stop("log: the clock went backwards; nothing is signed")
         return at
 
-    def _sign(self, batch: Batch, edge: RightEdge, written: Written) -> str:
+    def _sign(
+        self, batch: Batch, edge: RightEdge, signers: Sequence[NoteSigner], written: Written
+    ) -> str:
         """The note for what the store holds now, if that is what was meant to be there."""
         hashed = tuple(leaf_hash(each.entry) for each in written.entries)
         if hashed != tuple(new.stored.leaf_hash for new in batch.entries):
@@ -280,7 +306,7 @@ class Sequencer(PublishedLog):
         nodes = tile_nodes(read, batch.size)
         root = tree_root(batch.size, nodes)
         self._remember_nodes(batch.size, nodes)  # the proofs of this batch need the same ones
-        return sign_note(Checkpoint(self.origin, batch.size, root).format(), self._signers)
+        return sign_note(Checkpoint(self.origin, batch.size, root).format(), signers)
 
     def _swap(self, old: str, new: str) -> None:
         try:
@@ -304,6 +330,10 @@ def _placed(standing: Standing, drafts: Sequence[Draft], at: datetime) -> tuple[
         prev = leaf_hash(raw)
         appended.append(Appended(draft.id, seq, raw, prev))
     return tuple(appended)
+
+
+def _keys(signers: Sequence[NoteSigner] | SigningKeys) -> SigningKeys:
+    return FixedKeys(signers) if isinstance(signers, Sequence) else signers
 
 
 def _new_entry(draft: Draft, appended: Appended) -> NewEntry:

@@ -1,6 +1,7 @@
-"""One bounded HTTP request to a witness: so many bytes, so many seconds, no redirect.
+"""One bounded HTTP request to a witness or a timestamp authority.
 
-A witness is somebody else's machine: it may be down, slow, or answer for ever.
+So many bytes, so many seconds, no redirect: either is somebody else's machine, which may
+be down, slow, or answer for ever.
 """
 
 import contextlib
@@ -13,15 +14,16 @@ from urllib.parse import urlsplit
 
 from ledger.errors import LedgerError, MalformedError
 
-__all__ = ["Answer", "NoAnswer", "post"]
+__all__ = ["Answer", "NoAnswer", "get", "post"]
 
-MAX_ANSWER_BYTES: Final = 65_536  # some twenty cosignatures in ML-DSA-44
+MAX_ANSWER_BYTES: Final = 65_536  # some twenty cosignatures in ML-DSA-44; a timestamp takes 8 kB
 ANSWER_SECONDS: Final = 10.0  # from the first byte that is sent to the last that is received
+TEXT: Final = "text/plain; charset=utf-8"
 _SCHEMES: Final = {"http": HTTPConnection, "https": HTTPSConnection}
 
 
 class NoAnswer(LedgerError):
-    """The witness gave no answer that is worth reading: ask it again later."""
+    """The other side gave no answer that is worth reading: ask it again later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +35,34 @@ class Answer:
     body: bytes
 
 
-def post(url: str, body: bytes, *, seconds: float = ANSWER_SECONDS) -> Answer:
+def post(
+    url: str, body: bytes, *, seconds: float = ANSWER_SECONDS, media_type: str = TEXT
+) -> Answer:
     """The answer to one POST. Proxies and cookies play no part.
 
     Raises:
         MalformedError: not an http or https address.
         NoAnswer: none within `seconds`, or too long a one.
     """
+    return _exchange("POST", url, body, seconds, media_type)
+
+
+def get(url: str, *, seconds: float = ANSWER_SECONDS) -> Answer:
+    """The answer to one GET; otherwise as :func:`post`."""
+    return _exchange("GET", url, None, seconds)
+
+
+def _exchange(
+    method: str, url: str, body: bytes | None, seconds: float, media_type: str = TEXT
+) -> Answer:
     connection, path = _connection(url, seconds)
+    headers = {} if body is None else {"Content-Type": media_type}
     expired = threading.Event()
     timer = threading.Timer(seconds, _cut, (connection, expired))
     timer.daemon = True
     timer.start()
     try:
-        connection.request("POST", path, body, {"Content-Type": "text/plain; charset=utf-8"})
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
         content = response.read(MAX_ANSWER_BYTES + 1)
     except (OSError, HTTPException, ValueError) as error:
@@ -59,8 +75,8 @@ def post(url: str, body: bytes, *, seconds: float = ANSWER_SECONDS) -> Answer:
         raise NoAnswer("it was too slow")
     if len(content) > MAX_ANSWER_BYTES:
         raise NoAnswer("its answer was too long")
-    media_type = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
-    return Answer(response.status, media_type, content)
+    answered = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
+    return Answer(response.status, answered, content)
 
 
 def _connection(url: str, seconds: float) -> tuple[HTTPConnection, str]:
@@ -68,10 +84,10 @@ def _connection(url: str, seconds: float) -> tuple[HTTPConnection, str]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise MalformedError("witness: not an address") from error
+        raise MalformedError("address: it cannot be read") from error
     kind = _SCHEMES.get(parts.scheme)
     if kind is None or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
-        raise MalformedError("witness: not an http or https address")
+        raise MalformedError("address: not a plain http or https one, without user and query")
     return kind(parts.hostname, port, timeout=seconds), parts.path
 
 

@@ -173,6 +173,7 @@ class _Asking:
             f" {self.checkpoint.origin}, but this ledger has {now}."
             " It was rolled back, or somebody else signs with its keys: stop the service",
             size=size,
+            origin=self.checkpoint.origin,
         )
 
     def _trouble(self, door: _Door, old_size: int, status: int) -> str:
@@ -182,6 +183,7 @@ class _Asking:
                 f" {self.checkpoint.origin} that are not the first {old_size} of this ledger:"
                 " stop the service",
                 size=old_size,
+                origin=self.checkpoint.origin,
             )
         return _REFUSALS.get(status, f"it answered with status {status}")
 
@@ -231,6 +233,8 @@ def _cosigned_before(log: PublishedLog, keys: Sequence[VerifierKey]) -> SignedNo
             f"FORK SUSPECTED: {checkpoint.size} entries of {checkpoint.origin} were cosigned,"
             f" but this ledger has {log.size()}. It was rolled back: stop the service",
             size=checkpoint.size,
+            origin=checkpoint.origin,
+            notes=(text, log.own_checkpoint()),
         )
     return SignedNote.parse(text)
 

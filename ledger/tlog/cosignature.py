@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 from ledger.errors import MalformedError, SignatureError
 from ledger.tlog.checkpoint import Checkpoint
@@ -21,6 +20,7 @@ from ledger.tlog.note import (
     ED25519_COSIGNATURE,
     MLDSA44_COSIGNATURE,
     SignedNote,
+    Signer,
     VerifierKey,
     verify_ed25519,
 )
@@ -32,6 +32,7 @@ __all__ = [
     "Opened",
     "VerifiedSignature",
     "open_note",
+    "verify_mldsa44",
     "verify_signature",
 ]
 
@@ -48,7 +49,7 @@ class MLDSA44Signer:
     """
 
     name: str
-    private_key: MLDSA44PrivateKey = field(repr=False)
+    private_key: Signer = field(repr=False)
     now: Callable[[], int] = field(repr=False)
 
     @property
@@ -73,7 +74,7 @@ class Ed25519Cosigner:
     """Cosigns checkpoints with Ed25519 (type 0x04), each at the time that `now` tells."""
 
     name: str
-    private_key: Ed25519PrivateKey = field(repr=False)
+    private_key: Signer = field(repr=False)
     now: Callable[[], int] = field(repr=False)
 
     @property
@@ -146,16 +147,28 @@ def verify_signature(key: VerifierKey, text: str, signature: bytes) -> int | Non
     if key.kind == ED25519_COSIGNATURE:
         verify_ed25519(key.public_key, rest, _v1_message(timestamp, text))
     else:
-        _verify_mldsa44(key, rest, timestamp, text)
+        _verify_checkpoint(key, rest, timestamp, text)
     return int(timestamp)
 
 
-def _verify_mldsa44(key: VerifierKey, signature: bytes, timestamp: int, text: str) -> None:
+def verify_mldsa44(public_key: bytes, signature: bytes, message: bytes) -> None:
+    """Return if the signature is the key's over the message, with an empty context.
+
+    Raises:
+        SignatureError: it is not.
+    """
+    try:
+        MLDSA44PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError) as error:
+        raise SignatureError("ML-DSA-44: the signature does not verify") from error
+
+
+def _verify_checkpoint(key: VerifierKey, signature: bytes, timestamp: int, text: str) -> None:
     try:
         message = _subtree_message(key.name, timestamp, Checkpoint.parse(text))
-        MLDSA44PublicKey.from_public_bytes(key.public_key).verify(signature, message)
-    except (InvalidSignature, ValueError, MalformedError) as error:
-        raise SignatureError("ML-DSA-44: the signature does not verify") from error
+    except MalformedError as error:
+        raise SignatureError("ML-DSA-44: it signs checkpoints, and this is none") from error
+    verify_mldsa44(key.public_key, signature, message)
 
 
 def _checked_time(timestamp: int) -> int:

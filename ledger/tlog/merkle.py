@@ -19,7 +19,9 @@ __all__ = [
     "Frontier",
     "NodeReader",
     "consistency_proof",
+    "consistency_root",
     "inclusion_proof",
+    "inclusion_root",
     "leaf_hash",
     "node_hash",
     "tree_root",
@@ -107,18 +109,17 @@ def consistency_proof(old_size: int, new_size: int, nodes: NodeReader) -> tuple[
     return tuple(reversed(path))
 
 
-def verify_inclusion(
-    index: int, size: int, leaf: bytes, proof: tuple[bytes, ...], root: bytes
-) -> None:
-    """Return if `proof` leads from `leaf` at `index` to `root` (RFC 9162 §2.1.3.2).
+def inclusion_root(index: int, size: int, leaf: bytes, proof: tuple[bytes, ...]) -> bytes:
+    """Return the root that `proof` leads to from `leaf` at `index` (RFC 9162 §2.1.3.2).
+
+    Whose root it is, and that it is the log's, is left to whoever signed one.
 
     Raises:
         InclusionError: the index is not in the tree, or the proof is too long or too short.
-        RootMismatchError: the proof leads to another root.
     """
     if not 0 <= index < size <= MAX_SIZE:
         raise InclusionError("inclusion proof: the index is not in the tree")
-    if not _all_hashes((leaf, root, *proof)):
+    if not _all_hashes((leaf, *proof)):
         raise InclusionError("inclusion proof: a hash is not 32 bytes")
     position, last, computed = index, size - 1, leaf
     for sibling in proof:
@@ -135,8 +136,44 @@ def verify_inclusion(
         last >>= 1
     if last != 0:
         raise InclusionError("inclusion proof: too short")
-    if computed != root:
+    return computed
+
+
+def verify_inclusion(
+    index: int, size: int, leaf: bytes, proof: tuple[bytes, ...], root: bytes
+) -> None:
+    """Return if `proof` leads from `leaf` at `index` to `root` (RFC 9162 §2.1.3.2).
+
+    Raises:
+        InclusionError: the index is not in the tree, or the proof is too long or too short.
+        RootMismatchError: the proof leads to another root.
+    """
+    if not _all_hashes((root,)):
+        raise InclusionError("inclusion proof: a hash is not 32 bytes")
+    if inclusion_root(index, size, leaf, proof) != root:
         raise RootMismatchError("inclusion proof: leads to another root hash")
+
+
+def consistency_root(
+    old_size: int, new_size: int, old_root: bytes, proof: tuple[bytes, ...]
+) -> bytes:
+    """Return the new root that `proof` leads to from a smaller tree that is not empty.
+
+    RFC 9162 §2.1.4.2. That it is the log's is left to whoever signed one.
+
+    Raises:
+        InconsistencyError: sizes, the old root and the proof do not fit together.
+    """
+    if not 0 < old_size < new_size <= MAX_SIZE:
+        raise InconsistencyError("consistency proof: not from a smaller tree to a larger one")
+    if not _all_hashes((old_root, *proof)):
+        raise InconsistencyError("consistency proof: a hash is not 32 bytes", proof=proof)
+    if not proof:
+        raise InconsistencyError("consistency proof: empty")
+    old, new = _climb(old_size, new_size, old_root, proof)
+    if old != old_root:
+        raise InconsistencyError("consistency proof: leads to another old root", proof=proof)
+    return new
 
 
 def verify_consistency(
@@ -155,14 +192,9 @@ def verify_consistency(
     if old_size in (0, new_size):  # nothing is hashed: the roots are only compared
         _verify_trivial(old_size, new_size, old_root, new_root, proof)
         return
-    if not _all_hashes((old_root, new_root, *proof)):
+    if not _all_hashes((new_root,)):
         raise InconsistencyError("consistency proof: a hash is not 32 bytes", proof=proof)
-    if not proof:
-        raise InconsistencyError("consistency proof: empty")
-    old, new = _climb(old_size, new_size, old_root, proof)
-    if old != old_root:
-        raise InconsistencyError("consistency proof: leads to another old root", proof=proof)
-    if new != new_root:
+    if consistency_root(old_size, new_size, old_root, proof) != new_root:
         raise InconsistencyError("consistency proof: leads to another new root", proof=proof)
 
 
@@ -201,16 +233,22 @@ class Frontier:
         """Return the frontier after one more leaf hash."""
         return self.extend((leaf,))
 
-    def extend(self, leaves: Iterable[bytes]) -> "Frontier":
-        """Return the frontier after more leaf hashes, in order."""
+    def extend(self, hashes: Iterable[bytes], level: int = 0) -> "Frontier":
+        """Return the frontier after more complete subtrees of 2^`level` leaves, in order.
+
+        Raises:
+            MalformedError: subtrees of that size cannot follow.
+        """
         size, stack = self.size, list(self.hashes)
-        for leaf in leaves:
-            computed, carry = leaf, size
+        if size & ((1 << level) - 1):
+            raise MalformedError("frontier: a subtree of this size does not stand here")
+        for each in hashes:
+            computed, carry = each, size >> level
             while carry & 1:  # equal subtrees merge, as a carry does in binary addition
                 computed = node_hash(stack.pop(), computed)
                 carry >>= 1
             stack.append(computed)
-            size += 1
+            size += 1 << level
         return Frontier(size, tuple(stack))
 
     def root(self) -> bytes:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Final, Protocol, Self
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ledger.errors import MalformedError, SignatureError
 
@@ -26,7 +26,9 @@ __all__ = [
     "Ed25519Signer",
     "NoteSignature",
     "NoteSigner",
+    "PublicKey",
     "SignedNote",
+    "Signer",
     "VerifierKey",
     "decode_base64",
     "encode_base64",
@@ -116,8 +118,34 @@ class VerifierKey:
         return f"{self.name}+{self.key_id.hex()}+{material}"
 
 
+class PublicKey(Protocol):
+    """The public half of a key, of either algorithm."""
+
+    def public_bytes_raw(self) -> bytes:
+        """The key as its algorithm writes it: 32 bytes of Ed25519, 1,312 of ML-DSA-44."""
+
+
+class Signer(Protocol):
+    """Signs bytes with one private key that it may never show: a file's, a KMS's, an HSM's.
+
+    The private keys of `cryptography` are signers as they stand. Safe to share between
+    threads. It answers in bounded time, and one key always signs for one public key.
+    """
+
+    def public_key(self) -> PublicKey:
+        """The public half, known without asking anybody."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """Return the signature over exactly these bytes, neither hashed nor wrapped before.
+
+        Raises:
+            PushbackError: whoever holds the key does not sign now.
+            StoppedError: what it answered is no signature of this key.
+        """
+
+
 class NoteSigner(Protocol):
-    """Holds one private key and signs notes with it; a KMS or an HSM can be one.
+    """Signs notes in the name of one key, whoever holds its private half.
 
     `sign` returns the bytes that follow the key ID in a signature line. It must never
     sign two checkpoints of one size and different roots: its caller sees to that.
@@ -136,7 +164,7 @@ class Ed25519Signer:
     """Signs notes with Ed25519 (type 0x01, RFC 8032)."""
 
     name: str
-    private_key: Ed25519PrivateKey = field(repr=False)
+    private_key: Signer = field(repr=False)
 
     @property
     def verifier_key(self) -> VerifierKey:

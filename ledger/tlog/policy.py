@@ -115,6 +115,11 @@ class Policy:
         # An address may be absent; no other word is empty.
         return "".join(" ".join(filter(None, words)) + "\n" for words in lines)
 
+    @property
+    def needs_witnesses(self) -> bool:
+        """Whether a log's own signature is not enough."""
+        return self.quorum != _NONE
+
     def check(self, note: str) -> Checkpoint:
         """Return the checkpoint of a note that this policy accepts.
 
@@ -131,9 +136,17 @@ class Policy:
         signed = {each.key for each in opened.signatures}
         if not any(log.key in signed and log.key.name == checkpoint.origin for log in self.logs):
             raise SignatureError("checkpoint: not signed by a log of this policy")
+        self.check_quorum(opened)
+        return checkpoint
+
+    def check_quorum(self, opened: Opened) -> None:
+        """Return if the witnesses that signed a note reach the quorum, whoever else signed it.
+
+        Raises:
+            SignatureError: they do not.
+        """
         if not self._reached(self.quorum, opened):
             raise SignatureError("checkpoint: too few witnesses of this policy cosigned it")
-        return checkpoint
 
     def _reached(self, name: str, opened: Opened) -> bool:
         if name == _NONE:

@@ -5,11 +5,12 @@ counts its predictions, so a prediction that was not logged leaves a gap. Gaps a
 information, not tampering: a source may have said why (`source_gap`). Pure.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ledger.entries import Body, Decision, SourceGap, SourceRegistered
+from ledger.errors import MalformedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +46,48 @@ class SourceReport:
     gaps: tuple[Gap, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class KeptSource:
+    """The counters seen of one source, kept to be gone on with.
+
+    Attributes:
+        source: its id.
+        registered: the count that its first prediction was to carry, if it was registered.
+        runs: the counters seen, as first and last of rising runs that do not touch.
+        repeated: how many decisions carried a counter that was seen before.
+        declared: the gaps that the source gave a reason for.
+    """
+
+    source: str
+    registered: int | None
+    runs: tuple[tuple[int, int], ...]
+    repeated: int
+    declared: tuple[Gap, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse runs that are none, or that touch."""
+        ends = [end for run in self.runs for end in run]
+        later = zip(self.runs, self.runs[1:], strict=False)
+        if ends != sorted(ends) or any(b[0] - a[1] < 2 for a, b in later) or self.repeated < 0:  # noqa: PLR2004  one number between them at least
+            raise MalformedError("counters: not rising runs with gaps between them")
+
+    @property
+    def seen(self) -> int:
+        """How many decisions carried a counter of the source."""
+        return sum(last - first + 1 for first, last in self.runs) + self.repeated
+
+
 class SourceCounters:
     """Follows the counters of every source through a log, entry by entry."""
 
-    def __init__(self) -> None:
-        self._sources: dict[str, _Source] = {}
+    def __init__(self, kept: Iterable[KeptSource] = ()) -> None:
+        self._sources = {each.source: _Source(each) for each in kept}
 
     def add(self, body: Body) -> None:
         """Take note of an entry; kinds that say nothing about a source are ignored."""
         match body:
             case Decision(source=source):
-                self._of(source.id).see(source.seq)
+                self._of(source.id).see(source.seq, source.seq)
             case SourceRegistered(source=name, first=first):
                 of = self._of(name)
                 of.registered = first if of.registered is None else min(first, of.registered)
@@ -64,41 +96,54 @@ class SourceCounters:
             case _:
                 pass
 
+    def see(self, source: str, first: int, last: int) -> None:
+        """Take note of decisions that carry the counters from `first` to `last`, one each."""
+        self._of(source).see(first, last)
+
+    def kept(self) -> tuple[KeptSource, ...]:
+        """What is needed to go on from here another time, by id."""
+        return tuple(of.kept(name) for name, of in sorted(self._sources.items()))
+
     def reports(self) -> tuple[SourceReport, ...]:
         """One report per source, by id."""
         return tuple(of.report(name) for name, of in sorted(self._sources.items()))
 
     def _of(self, name: str) -> "_Source":
-        return self._sources.setdefault(name, _Source())
+        if name not in self._sources:
+            self._sources[name] = _Source(KeptSource(name, None, (), 0, ()))
+        return self._sources[name]
 
 
 class _Source:
     """The counters seen of one source, as rising runs that do not touch."""
 
-    def __init__(self) -> None:
-        self.registered: int | None = None
-        self.declared: list[Gap] = []
-        self._firsts: list[int] = []
-        self._lasts: list[int] = []
-        self._repeated = 0
+    def __init__(self, kept: KeptSource) -> None:
+        self.registered = kept.registered
+        self.declared = [*kept.declared]
+        self._firsts = [first for first, _ in kept.runs]
+        self._lasts = [last for _, last in kept.runs]
+        self._repeated = kept.repeated
 
-    def see(self, counter: int) -> None:
-        at = bisect_right(self._firsts, counter)  # runs before `at` begin at or before it
-        if at and counter <= self._lasts[at - 1]:
-            self._repeated += 1
+    def kept(self, name: str) -> KeptSource:
+        runs = tuple(zip(self._firsts, self._lasts, strict=True))
+        return KeptSource(name, self.registered, runs, self._repeated, tuple(self.declared))
+
+    def see(self, first: int, last: int) -> None:
+        """Join counters to the runs they touch; those that were seen before are repeats."""
+        # Most runs go on where the newest one ends, and nothing has to be searched.
+        low = len(self._firsts)
+        if low and first <= self._lasts[-1]:
+            low = bisect_left(self._lasts, first - 1)
+        elif low and first == self._lasts[-1] + 1:
+            self._lasts[-1] = last
             return
-        joins_before = at > 0 and self._lasts[at - 1] == counter - 1
-        joins_after = at < len(self._firsts) and self._firsts[at] == counter + 1
-        if joins_before and joins_after:
-            self._lasts[at - 1] = self._lasts.pop(at)
-            del self._firsts[at]
-        elif joins_before:
-            self._lasts[at - 1] = counter
-        elif joins_after:
-            self._firsts[at] = counter
-        else:
-            self._firsts.insert(at, counter)
-            self._lasts.insert(at, counter)
+        high = bisect_right(self._firsts, last + 1)  # runs from low to high touch or overlap
+        for at in range(low, high):
+            begin, end = max(self._firsts[at], first), min(self._lasts[at], last)
+            self._repeated += max(end - begin + 1, 0)
+        spans = [*self._firsts[low:high], first], [*self._lasts[low:high], last]
+        self._firsts[low:high] = [min(spans[0])]
+        self._lasts[low:high] = [max(spans[1])]
 
     def report(self, name: str) -> SourceReport:
         runs = list(zip(self._firsts, self._lasts, strict=True))

@@ -1,62 +1,95 @@
 """A log read from a directory of tiles, as any c2sp.org/tlog-tiles log is published.
 
-`checkpoint`, `tile/<L>/<N>[.p/<W>]` and `tile/entries/<N>[.p/<W>]`. A publisher
+`checkpoint`, `tile/<L>/<N>[.p/<W>]`, `tile/entries/<N>[.p/<W>]` and, where the beginning
+is withheld, `minimum-index`. A publisher
 writes tiles first and the checkpoint last, so a directory may be ahead of its
 checkpoint; what is ahead was signed by nobody and is not read.
 """
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from ledger.entries import MAX_ENTRY_BYTES
-from ledger.tlog.merkle import leaf_hash
+from ledger.tlog.pruning import MAX_MINIMUM_BYTES
 from ledger.tlog.tile import TILE_WIDTH, EntryBundle, Tile
 from ledger.verify.reader import (
     MAX_NOTE_BYTES,
     MAX_TILE_BYTES,
-    Claim,
     StoredCheckpoint,
-    StoredEntry,
+    StoredRun,
     UnreadableError,
 )
+from ledger.verify.tile_files import MAX_BUNDLE_BYTES, head_of, minimum_of, run_of, split_bundle
 
-MAX_BUNDLE_BYTES = TILE_WIDTH * (2 + MAX_ENTRY_BYTES)  # every entry as long as one may be
 MAX_ABSENT = 1_000  # bundles in a row; a hostile checkpoint may claim a size without end
 
-_LENGTH_BYTES = 2  # before each entry of a bundle
-_SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
 _WIDTH = re.compile(r"[1-9][0-9]{0,2}")
 
 
+@dataclass(frozen=True, slots=True)
+class DirectoryLog:
+    """Which directory, to be opened again in another process."""
+
+    directory: Path
+
+    @contextmanager
+    def __call__(self) -> Iterator["DirectoryLogReader"]:
+        """The log, as of the moment of this call.
+
+        Raises:
+            UnreadableError: it cannot be read.
+        """
+        yield DirectoryLogReader(self.directory)
+
+
 class DirectoryLogReader:
-    """The log that a directory publishes, as of its checkpoint when it was opened."""
+    """The log that a directory publishes, as of its checkpoint when it was opened.
+
+    Attributes:
+        minimum: what the directory states to be withheld, or None.
+        reopen: opens the same directory in another process.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self.reopen = DirectoryLog(directory)
         note = self._read("checkpoint", MAX_NOTE_BYTES)
         if note is None:
             raise UnreadableError("the directory holds no file named checkpoint")
         self._note = note.decode("utf-8", "replace")
-        origin, size, *_ = (*self._note.split("\n", 2), "", "")
-        if _SIZE.fullmatch(size) is None:
-            raise UnreadableError("the file named checkpoint is not a checkpoint")
-        self.origin = origin
-        self.size = int(size)
+        self.origin, self.size = head_of(self._note)
+        stated = self._read("minimum-index", MAX_MINIMUM_BYTES)
+        self.minimum = minimum_of(stated, self.origin, self.size)
 
-    def checkpoints(self) -> Iterator[StoredCheckpoint]:
-        """The one checkpoint that is published."""
-        yield StoredCheckpoint(self.size, self._note)
+    def checkpoints(self, least: int = 0) -> Iterator[StoredCheckpoint]:
+        """The one checkpoint that is published, if it is of at least this size."""
+        if self.size >= least:
+            yield StoredCheckpoint(self.size, self._note)
 
-    def entries(self) -> Iterator[StoredEntry]:
-        """Every entry up to the checkpoint's size; bundles that are absent are left out."""
+    def runs(self, start: int = 0, stop: int | None = None) -> Iterator[StoredRun]:
+        """The entries up to the checkpoint's size, a bundle a run; absent ones are left out.
+
+        What lies below the minimum index that the directory states is not looked for.
+        """
+        start = max(start, 0 if self.minimum is None else self.minimum.first)
+        end = self.size if stop is None else min(stop, self.size)
         absent = 0
-        for start in range(0, self.size, TILE_WIDTH):
-            bundle = self._bundle(start // TILE_WIDTH, min(TILE_WIDTH, self.size - start))
-            yield from bundle
-            absent = 0 if bundle else absent + 1
+        while start < end:
+            index = start // TILE_WIDTH
+            after = min((index + 1) * TILE_WIDTH, end)
+            copies = dict(self._copies(index))
+            width = after - index * TILE_WIDTH
+            wide = (other for other in copies if other >= width)
+            chosen = min(wide, default=max(copies, default=width))
+            entries = copies.pop(chosen, ())[:width]
+            absent = 0 if entries else absent + 1
             if absent > MAX_ABSENT:
                 return
+            if index * TILE_WIDTH + len(entries) > start:
+                yield run_of(index, start, entries, copies)
+            start = after
 
     def tiles(self, level: int, index: int) -> tuple[tuple[int, bytes], ...]:
         """The stored widths of one tile with their bytes, by rising width."""
@@ -69,29 +102,12 @@ class DirectoryLogReader:
         """Nothing: a directory may be ahead of its checkpoint."""
         return iter(())
 
-    def _bundle(self, index: int, width: int) -> tuple[StoredEntry, ...]:
-        copies = dict(self._copies(index))
-        wide = (other for other in copies if other >= width)
-        chosen = min(wide, default=max(copies, default=width))
-        entries = copies.pop(chosen, ())[:width]
-
-        def claims(offset: int, raw: bytes) -> Iterator[Claim]:
-            for other, copy in copies.items():
-                if offset < len(copy) and copy[offset] != raw:
-                    where = f"its copy in {EntryBundle(index, other).path()}"
-                    yield Claim(where, leaf_hash(copy[offset]))
-
-        return tuple(
-            StoredEntry(index * TILE_WIDTH + offset, raw, None, tuple(claims(offset, raw)))
-            for offset, raw in enumerate(entries)
-        )
-
     def _copies(self, index: int) -> Iterator[tuple[int, tuple[bytes, ...]]]:
         full = EntryBundle(index, TILE_WIDTH).path()
         for width in (*self._partial_widths(full), TILE_WIDTH):
             data = self._read(EntryBundle(index, width).path(), MAX_BUNDLE_BYTES)
             if data is not None:
-                yield width, _split(data, width)
+                yield width, split_bundle(data, width)
 
     def _partial_widths(self, path: str) -> list[int]:
         try:
@@ -112,21 +128,3 @@ class DirectoryLogReader:
             return None
         except OSError as error:
             raise UnreadableError(f"cannot read {path} ({error.strerror})") from error
-
-
-def _split(data: bytes, width: int) -> tuple[bytes, ...]:
-    """The entries of a bundle, up to `width`; never refuses.
-
-    Bytes that do not fit the format stay with the entry where they stand, so that an
-    audit can name that entry.
-    """
-    entries: list[bytes] = []
-    at = 0
-    while at < len(data) and len(entries) < width:
-        start = at + _LENGTH_BYTES
-        end = start + int.from_bytes(data[at:start], "big")
-        entries.append(data[start:end] if end <= len(data) else data[at:])
-        at = end
-    if at < len(data):
-        entries[-1] += data[at:]
-    return tuple(entries)

@@ -25,11 +25,14 @@ class Code(StrEnum):
     HASH_DIFFERS = "hash_differs"
     HEAD_DIFFERS = "head_differs"
     ID_DIFFERS = "id_differs"
+    KEY_RETIRED = "key_retired"
     ROOT_DIFFERS = "root_differs"
+    ROTATION_WRONG = "rotation_wrong"
     SEQ_WRONG = "seq_wrong"
     TILE_DIFFERS = "tile_differs"
     TILE_MISSING = "tile_missing"
     TILE_STRAY = "tile_stray"
+    TIMESTAMP_REFUSED = "timestamp_refused"
     TIME_BACKWARDS = "time_backwards"
 
 

@@ -1,7 +1,8 @@
 """Compares every signed checkpoint of a log with the tree of its entries.
 
 Checkpoints come by rising size while the entries are read, so each is compared at
-the moment the tree has its size, and none is kept.
+the moment the tree has its size, and none is kept. Keys that the entries put in force
+are believed once a checkpoint over those entries is: `docs/formats.md` §10, Keys.
 """
 
 import heapq
@@ -10,8 +11,11 @@ from dataclasses import dataclass
 
 from ledger.errors import MalformedError, SignatureError
 from ledger.tlog.checkpoint import Checkpoint
+from ledger.tlog.cosignature import Opened, open_note
+from ledger.tlog.note import SignedNote, VerifierKey
 from ledger.tlog.policy import Policy
 from ledger.verify.findings import Code, Findings
+from ledger.verify.key_history import KeyHistory
 from ledger.verify.reader import LogReader, StoredCheckpoint
 from ledger.verify.tree_walk import TreeWalk
 
@@ -25,38 +29,106 @@ class Head:
         note: the signed note.
         where: where it is from, in words.
         newest: True for the newest stored one.
+        kept: True for one that was kept elsewhere.
+        dated: True for one that lies among the timestamps.
     """
 
     size: int
     note: str
     where: str
     newest: bool = False
+    kept: bool = False
+    dated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A checkpoint and those known keys whose signatures under it were verified."""
+
+    checkpoint: Checkpoint
+    opened: Opened
+    keys: frozenset[VerifierKey]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Checkpoints signed by keys that only the entries name: for a later one to decide."""
+
+    where: str = ""
+    size: int = 0
+    count: int = 0
+
+
+def kept_elsewhere(note: str, policy: Policy) -> Checkpoint:
+    """The checkpoint of a note that somebody kept.
+
+    If no key of the policy's logs signed it, it may be older than a rotation of the log's
+    keys: whether the log leads from one to the other is for :class:`Heads` to say.
+
+    Raises:
+        MalformedError: not a signed checkpoint.
+        SignatureError: the policy does not accept it.
+    """
+    if names_its_key(note, policy):
+        return policy.check(note)
+    return Checkpoint.parse(SignedNote.parse(note).text)
+
+
+def names_its_key(note: str, policy: Policy) -> bool:
+    """Whether a note has a line of a log's key in the policy, right or wrong.
+
+    Raises:
+        MalformedError: not a signed note.
+    """
+    lines = {(each.name, each.key_id) for each in SignedNote.parse(note).signatures}
+    return any((log.key.name, log.key.key_id) in lines for log in policy.logs)
 
 
 class Heads:
     """The checkpoints of one log while it is being read.
 
     Attributes:
+        keys: which keys the entries say may sign.
         newest: the newest stored checkpoint, if the policy accepts it.
+        newest_note: the same, as it was signed.
         compared: how many signed roots were compared with the entries.
         located: True if the stored tiles lead to the newest signed root.
+        unverified: how many checkpoints before the newest are signed by keys that neither
+            the policy nor an entry names, so that only their roots were compared.
+        strange: why a checkpoint that was kept elsewhere counts for nothing; "" if none does.
     """
 
     def __init__(
-        self, reader: LogReader, policy: Policy, known: Iterable[Head], findings: Findings
+        self,
+        reader: LogReader,
+        policy: Policy,
+        known: Iterable[Head],
+        findings: Findings,
+        stamped: Iterable[Head] = (),  # by rising size: there may be more than fit in memory
     ) -> None:
         self._origin = reader.origin
         self._policy = policy
         self._findings = findings
+        self.keys = KeyHistory(reader.origin, policy, findings)
         stored, known = _stored(reader), sorted(known, key=_size)
-        self._heads = heapq.merge(stored, known, key=_size)
+        self._heads = heapq.merge(stored, known, stamped, key=_size)
         self._next = next(self._heads, None)
         self._fits = 0  # the size of the largest checkpoint so far that fits
         self._differ: list[int] = []  # since then: the first and the last size that does not
         self._promised = 0  # the largest size that was signed
+        self._waiting = _Waiting()
+        self._older = False  # a stored checkpoint was seen that is not the newest
         self.newest: Checkpoint | None = None
+        self.newest_note: str | None = None
         self.compared = 0
         self.located = False
+        self.unverified = 0
+        self.strange = ""
+
+    @property
+    def due(self) -> int | None:
+        """The size of the checkpoint that is compared next, or None if there is none left."""
+        return None if self._next is None else self._next.size
 
     def compare(self, walk: TreeWalk) -> None:
         """Compare the checkpoints up to the size that the tree has now."""
@@ -71,6 +143,7 @@ class Heads:
             self._next = next(self._heads, None)
         if self._differ:
             self._root_differs()
+        self._undecided()
         if self._promised > walk.size:
             detail = f"missing; a signed checkpoint says that there are {self._promised} entries"
             self._findings.add(Code.ENTRY_MISSING, walk.size, detail, self._promised - 1)
@@ -88,37 +161,107 @@ class Heads:
 
     def _head(self, head: Head, walk: TreeWalk) -> None:
         try:
-            checkpoint = self._verified(head)
+            signed = self._opened(head)
+            self._judge(head, signed, walk)
         except (MalformedError, SignatureError) as error:
             detail = f"{head.where} of size {head.size} is refused: {error}"
-            self._findings.add(Code.CHECKPOINT_REFUSED, None, detail)
-            return
-        self._promised = max(self._promised, checkpoint.size)
-        if head.newest:
-            self.newest = checkpoint
-        if checkpoint.size != walk.size:
-            return
-        if walk.stated is not None and head.newest:
-            self.located = walk.stated.root() == checkpoint.root_hash
-        if walk.derived is not None:
-            self.compared += 1
-            self._compare_root(checkpoint, walk.derived.root())
+            if head.kept and not names_its_key(head.note, self._policy):
+                self.strange = detail  # a wrong file is no finding about the log
+            else:
+                self._findings.add(Code.CHECKPOINT_REFUSED, None, detail)
+        self._older = self._older or not (head.newest or head.kept or head.dated)
 
-    def _verified(self, head: Head) -> Checkpoint:
-        if head.newest:
-            checkpoint = self._policy.check(head.note)
-        else:
+    def _opened(self, head: Head) -> _Signed:
+        """The checkpoint, and the log's keys that signed it; others may have as well.
+
+        Raises:
+            MalformedError: not a checkpoint of this log and size.
+            SignatureError: the signature of a known key fails.
+        """
+        known = self.keys.candidates
+        if head.newest or head.kept:
             # Checkpoints before the newest may never have been published, so no witness
             # need have seen them: the log's own signature is what counts.
-            checkpoint = Policy(self._policy.logs).check(head.note)
+            known |= {each.key for each in self._policy.witnesses}
+        note = SignedNote.parse(head.note)
+        names = {(each.name, each.key_id) for each in note.signatures}
+        there = [key for key in known if (key.name, key.key_id) in names]
+        opened = open_note(head.note, there) if there else Opened(note.text, ())
+        checkpoint = Checkpoint.parse(opened.text)
         if checkpoint.origin != self._origin:
             raise MalformedError("it is of another log")
         if checkpoint.size != head.size:
             raise MalformedError(f"it says {checkpoint.size} entries")
-        return checkpoint
+        keys = frozenset(each.key for each in opened.signatures) & self.keys.candidates
+        return _Signed(checkpoint, opened, frozenset(k for k in keys if k.name == self._origin))
 
-    def _compare_root(self, checkpoint: Checkpoint, root: bytes) -> None:
-        if checkpoint.root_hash != root:
+    def _judge(self, head: Head, signed: _Signed, walk: TreeWalk) -> None:
+        """Believe a checkpoint, leave it to a later one, or report it.
+
+        Raises:
+            SignatureError: not all keys signed that have to, or the quorum is not reached.
+        """
+        checkpoint, keys = signed.checkpoint, self.keys
+        derived = walk.derived if checkpoint.size == walk.size else None
+        fits = derived is not None and derived.root() == checkpoint.root_hash
+        rotation = keys.retired(signed.keys, checkpoint.size, fits=fits)
+        if rotation is not None:
+            detail = (
+                f"{head.where} of size {checkpoint.size} is signed by keys alone that entry"
+                f" {rotation.index} retired" + ("" if fits else ", and fits these entries not")
+            )
+            self._findings.add(Code.KEY_RETIRED, None, detail)
+            return
+        if fits and keys.in_force and signed.keys and keys.lacks(signed.keys):
+            raise SignatureError(f"not all keys signed that entry {keys.since} puts in force")
+        if head.newest or head.kept:
+            self._policy.check_quorum(signed.opened)
+        if keys.believes(signed.keys):
+            self._believe(head, checkpoint, walk, fits=fits)
+        elif derived is not None and keys.says(signed.keys):
+            self._wait(head)
+        elif fits and not keys.in_force and not (signed.keys or head.newest or head.kept):
+            self.unverified += 1
+        else:
+            raise SignatureError("no key that the policy leads to signed it")
+        if derived is not None:
+            self.compared += 1
+            self._compare_root(checkpoint, fits=fits)
+        if fits:
+            first = self._older and not (head.kept or head.dated)
+            keys.covered(checkpoint.size, signed.keys, first=first)
+
+    def _believe(self, head: Head, checkpoint: Checkpoint, walk: TreeWalk, *, fits: bool) -> None:
+        self._promised = max(self._promised, checkpoint.size)
+        if head.newest:
+            self.newest, self.newest_note = checkpoint, head.note
+            stated = walk.stated if checkpoint.size == walk.size else None
+            self.located = stated is not None and stated.root() == checkpoint.root_hash
+        if fits:
+            # This tree holds the entries that name the keys of those before.
+            self.keys.believe()
+            self._waiting = _Waiting()
+
+    def _wait(self, head: Head) -> None:
+        waiting = self._waiting
+        if not waiting.count:
+            waiting.where, waiting.size = head.where, head.size
+        waiting.count += 1
+
+    def _undecided(self) -> None:
+        """Refuse the checkpoints that no later one led to."""
+        waiting = self._waiting
+        if not waiting.count:
+            return
+        more = f" (and {waiting.count - 1:,} more after it)" if waiting.count > 1 else ""
+        detail = (
+            f"{waiting.where} of size {waiting.size}{more} is refused: no key that the"
+            " policy leads to signed it"
+        )
+        self._findings.add(Code.CHECKPOINT_REFUSED, None, detail)
+
+    def _compare_root(self, checkpoint: Checkpoint, *, fits: bool) -> None:
+        if not fits:
             if checkpoint.size == self._fits:
                 # Two roots were signed for one size, and this tree's was the other.
                 self._forked(checkpoint.size, checkpoint.size)

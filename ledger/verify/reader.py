@@ -5,8 +5,9 @@ a row of the wrong type or an odd file becomes bytes that the audit will refuse,
 so that whoever tampers with the store cannot turn tampering into "unreadable".
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from ledger.errors import LedgerError
@@ -51,6 +52,34 @@ class StoredEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredRun:
+    """Entries in the order of the store, column by column: at most one bundle of 256.
+
+    Attributes:
+        indexes: where the store says they stand; rising by one unless something is wrong.
+        raws: the bytes of each.
+        ids: the id that the store keeps beside each, or None if it keeps none.
+        hashes: the leaf hash that the store keeps beside each, or None if it keeps none.
+        claims: what else states a leaf hash, by the place in the run.
+    """
+
+    indexes: Sequence[int]
+    raws: Sequence[bytes]
+    ids: Sequence[bytes] | None = None
+    hashes: Sequence[bytes] | None = None
+    claims: Mapping[int, tuple[Claim, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def entries(self) -> Iterator[StoredEntry]:
+        """The entries one by one."""
+        for at, (index, raw) in enumerate(zip(self.indexes, self.raws, strict=True)):
+            kept = None if self.ids is None else self.ids[at].decode("utf-8", "replace")
+            beside = self.claims.get(at, ())
+            if self.hashes is not None:
+                beside = (Claim("its stored hash", self.hashes[at]), *beside)
+            yield StoredEntry(index, raw, kept, beside)
+
+
+@dataclass(frozen=True, slots=True)
 class StoredCheckpoint:
     """A checkpoint as it is stored: the size it is filed under, and the signed note."""
 
@@ -69,11 +98,15 @@ class LogReader(Protocol):
     origin: str
     size: int
 
-    def checkpoints(self) -> Iterator[StoredCheckpoint]:
-        """Every stored checkpoint, by rising size."""
+    def checkpoints(self, least: int = 0) -> Iterator[StoredCheckpoint]:
+        """Every stored checkpoint of at least this size, by rising size."""
 
-    def entries(self) -> Iterator[StoredEntry]:
-        """Every stored entry, by rising index; what is missing is left out."""
+    def runs(self, start: int = 0, stop: int | None = None) -> Iterator[StoredRun]:
+        """The stored entries from index `start` to before `stop`, by rising index.
+
+        What is missing is left out. From 0 on, and without a `stop`, it is every row of
+        the log, whatever index it has; a run ends where a bundle does unless rows are odd.
+        """
 
     def tiles(self, level: int, index: int) -> tuple[tuple[int, bytes], ...]:
         """The stored widths of one tile with their bytes, by rising width; () if none."""

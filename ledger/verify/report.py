@@ -3,13 +3,19 @@
 It says what was checked and what was not, so that nobody takes silence for proof. Pure.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from ledger.canonical import JsonValue
 from ledger.errors import InclusionError, RootMismatchError, SignatureError, VerificationError
-from ledger.verify.audit import AuditResult
+from ledger.verify import pruned
+from ledger.verify.audit_result import AuditResult
 from ledger.verify.completeness import Gap, SourceReport
+from ledger.verify.key_history import Rotation
+from ledger.verify.timestamped_log import NO_TIMESTAMPS, LogTimestamps
+from ledger.verify.timestamps import Timestamp, TimestampRefused
 from ledger.verify.verifier import DisclosedSections, VerifiedReceipt
 
 MAX_GAPS = 20  # of one source, shown one by one to a person; JSON has them all
@@ -35,13 +41,53 @@ NOT_CHECKED_TAIL = (
 )
 
 
-def unchecked(*, known: bool) -> tuple[str, ...]:
-    """What an audit leaves open; `known` says that a checkpoint kept elsewhere was given."""
-    return NOT_CHECKED if known else (*NOT_CHECKED, NOT_CHECKED_TAIL)
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What an audit was given beside the log.
+
+    Attributes:
+        known: whether a checkpoint kept elsewhere was given.
+        earlier: when the log was found to be fine before, if what that left was given.
+        stamps: what the timestamps beside the log are worth.
+    """
+
+    known: bool = False
+    earlier: datetime | None = None
+    stamps: LogTimestamps = NO_TIMESTAMPS
 
 
-def audit_lines(result: AuditResult, *, known: bool) -> Iterator[str]:
+NOTHING: Final = Beside()
+
+
+def unchecked(result: AuditResult, beside: Beside = NOTHING) -> Iterator[str]:
+    """What an audit leaves open."""
+    if result.since is not None:
+        yield (
+            f"entries 0 to {result.since.size - 1:,} as they are stored now, and timestamped "
+            "checkpoints of fewer: they were fine when they were read (--full reads them again)"
+        )
+    yield from NOT_CHECKED
+    if result.unverified:
+        yield (
+            f"signatures of {result.unverified:,} older checkpoints by keys that the policy does"
+            " not name; their roots were compared"
+        )
+    for rotation in result.rotations:
+        if not (rotation.vouched or result.findings):
+            yield (
+                f"whether the old keys agreed to the rotation by entry {rotation.index:,}: that "
+                "takes a checkpoint that old and new keys signed (--checkpoint)"
+            )
+    yield from beside.stamps.unchecked_lines()
+    if not beside.known:
+        yield NOT_CHECKED_TAIL
+    if result.pruned is not None:
+        yield from pruned.unchecked(result.pruned)
+
+
+def audit_lines(result: AuditResult, beside: Beside = NOTHING) -> Iterator[str]:
     """The result of an audit as lines of plain text."""
+    earlier = beside.earlier
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in result.counts)
     yield f"Log         {result.origin}"
     yield f"Entries     {result.size:,}" + (f" ({kinds})" if kinds else "")
@@ -51,16 +97,25 @@ def audit_lines(result: AuditResult, *, known: bool) -> Iterator[str]:
     if result.checkpoint is not None:
         head = f"size {result.checkpoint.size:,}, root {result.checkpoint.root_hash.hex()}"
         yield f"Checkpoint  {head}"
+    if earlier is not None:
+        yield f"Earlier     {_earlier(result, earlier)}"
     yield ""
     yield "Checked"
-    yield "  - every entry's bytes: form, index, time, hash chain, and the tree made of them"
+    where = "" if result.pruned is None else f" from entry {result.pruned.first:,} on"
+    new = "every entry's" if result.since is None else "every new entry's"
+    yield f"  - {new} bytes{where}: form, index, time, hash chain, and the tree made of them"
+    if result.since is not None:
+        yield "  - that the log grew out of the checkpoint that was kept"
     yield f"  - {result.checkpoints:,} signed checkpoints against that tree"
     yield f"  - {result.tiles:,} stored tiles against that tree"
+    for rotation in result.rotations:
+        yield f"  - {_rotation(rotation)}"
+    yield from beside.stamps.checked_lines()
     yield "Not checked"
-    for line in unchecked(known=known):
+    for line in unchecked(result, beside):
         yield f"  - {line}"
     if result.sources:
-        yield "Sources, by their own counters (information, not tampering)"
+        yield f"Sources, by their own counters{where} (information, not tampering)"
     for source in result.sources:
         yield f"  - {_source(source)}"
     yield ""
@@ -69,7 +124,8 @@ def audit_lines(result: AuditResult, *, known: bool) -> Iterator[str]:
 
 def _verdict(result: AuditResult) -> Iterator[str]:
     if not result.findings:
-        yield "RESULT: fine. Everything that was checked agrees with what was signed."
+        fine = "fine" if result.pruned is None else f"fine from entry {result.pruned.first:,} on"
+        yield f"RESULT: {fine}. Everything that was checked agrees with what was signed."
         return
     yield f"RESULT: NOT FINE. Findings: {len(result.findings) + result.omitted:,}"
     for finding in result.findings:
@@ -77,10 +133,19 @@ def _verdict(result: AuditResult) -> Iterator[str]:
     if result.omitted:
         yield f"  - and {result.omitted:,} more"
     elif result.located:
-        yield "  The stored tiles lead to the signed root: entries not named are as signed."
+        named = "entries not named" if result.pruned is None else "entries here and not named"
+        yield f"  The stored tiles lead to the signed root: {named} are as signed."
 
 
-def audit_json(result: AuditResult, *, known: bool) -> dict[str, JsonValue]:
+def _earlier(result: AuditResult, earlier: datetime) -> str:
+    if result.since is None:
+        return f"found fine on {_moment(earlier)}; every entry was read again"
+    before, new = result.since.size, result.size - result.since.size
+    said = f"entries 0 to {before - 1:,} were found fine on {_moment(earlier)}"
+    return f"{said}; {new:,} new ones were read now"
+
+
+def audit_json(result: AuditResult, beside: Beside = NOTHING) -> dict[str, JsonValue]:
     """The result of an audit as JSON; hashes in hex, moments in RFC 3339."""
     head = result.checkpoint
     return {
@@ -100,12 +165,25 @@ def audit_json(result: AuditResult, *, known: bool) -> dict[str, JsonValue]:
         "first_at": None if result.first_at is None else result.first_at.isoformat(),
         "last_at": None if result.last_at is None else result.last_at.isoformat(),
         "sources": [_source_json(source) for source in result.sources],
-        "not_checked": list(unchecked(known=known)),
+        "read_from": 0 if result.since is None else result.since.size,
+        "verified_earlier": None if beside.earlier is None else beside.earlier.isoformat(),
+        "rotations": [_rotation_json(rotation) for rotation in result.rotations],
+        "timestamps": beside.stamps.to_json(),
+        "not_checked": list(unchecked(result, beside)),
+        "minimum_index": 0 if result.pruned is None else result.pruned.index,
     }
 
 
-def receipt_lines(proved: VerifiedReceipt, shown: DisclosedSections | None) -> Iterator[str]:
-    """What a receipt proved, and the fields whose openings fit, as lines of plain text."""
+def receipt_lines(
+    proved: VerifiedReceipt,
+    shown: DisclosedSections | None,
+    stamp: Timestamp | None = None,
+    left_open: Sequence[str] = (),
+) -> Iterator[str]:
+    """What a receipt proved, and the fields whose openings fit, as lines of plain text.
+
+    `left_open` are things that this form of receipt cannot show.
+    """
     entry, head = proved.entry, proved.checkpoint
     yield f"Log         {head.origin}"
     yield f"Entry       {entry.seq:,}, {entry.body.kind}, id {entry.id}"
@@ -121,10 +199,16 @@ def receipt_lines(proved: VerifiedReceipt, shown: DisclosedSections | None) -> I
         yield f"  - section {opening.section}: {len(fields)} fields as logged, {hidden} not shown"
         for name, value in fields.items():
             yield f"      {name} = {value!r}"
+    if stamp is not None:
+        yield "  - the timestamp over that checkpoint, up to a root certificate that you trust:"
+        yield f"      with the entry in it, it {stamp}"
     yield "Not checked"
+    if stamp is None and not left_open:
+        yield "  - the log's own clock: that takes a timestamp (--timestamp)"
     if shown is None:
         yield "  - the values behind the entry's commitments: that takes openings (--openings)"
-    yield "  - the rest of the log"
+    for line in (*left_open, "the rest of the log"):
+        yield f"  - {line}"
     yield ""
     yield "RESULT: fine. The entry is in the log as it was signed."
 
@@ -134,6 +218,8 @@ def refusal(error: VerificationError) -> str:
     match error:
         case SignatureError():
             said = "No key of this policy signed the receipt's checkpoint as it stands here."
+        case TimestampRefused():
+            said = "The timestamp is not over this checkpoint, or nobody whom you trust made it."
         case InclusionError() | RootMismatchError():
             said = "The entry, its index or its proof was changed: it is not in the signed log so."
         case _:
@@ -141,7 +227,9 @@ def refusal(error: VerificationError) -> str:
     return f"{said} The check that failed: {error}"
 
 
-def receipt_json(proved: VerifiedReceipt, shown: DisclosedSections | None) -> dict[str, JsonValue]:
+def receipt_json(
+    proved: VerifiedReceipt, shown: DisclosedSections | None, stamp: Timestamp | None = None
+) -> dict[str, JsonValue]:
     """What a receipt proved as JSON."""
     entry, head = proved.entry, proved.checkpoint
     openings = () if shown is None else shown.openings
@@ -153,6 +241,29 @@ def receipt_json(proved: VerifiedReceipt, shown: DisclosedSections | None) -> di
         "at": entry.at.isoformat(),
         "checkpoint": {"size": head.size, "root": head.root_hash.hex()},
         "disclosed": {opening.section: opening.disclosed() for opening in openings},
+        "timestamp": None if stamp is None else stamp.to_json(),
+    }
+
+
+def _rotation(rotation: Rotation) -> str:
+    """A change of keys in words, and who is believed because of it."""
+    text = f"the rotation of the log's keys by entry {rotation.index:,}"
+    text += ", signed over by old and new keys" if rotation.vouched else ""
+    if rotation.followed:
+        text += (
+            "; the policy names none of the new keys: they are believed because its own keys"
+            " lead to them"
+        )
+    return text
+
+
+def _rotation_json(rotation: Rotation) -> dict[str, JsonValue]:
+    return {
+        "index": rotation.index,
+        "old": [key.key_id.hex() for key in rotation.old],
+        "new": [key.key_id.hex() for key in rotation.new],
+        "vouched": rotation.vouched,
+        "followed": rotation.followed,
     }
 
 

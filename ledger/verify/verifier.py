@@ -90,13 +90,22 @@ def verify_receipt(text: str, policy: Policy) -> VerifiedReceipt:
     receipt = Receipt.parse(text)
     checkpoint = policy.check(receipt.checkpoint_note)
     receipt.verify_inclusion(checkpoint)
+    return VerifiedReceipt(logged_entry(receipt.entry, receipt.index), receipt.entry, checkpoint)
+
+
+def logged_entry(raw: bytes, index: int) -> Entry:
+    """The entry of bytes that were proved to be in a log at this index.
+
+    Raises:
+        VerificationError: they are not an entry that belongs there.
+    """
     try:
-        entry = parse_entry(receipt.entry)
+        entry = parse_entry(raw)
     except MalformedError as error:  # proved to be in the log: the log is at fault
         raise VerificationError(f"what was logged is not an entry: {error}") from error
-    if entry.seq != receipt.index:
+    if entry.seq != index:
         raise VerificationError("the entry says that it stands elsewhere in the log", member="seq")
-    return VerifiedReceipt(entry, receipt.entry, checkpoint)
+    return entry
 
 
 def verify_opening_of(entry: Entry, opening: Opening) -> None:

@@ -61,7 +61,7 @@ def record() -> Response:
     with bodies.content():
         (recorded,) = runtime().decisions.record([_read(body, at="")])
     fresh = recorded.status == "recorded"
-    where = {"Location": f"/v1/decisions/{recorded.id}"}
+    where = {"Location": f"{request.script_root}/v1/decisions/{recorded.id}"}
     return answer(_shown(recorded, receipt=True), 201 if fresh else 200, where)
 
 

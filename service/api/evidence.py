@@ -20,6 +20,7 @@ JSON: Final = "application/json"
 HTML: Final = "text/html"
 PDF: Final = "application/pdf"
 TEXT: Final = "text/plain"
+COSE: Final = 'application/cose; cose-type="cose-sign1"'  # RFC 9052 §11.3.1
 _TEXT_SCHEMA: Final = {"type": "string"}
 _BINARY_SCHEMA: Final = {"type": "string", "format": "binary"}
 
@@ -109,6 +110,23 @@ def proof(decision_id: str) -> Response:
         return response
     reading.note([decision_id], ("attributions", "context", "input", "output"))
     return answer(runtime().reporting.evidence(decision_id), headers={"Vary": "Accept"})
+
+
+@routes.add(
+    "GET", "/v1/decisions/<decision_id>/receipt.cose", Permission.DECISIONS_READ,
+    returns={200: {COSE: _BINARY_SCHEMA}}, problems=("not-found", "unavailable"),
+)  # fmt: skip
+def cose_receipt(decision_id: str) -> Response:
+    """The same proof as a COSE receipt (RFC 9942), for readers who have COSE.
+
+    It carries the entry and holds no personal data. It carries no cosignatures: a reader
+    whose policy wants witnesses asks for the tlog-proof.
+    """
+    Reading(runtime(), auth.caller()).note([decision_id], ("proof",))
+    receipt = runtime().cose["decisions"].of_entry(decision_id)
+    response = Response(receipt.encode(), content_type=COSE)
+    response.headers["Content-Disposition"] = f'attachment; filename="{decision_id}.cose"'
+    return response
 
 
 _REPLAYED: Final[dict[int, Any]] = {200: schemas.ReplaySchema}

@@ -3,7 +3,7 @@
 from html import escape
 from typing import Final
 
-from flask import Response
+from flask import Response, current_app, request
 
 from ledger import errors
 from service.api.routes import Routes, answer, runtime
@@ -17,12 +17,18 @@ _STATUS: Final = {
     "application/json": {"type": "object", "properties": {"status": {"type": "string"}}}
 }
 HTML: Final = "text/html; charset=utf-8"
+TENANTS_DOWN: Final = "ledger_tenants_down"  # extension of the main app: says their names
 
 
 @routes.add("GET", "/healthz", None, returns={200: _STATUS})
 def alive() -> Response:
-    """The process answers. Says nothing about databases: see `/readyz`."""
-    return answer({"status": "alive"})
+    """The process answers. Says nothing about databases: see `/readyz`.
+
+    The main ledger's also names the tenants that did not start, if there are any.
+    """
+    down = current_app.extensions.get(TENANTS_DOWN)
+    named = down() if down is not None else ()
+    return answer({"status": "alive"} | ({"tenants_down": [*named]} if named else {}))
 
 
 @routes.add("GET", "/readyz", None, returns={200: _STATUS}, problems=("unavailable",))
@@ -51,18 +57,23 @@ def explain_problem(slug: str) -> Response:
 @routes.add("GET", "/problems/", None, returns={200: {HTML: {"type": "string"}}})
 def list_problems() -> Response:
     """All kinds of problems that this service reports."""
+    here = f"{_mount()}/problems"
     rows = "".join(
-        f'<li><a href="/problems/{kind.slug}">{escape(kind.title)}</a> ({kind.status})</li>'
+        f'<li><a href="{here}/{kind.slug}">{escape(kind.title)}</a> ({kind.status})</li>'
         for kind in KINDS.values()
     )
     return Response(_page("Problems", f"<ul>{rows}</ul>"), content_type=HTML)
+
+
+def _mount() -> str:
+    return escape(request.script_root)
 
 
 def _paragraphs(kind: Kind) -> str:
     return (
         f"<p>Status {kind.status}, type <code>/problems/{kind.slug}</code>.</p>"
         f"<p>{escape(kind.advice)}</p>"
-        '<p><a href="/problems/">All kinds of problems</a></p>'
+        f'<p><a href="{_mount()}/problems/">All kinds of problems</a></p>'
     )
 
 

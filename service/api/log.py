@@ -11,10 +11,14 @@ from flask import Response, request
 
 from ledger import errors
 from ledger.operate.published_log import PublishedLog
+from ledger.tlog.pruning import MinimumIndex
 from ledger.tlog.tile import EntryBundle, Tile
+from ledger.verify.reader import MAX_NOTE_BYTES
+from ledger.verify.timestamp_files import INDEX, TOKEN, is_file_name
 from service import auth
 from service.api.routes import Routes, runtime
 from service.problems import Problem
+from service.runtime import kept_timestamps, log_retention
 
 __all__ = ["routes"]
 
@@ -22,6 +26,7 @@ routes = Routes("log", "The transparency logs, as tiles: checkpoints, hashes, en
 
 TEXT: Final = "text/plain; charset=utf-8"
 BYTES: Final = "application/octet-stream"
+TIMESTAMP: Final = "application/timestamp-reply"  # RFC 3161 §3.4
 # A tile's address fixes its content for ever: full ones by position, partial ones by width.
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 FRESH: Final = "public, max-age=1"  # seconds; a monitor should see the newest head
@@ -36,18 +41,49 @@ def checkpoint(name: str) -> Response:
 
 @routes.add("GET", "/log/<name>/tile/<path:rest>", None,
             returns={200: {BYTES: {"type": "string", "format": "binary"}}},
-            problems=("not-found",))  # fmt: skip
+            problems=("not-found", "pruned", "unavailable"))  # fmt: skip
 def tile(name: str, rest: str) -> Response:
     """One tile of hashes (`tile/<level>/<index>[.p/<width>]`) or of entries (`tile/entries/…`)."""
     log = _log(name)
     path = f"tile/{rest}"
     try:
         if rest.startswith("entries/"):
-            return _public(log.bundle(EntryBundle.parse(path)), BYTES, IMMUTABLE)
-        return _public(log.tile(Tile.parse(path)), BYTES, IMMUTABLE)
+            bundle = EntryBundle.parse(path)
+            _check_published(name, bundle)
+            return _public(log.bundle(bundle), BYTES, IMMUTABLE)
+        wanted = Tile.parse(path)
+        _check_published(name, wanted)
+        return _public(log.tile(wanted), BYTES, IMMUTABLE)
     except (errors.MalformedError, errors.NotFoundError) as error:
         # A path that is no tile is an address that does not exist, as on a file server.
         raise Problem("not-found", "There is no such tile in this log.") from error
+
+
+@routes.add("GET", "/log/<name>/timestamps/<file>", None,
+            returns={200: {TEXT: {"type": "string"},
+                           TIMESTAMP: {"type": "string", "format": "binary"}}},
+            problems=("not-found",))  # fmt: skip
+def timestamp(name: str, file: str) -> Response:
+    """A checkpoint that was timestamped, or a token over it; `index.txt` names them all."""
+    _log(name)
+    files = kept_timestamps(runtime().settings, name).files
+    if file == INDEX:
+        return _public("".join(f"{each}\n" for each in files.names()), TEXT, FRESH)
+    content = files.read(file, MAX_NOTE_BYTES) if is_file_name(file) else None
+    if content is None:
+        raise Problem("not-found", "There is no such timestamp of this log.")
+    return _public(content, TIMESTAMP if file.endswith(TOKEN) else TEXT, IMMUTABLE)
+
+
+@routes.add("GET", "/log/<name>/minimum-index", None, returns={200: {TEXT: {"type": "string"}}},
+            problems=("not-found", "unavailable"))  # fmt: skip
+def minimum_index(name: str) -> Response:
+    """From which entry on the log is published: its origin, the index, the retention policy.
+
+    Three lines; two, with index 0, where everything is published.
+    """
+    _log(name)
+    return _public(_minimum(name).format(), TEXT, FRESH)
 
 
 @routes.add("GET", "/log/policy.txt", None, returns={200: {TEXT: {"type": "string"}}})
@@ -73,6 +109,22 @@ def _log(name: str) -> PublishedLog:
         return runtime().logs[name]
     except KeyError:
         raise Problem("not-found", "There is no such log; try decisions or access.") from None
+
+
+def _minimum(name: str) -> MinimumIndex:
+    # Read each time: the operator prunes at the command line, beside the running service.
+    return log_retention(runtime().settings, name).minimum()
+
+
+def _check_published(name: str, resource: Tile | EntryBundle) -> None:
+    """Refuse what the minimum index withholds (c2sp.org/tlog-tiles, Pruning)."""
+    minimum = _minimum(name)
+    if minimum.withholds(resource):
+        raise Problem(
+            "pruned",
+            f"This log is published from entry {minimum.first} on; its minimum index is"
+            f" {minimum.index}. Retention policy: {minimum.policy}",
+        )
 
 
 def _admit() -> None:

@@ -5,7 +5,7 @@ import binascii
 from dataclasses import asdict
 from typing import Any, Final
 
-from flask import Response
+from flask import Response, request
 
 from ledger.operate.registry import ModelVersion, PolicyVersion
 from ledger.roles import Permission
@@ -42,7 +42,9 @@ def register_model() -> Response:
     files = {name: _decoded(name, text) for name, text in read["artefacts"].items()}
     with bodies.content():
         version = runtime().registry.register_model(read["manifest"], files)
-    return answer(_version(version), 201, {"Location": f"/v1/models/{version.digest}"})
+    return answer(
+        _version(version), 201, {"Location": f"{request.script_root}/v1/models/{version.digest}"}
+    )
 
 
 @routes.add(
@@ -70,7 +72,9 @@ def register_policy() -> Response:
     read: dict[str, Any] = bodies.checked(_POLICY, bodies.json_body())
     with bodies.content():
         version = runtime().registry.register_policy(read["manifest"])
-    return answer(_version(version), 201, {"Location": f"/v1/policies/{version.digest}"})
+    return answer(
+        _version(version), 201, {"Location": f"{request.script_root}/v1/policies/{version.digest}"}
+    )
 
 
 @routes.add(

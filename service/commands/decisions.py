@@ -1,11 +1,15 @@
 """Decisions: find, show, explain, prove and replay them. Every read goes on the access log."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from service.commands.terminal import NO, opened, print_json, reading, reads, speaks
+
+if TYPE_CHECKING:
+    from ledger.operate.timestamps import Evidence
+    from service.runtime import Runtime
 
 __all__ = ["decisions", "explain", "letter", "proof", "replay"]
 
@@ -129,28 +133,73 @@ def letter(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write the openings of every section to this file: personal data.",
 )
+@click.option(
+    "--timestamp",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write a timestamp (.tsr) to this file; the proof is then under the earliest"
+    " checkpoint that an authority dated.",
+)
+@click.option(
+    "--cose",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a COSE receipt (RFC 9942) to this file, X.cose, instead of a tlog-proof.",
+)
 @reads
 @speaks
 def proof(
-    decision_id: str, output: Path | None, openings: Path | None, purpose: str, case: str
+    decision_id: str,
+    *,
+    output: Path | None,
+    openings: Path | None,
+    timestamp: Path | None,
+    cose: Path | None,
+    purpose: str,
+    case: str,
 ) -> None:
     """Write the proof that a decision is in the log (a C2SP tlog-proof).
 
     Check it anywhere with: python -m ledger.verify FILE --policy policy.txt
     """
+    if cose is not None and cose.suffix != ".cose":
+        raise click.BadParameter("end the name in .cose, by which the verifier knows it")
     with opened() as runtime:
         reader = reading(runtime, purpose, case)
         reader.note([decision_id], ("proof",))
-        text = runtime.logs["decisions"].receipt(decision_id).format()
+        if cose is not None:
+            cose.write_bytes(runtime.cose["decisions"].of_entry(decision_id).encode())
+            _say_how_to_check(cose)
+        if timestamp is None:
+            text = runtime.logs["decisions"].receipt(decision_id).format()
+        else:
+            evidence = _dated(runtime, decision_id)
+            text = evidence.receipt.format()
+            timestamp.write_bytes(evidence.token)
+            click.echo(f"{timestamp}: it {evidence.timestamp}", err=True)
         if openings is not None:
             reader.note([decision_id], ("attributions", "context", "input", "output"))
             openings.write_bytes(runtime.reporting.openings(decision_id))
-    if output is None:
-        click.echo(text, nl=False)
-    else:
+    if output is not None:
         output.write_text(text, encoding="utf-8")
-        click.echo(f"{output}: check it with python -m ledger.verify {output} --policy policy.txt",
-                   err=True)  # fmt: skip
+        _say_how_to_check(output)
+    elif cose is None:
+        click.echo(text, nl=False)
+
+
+def _say_how_to_check(path: Path) -> None:
+    click.echo(f"{path}: check it with python -m ledger.verify {path} --policy policy.txt",
+               err=True)  # fmt: skip
+
+
+def _dated(runtime: "Runtime", decision_id: str) -> "Evidence":
+    from ledger.operate.timestamps import earliest
+    from service.commands.dating import read_trusted
+    from service.rotation import every_key
+    from service.runtime import kept_timestamps
+
+    name = "decisions"
+    roots = read_trusted(runtime.settings.authority_roots_path, needed=False)
+    kept = kept_timestamps(runtime.settings, name)
+    return earliest(runtime.logs[name], decision_id, every_key(runtime, name), kept, roots)
 
 
 @click.command()

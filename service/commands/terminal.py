@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from service.runtime import Runtime
     from service.settings import Settings
 
-__all__ = ["NO", "UNABLE", "opened", "print_json", "reads", "settings", "speaks"]
+__all__ = [
+    "NO",
+    "UNABLE",
+    "chosen_tenant",
+    "main_only",
+    "opened",
+    "print_json",
+    "reads",
+    "settings",
+    "speaks",
+]
 
 NO: Final = 1
 UNABLE: Final = 2
@@ -28,12 +38,23 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
-def settings() -> "Settings":
-    """The settings of this process; a wrong one ends the program with its name."""
+def chosen_tenant() -> str:
+    """The tenant that the command works on, by option or environment; empty: the main ledger."""
+    context = click.get_current_context(silent=True)
+    named = context.find_root().params.get("tenant") if context else None
+    return str(named or os.environ.get("LEDGER_TENANT", ""))
+
+
+def settings(tenant: str | None = None) -> "Settings":
+    """The settings of this process; a wrong one ends the program with its name.
+
+    They are those of `tenant`, or of the one that the command works on if it is None.
+    """
     from service.settings import Settings, SettingsError
 
+    name = chosen_tenant() if tenant is None else tenant
     try:
-        return Settings.from_environ(os.environ)
+        return Settings.from_environ({**os.environ, "LEDGER_TENANT": name})
     except SettingsError as error:
         raise _failure(str(error), UNABLE) from error
 
@@ -71,6 +92,12 @@ def speaks(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
             raise _failure(_sentence(error), UNABLE) from error
 
     return spoken
+
+
+def main_only(instead: str) -> None:
+    """Refuse a command that is not for one tenant, and name what is."""
+    if chosen_tenant():
+        raise click.UsageError(f"this is not for one tenant; {instead}")
 
 
 def reads(command: Callable[..., Result]) -> Callable[..., Result]:

@@ -42,21 +42,29 @@ def cosign(policy_path: Path | None, timeout: float) -> None:
 
     Run it from cron, every few minutes. The cosigned checkpoint is kept apart, shown at
     /log/<name>/checkpoint and put into receipts. Exit status 1: the quorum was not
-    reached, or a witness knows of another history of the log (FORK SUSPECTED).
+    reached, or a witness knows of another history of the log (FORK SUSPECTED). Then
+    nothing is written any more, by a running service either: see decision-ledger fork.
     """
     from functools import partial
 
+    from ledger.errors import ForkSuspected
     from ledger.operate.witness_exchange import post
     from ledger.operate.witnesses import gather, keep
+    from service.outside import alarm
+    from service.policies import read_policy
     from service.runtime import cosigned_checkpoint
 
     chosen = settings()
-    policy = _policy(policy_path or chosen.witnesses_path)
+    policy = read_policy(policy_path or chosen.witnesses_path)
     ask = partial(post, seconds=timeout)
     accepted = True
     with opened() as runtime:
         for name, log in runtime.logs.items():
-            gathered = gather(log, runtime.verifier_keys[name], policy, ask=ask)
+            try:
+                gathered = gather(log, runtime.verifier_keys[name], policy, ask=ask)
+            except ForkSuspected as fork:
+                alarm(runtime, fork, policy, timeout)
+                raise
             if gathered.accepted:
                 keep(gathered, cosigned_checkpoint(chosen, name))
             _report(name, gathered)
@@ -90,9 +98,10 @@ def witness() -> None:
 def init_witness(directory: Path, name: str, policy_path: Path, url: str) -> None:
     """Make a witness in DIRECTORY: its keys, and witness.txt with the logs it cosigns."""
     from ledger.operate.witness import found_witness
+    from service.policies import read_policy
 
     passphrase = settings().key_passphrase
-    made = found_witness(directory, name, _policy(policy_path).logs, url, passphrase)
+    made = found_witness(directory, name, read_policy(policy_path).logs, url, passphrase)
     click.echo(f"A new witness, {name}, stands in {directory}/. It cosigns:", err=True)
     for origin in dict.fromkeys(log.key.name for log in made.logs):
         click.echo(f"  {origin}", err=True)
@@ -160,18 +169,6 @@ def show_witness(directory: Path) -> None:
 def _now() -> datetime:
     # Not the runtime's clock: importing that brings databases, which a witness does without.
     return datetime.now(UTC)
-
-
-def _policy(path: Path) -> "Policy":
-    from ledger.errors import MalformedError
-    from ledger.tlog.policy import MAX_POLICY_LENGTH, Policy
-
-    with path.open("rb") as file:
-        data = file.read(MAX_POLICY_LENGTH + 1)
-    try:
-        return Policy.parse(data.decode())
-    except UnicodeDecodeError as error:
-        raise MalformedError("policy: not UTF-8") from error
 
 
 def _lines(policy: "Policy") -> str:

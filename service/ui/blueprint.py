@@ -59,7 +59,8 @@ def _admit() -> AnyResponse | None:
         if not troubles.prefers_pages():
             raise Problem("unauthenticated", "Sign in, or use the interface under /v1.")
         wanted = request.full_path.rstrip("?") if request.method == "GET" else "/"
-        return redirect(url_for("ui.sign_in", to=wanted if wanted != "/" else None), 303)
+        target = f"{request.script_root}{wanted}" if wanted != "/" else None
+        return redirect(url_for("ui.sign_in", to=target), 303)
     return None
 
 
@@ -243,7 +244,9 @@ def _file(body: str | bytes, media_type: str, name: str, how: str = "attachment"
 
 def _target(wanted: str) -> str:
     """An address of our own to go on to; anything else leads to the overview."""
-    own = wanted.startswith("/") and not wanted.startswith(("//", "/\\", "/sign-"))
+    mount = request.script_root
+    below = wanted.removeprefix(mount)
+    own = wanted.startswith(f"{mount}/") and not below.startswith(("//", "/\\", "/sign-"))
     plain = own and wanted.isprintable() and len(wanted) <= MAX_TARGET_CHARS
     return wanted if plain else url_for("ui.overview")
 

@@ -8,6 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ledger.entries import Decision, Entry, SourceCounter, parse_entry
+from ledger.operate.key_ring import KeyRing
+from ledger.operate.key_rotation import rotate
+from ledger.operate.keys import LogKeys
+from ledger.operate.sequencer import Sequencer
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.merkle import Frontier, leaf_hash
 from ledger.tlog.note import sign_note
@@ -26,7 +30,7 @@ class Scene:
     running: Open
     ids: tuple[str, ...]
     outside: str  # the newest checkpoint, as somebody else kept it
-    backup: Path  # of the database and the lock, made when there were KEPT entries
+    backup: Path  # of both databases and the lock, made when there were KEPT entries
 
     @property
     def database(self) -> Path:
@@ -92,9 +96,9 @@ def edited(raw: bytes) -> bytes:
     return replace(entry, body=replace(entry.body, source=SourceCounter("loan-desk", 99))).format()
 
 
-def signed(scene: Scene, raws: list[bytes]) -> str:
+def signed(scene: Scene, raws: list[bytes], keys: LogKeys | None = None) -> str:
     """A checkpoint over these entries, signed by the log's own keys."""
-    keys = scene.premises.keys["decisions"]
+    keys = keys or scene.premises.keys["decisions"]
     root = Frontier.empty().extend([leaf_hash(raw) for raw in raws]).root()
     text = Checkpoint(keys.origin, len(raws), root).format()
     return sign_note(text, keys.signers(scene.premises.clock))
@@ -159,6 +163,14 @@ def restore_the_backup_and_the_lock(scene: Scene) -> None:
     shutil.copyfile(scene.backup / "lock", scene.lock)
 
 
+def restore_an_old_vault(scene: Scene) -> None:
+    scene.premises.vault_engine.dispose()
+    vault = scene.premises.directory / "vault.db"
+    for suffix in ("-wal", "-shm"):
+        vault.with_name(f"vault.db{suffix}").unlink(missing_ok=True)
+    shutil.copyfile(scene.backup / "vault.db", vault)
+
+
 def set_the_lock_alone_back(scene: Scene) -> None:
     shutil.copyfile(scene.backup / "lock", scene.lock)
 
@@ -219,6 +231,37 @@ def sign_two_histories(scene: Scene, file: File) -> None:
     raws = file.entries()[:KEPT]
     note = signed(scene, [*raws[:-1], edited(raws[-1])])
     file.run("UPDATE log_checkpoint SET note = ?2 WHERE log_id = :log AND size = ?3", note, KEPT)
+
+
+def rotate_the_keys(scene: Scene) -> LogKeys:
+    """The operator rotates the log's keys and retires the old ones, which a thief keeps."""
+    premises, old = scene.premises, scene.premises.keys["decisions"]
+    directory = premises.directory / "keys" / "decisions"
+    ring = KeyRing(directory, old.origin, premises.clock)
+    log = Sequencer(premises.store(), premises.lock(), old.origin, ring, premises.clock)
+    note = rotate(log, ring, premises.new_id())
+    ring.retire(note, keep=False)
+    premises.keys["decisions"] = LogKeys.load(directory, old.origin)
+    return old
+
+
+def sign_on_with_retired_keys(scene: Scene) -> None:
+    """Log a decision that was never made, under a checkpoint that a thief of old keys signs."""
+    stolen = rotate_the_keys(scene)
+    for file in opened(scene):
+        raws = file.entries()
+        made = replace(parse_entry(edited(raws[VICTIM])), id=scene.premises.new_id())
+        last = parse_entry(raws[-1])
+        raws.append(replace(made, seq=len(raws), prev=leaf_hash(raws[-1]), at=last.at).format())
+        file.store(len(raws) - 1, raws[-1])
+        hashes = b"".join(map(leaf_hash, raws))
+        tile = "UPDATE log_tile SET width = ?2, hashes = ?3 WHERE log_id = :log"
+        file.run(tile, len(raws), hashes)
+        note = signed(scene, raws, stolen)
+        insert = "INSERT INTO log_checkpoint (log_id, size, note) VALUES (:log, ?2, ?3)"
+        file.run(insert, len(raws), note)
+        file.run("UPDATE log_head SET size = ?2 WHERE log_id = :log", len(raws))
+        scene.lock.write_text(note, encoding="utf-8")
 
 
 @on_file

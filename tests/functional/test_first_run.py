@@ -112,6 +112,9 @@ def test_from_an_empty_directory_to_a_proof_that_verifies_elsewhere(
 
     proof, openings = tmp_path / "decision.tlog-proof", tmp_path / "openings.json"
     run("proof", record, "-o", str(proof), "--openings", str(openings))
+    cose = tmp_path / "decision.cose"
+    assert run("proof", record, "--cose", str(cose)).stdout == ""
+    run("proof", record, "--cose", str(tmp_path / "decision.cbor"), code=2)
     letter = tmp_path / "letter.pdf"
     run("letter", record, "-o", str(letter))
     with pikepdf.open(letter) as pdf:
@@ -141,6 +144,7 @@ def test_from_an_empty_directory_to_a_proof_that_verifies_elsewhere(
     policy = str(place / "policy.txt")
     for target in (
         [str(proof), "--openings", str(openings)],
+        [str(cose), "--openings", str(openings)],
         [str(tmp_path / "attached.tlog-proof")],
         [
             str(tmp_path / "explanation.tlog-proof"),

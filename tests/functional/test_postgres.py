@@ -15,6 +15,7 @@ from ledger.storage.database import open_database, writing
 from service.cli import main
 from tests.functional.real_server import RealServer
 from tests.functional.test_first_run import declined, register, verified
+from tests.ledger.verify.dumps import pg_dump
 
 PAGE = Path(__file__).parents[2] / "docs" / "operating.md"
 NAMES = ("ledger", "ledger_owner", "ledger_service", "vault")
@@ -117,9 +118,16 @@ def test_the_main_path_with_a_restart(databases: Databases, tmp_path: Path) -> N
             last = one | {"source": {"id": "loan-desk", "seq": 30}}
             assert desk.post("/v1/decisions", json=last).json()["seq"] > first["seq"] + 28
         run("export", str(tmp_path / "public"))
+        policy = str(tmp_path / "data" / "policy.txt")
+        for log in ("decisions", "access"):
+            verified(f"{server.url}/log/{log}", "--policy", policy)
 
-    policy = str(tmp_path / "data" / "policy.txt")
     verified(str(tmp_path / "public" / "decisions"), "--policy", policy)
+    address = databases.url("ledger", "ledger_service")
+    for _ in range(2):
+        verified(address, "--policy", policy, "--state", str(tmp_path / "state.json"))
+    (tmp_path / "nightly.sql").write_bytes(pg_dump(databases.url("ledger", "ledger_owner")))
+    verified(str(tmp_path / "nightly.sql"), "--policy", policy)
     for target in ("public/access", kept.name):
         run("verify", str(tmp_path / target), "--policy", policy)
     assert "30 recorded, 0 missing" in run("sources").output

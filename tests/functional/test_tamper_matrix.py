@@ -1,10 +1,11 @@
 """Who notices what: each attack on the files of a ledger in SQLite, by somebody who owns them.
 
 Every attack of the tamper matrix is made on a small real ledger, past the fences of the
-database. Five watchers look at what it leaves: the verifier; a service that was running, as it
-reads every decision; the start-up rule; a service that was started again, if that rule lets it;
-and the verifier with a checkpoint that was kept elsewhere. A row says what each of them makes
-of it, and what it leaves out is what nobody but those named notices.
+database. Six watchers look at what it leaves: the verifier; a service that was running, as it
+reads every decision; the start-up rule, of the logs and of the vault; a witness that is asked
+at the start; a service that was started again, if these let it; and the verifier with a
+checkpoint that was kept elsewhere. A row says what each of them makes of it, and what it leaves
+out is what nobody but those named notices.
 """
 
 import shutil
@@ -16,6 +17,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from ledger.errors import (
+    ErasedError,
+    ForkSuspected,
     InconsistencyError,
     LedgerError,
     NotFoundError,
@@ -24,8 +27,11 @@ from ledger.errors import (
     SignatureError,
     VerificationError,
 )
+from ledger.operate.head_comparison import KnownHead, hold_against
+from ledger.operate.vault_standing import find_gap
 from ledger.tlog.policy import Log, Policy
 from ledger.verify.audit import audit
+from ledger.verify.audit_result import AuditResult
 from ledger.verify.findings import Code
 from ledger.verify.sqlite_reader import SqliteLogReader
 from tests.functional.attacks import (
@@ -47,10 +53,13 @@ from tests.functional.attacks import (
     insert_one,
     replay_one,
     restore_an_old_backup,
+    restore_an_old_vault,
     restore_the_backup_and_the_lock,
     rewrite_history,
     rewrite_history_and_the_lock,
+    rotate_the_keys,
     set_the_lock_alone_back,
+    sign_on_with_retired_keys,
     sign_two_histories,
     swap_two,
 )
@@ -69,9 +78,10 @@ def scene(premises: Premises, ledger: Open) -> Scene:
         (recorded,) = ledger.decisions.record([premises.decision(counter)])
         ids.append(recorded.id)
         if recorded.seq == KEPT - 1:
-            database = sqlite3.connect(premises.directory / "ledger.db")
-            with closing(database), closing(sqlite3.connect(backup / "ledger.db")) as copy:
-                database.backup(copy)
+            for name in ("ledger.db", "vault.db"):
+                database = sqlite3.connect(premises.directory / name)
+                with closing(database), closing(sqlite3.connect(backup / name)) as copy:
+                    database.backup(copy)
             shutil.copyfile(premises.directory / "checkpoints/decisions.lock", backup / "lock")
     assert ledger.log.size() == SIZE
     return Scene(premises, ledger, tuple(ids), ledger.log.checkpoint(), backup)
@@ -89,6 +99,7 @@ class Seen:
         verifier: the findings, with the first entry each is about.
         running: which decisions the service that was running can no longer read, and why.
         start_up: why a service is not started again.
+        witness: what a witness shows at the start that cosigned the newest checkpoint before.
         restarted: which decisions a service that was started again cannot read, and why.
         outside: what a checkpoint kept elsewhere adds to the verifier's findings.
     """
@@ -96,6 +107,7 @@ class Seen:
     verifier: Findings = frozenset()
     running: Unread = field(default_factory=dict)
     start_up: type[LedgerError] | None = None
+    witness: type[LedgerError] | None = None
     restarted: Unread = field(default_factory=dict)
     outside: Findings = frozenset()
 
@@ -171,15 +183,20 @@ MATRIX: dict[str, tuple[Attack, Seen]] = {
         restore_an_old_backup,
         Seen(running=GONE, start_up=RefusedError, outside=SHORTER),
     ),
-    # Only who asks for a decision by its id misses it; to show that it was there takes a
-    # checkpoint (or a receipt) outside.
+    # Inside, only who asks for a decision by its id misses it; to show that it was there takes
+    # a witness, or a checkpoint (or a receipt) outside.
     "the tail is cut and the lock set back": (
         cut_the_tail_and_set_the_lock_back,
-        Seen(running=GONE, restarted=GONE, outside=SHORTER),
+        Seen(running=GONE, witness=ForkSuspected, restarted=GONE, outside=SHORTER),
     ),
     "the lock is restored with the database": (
         restore_the_backup_and_the_lock,
-        Seen(running=GONE, restarted=GONE, outside=SHORTER),
+        Seen(running=GONE, witness=ForkSuspected, restarted=GONE, outside=SHORTER),
+    ),
+    # The log is whole; its newest records would read as if they had been erased.
+    "an old vault is restored": (
+        restore_an_old_vault,
+        Seen(running={KEPT: ErasedError, KEPT + 1: ErasedError}, start_up=RefusedError),
     ),
     # No harm: the database provably grew out of the older lock, which a start moves on.
     "the lock alone is older": (set_the_lock_alone_back, Seen(running=GONE)),
@@ -199,8 +216,17 @@ MATRIX: dict[str, tuple[Attack, Seen]] = {
         rewrite_history_and_the_lock,
         Seen(
             running=dict.fromkeys(range(FIRST, SIZE), RootMismatchError),
+            witness=ForkSuspected,
             restarted={VICTIM: VerificationError},
             outside=FORKED,
+        ),
+    ),
+    # The attacker has keys that were rotated away: they count for nothing, here or outside.
+    "retired keys sign on": (
+        sign_on_with_retired_keys,
+        Seen(
+            frozenset({(Code.KEY_RETIRED, None), (Code.CHECKPOINT_MISSING, None)}),
+            start_up=SignatureError,
         ),
     ),
     # A running service keeps the tiles that it has read.
@@ -223,12 +249,15 @@ MATRIX: dict[str, tuple[Attack, Seen]] = {
 }
 
 
-def verified(scene: Scene, *known: str) -> Findings:
+def audited(scene: Scene, *known: str) -> AuditResult:
     keys = scene.premises.keys["decisions"].verifier_keys(scene.premises.clock)
     with SqliteLogReader.open(scene.database) as readers:
         (reader,) = (each for each in readers if each.origin == scene.running.log.origin)
-        result = audit(reader, Policy(tuple(map(Log, keys))), known=known)
-    return frozenset((finding.code, finding.index) for finding in result.findings)
+        return audit(reader, Policy(tuple(map(Log, keys))), known=known)
+
+
+def verified(scene: Scene, *known: str) -> Findings:
+    return frozenset((each.code, each.index) for each in audited(scene, *known).findings)
 
 
 def unread(scene: Scene, service: Open) -> Unread:
@@ -247,12 +276,37 @@ def watched(scene: Scene) -> Seen:
     running = unread(scene, scene.running)
     try:
         again = scene.premises.open()
+        check_vault(scene, again)
     except LedgerError as error:
-        return Seen(found, running, type(error), {}, outside)
-    return Seen(found, running, None, unread(scene, again), outside)
+        return Seen(found, running, type(error), None, {}, outside)
+    return Seen(found, running, None, witness(scene, again), unread(scene, again), outside)
+
+
+def check_vault(scene: Scene, service: Open) -> None:
+    """What `service.runtime` does at the start."""
+    log, vault = service.log, scene.premises.vault_engine
+    if find_gap(scene.premises.store(), log.origin, log.size(), vault, replay=True):
+        raise RefusedError("the vault does not know the newest record")
+
+
+def witness(scene: Scene, service: Open) -> type[LedgerError] | None:
+    """What comes of asking a witness that cosigned the newest checkpoint before the attack."""
+    # As `service.outside` does: the witness may have cosigned before the keys were rotated.
+    keys = dict.fromkeys(scene.premises.keys["decisions"].verifier_keys(scene.premises.clock))
+    keys |= dict.fromkeys(key for each in audited(scene).rotations for key in each.old)
+    try:
+        hold_against(KnownHead.read("a witness", scene.outside, tuple(keys)), service.log)
+    except ForkSuspected as fork:
+        return type(fork)
+    return None
 
 
 def test_nobody_sees_anything_where_nothing_was_done(scene: Scene) -> None:
+    assert watched(scene) == Seen()
+
+
+def test_nobody_sees_anything_where_keys_were_rotated(scene: Scene) -> None:
+    rotate_the_keys(scene)
     assert watched(scene) == Seen()
 
 

@@ -96,10 +96,10 @@ class Town:
     def cosign(self, *options: str, code: int = 0) -> str:
         return run("cosign", *options, data=self.data, code=code).output
 
-    def grow(self, version: str) -> None:
+    def grow(self, version: str, code: int = 0) -> str:
         path = self.place / f"policy-{version}.json"
         path.write_text(json.dumps(POLICY | {"version": version}))
-        run("policy", "register", str(path), data=self.data)
+        return run("policy", "register", str(path), data=self.data, code=code).output
 
     def write_policies(self, *more: Witness) -> None:
         """The operator's list of witnesses with addresses, and the reader's quorum of two."""
@@ -214,9 +214,13 @@ def test_a_rolled_back_ledger_is_told_and_stops(town: Town) -> None:
     assert "FORK SUSPECTED" in said
     assert "has cosigned 3 entries of ledger.example/demo/log/decisions" in said
     assert "this ledger has 2" in said
+    # From here on nothing is written, until somebody who owns the files takes the mark away.
+    assert "nothing is written" in town.grow("3.0.0", code=1)
+    shutil.rmtree(town.data / "fork-suspected")
     # It grows to the old size with other entries; now the witness has the proof of it.
     town.grow("3.0.0")
     assert "that are not the first 3 of this ledger" in town.cosign(code=1)
+    shutil.rmtree(town.data / "fork-suspected")
     assert not town.accepts(town.receipt(2))
     shown = run("witness", "show", str(town.witnesses[0].directory), code=1).output
     assert "FORK of ledger.example/demo/log/decisions" in shown
@@ -296,6 +300,9 @@ def test_a_false_signature_convinces_nobody(town: Town) -> None:
 
     def relay(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + false_lines)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65_536):  # one that closes on what it was sent resets the answer
+            pass
 
     own = Policy.parse((town.witnesses[1].directory / "witness.txt").read_text()).witnesses
     key = own[0].key

@@ -199,7 +199,7 @@ def test_our_reader_finds_every_entry_and_tile_of_a_log_that_go_made(
     go(sumdb, "make", tmp_path, GO_NAME, str(OLD), str(NEW))
     reader = DirectoryLogReader(tmp_path)
     assert (reader.origin, reader.size) == (GO_NAME, NEW)
-    stored = list(reader.entries())
+    stored = [each for run in reader.runs() for each in run.entries()]
     assert [each.raw for each in stored] == entries_of(tmp_path, NEW)
     assert [each.index for each in stored] == list(range(NEW))
     assert all(not each.claims for each in stored)

@@ -1,11 +1,18 @@
 """Directories and files for their owner only."""
 
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
-from ledger.private_files import private_directory, sync_directory, write_new, write_synced
+from ledger.private_files import (
+    alone,
+    private_directory,
+    sync_directory,
+    write_new,
+    write_synced,
+)
 
 
 def test_directories_that_are_there_keep_their_mode(tmp_path: Path) -> None:
@@ -40,3 +47,21 @@ def test_what_a_crash_left_beside_is_not_written_through(tmp_path: Path) -> None
     with pytest.raises(FileExistsError):
         write_new(path, b"second")
     assert path.read_bytes() == b"first"
+
+
+def test_one_at_a_time_holds_a_guard_file(tmp_path: Path) -> None:
+    guard = tmp_path / "new" / "guard"
+    order: list[str] = []
+
+    def second() -> None:
+        with alone(guard):
+            order.append("second")
+
+    with alone(guard):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+    assert stat.S_IMODE(guard.stat().st_mode) == 0o600

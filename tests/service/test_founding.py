@@ -8,6 +8,7 @@ import pytest
 from ledger.errors import NotFoundError, RefusedError, SignatureError, VerificationError
 from ledger.operate.keys import LogKeys
 from service.founding import found
+from service.recording import record_lost_vault
 from service.runtime import Runtime
 from service.settings import Settings
 
@@ -81,8 +82,12 @@ def test_an_empty_vault_beside_records_is_refused(settings: Settings) -> None:
         file.unlink()
     with pytest.raises(RefusedError, match="vault is empty"):
         Runtime.open(settings)
-    settings.policy_path.unlink()
-    found(settings)  # said on purpose: go on without the old records
+    # Said on purpose, and on the record: go on without the old records.
+    runtime = Runtime.open(settings, despite_gap=True)
+    ((gap, entry),) = record_lost_vault(runtime, "the disk is gone", "administrator")[0]
+    assert (gap.known, gap.newest) == (None, 1)
+    assert runtime.incidents["access"].open(entry.id).members["reason"] == "the disk is gone"
+    runtime.close()
     Runtime.open(settings).close()
 
 

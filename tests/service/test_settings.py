@@ -74,3 +74,9 @@ def test_a_database_s_password_never_shows() -> None:
     url = "postgresql://ledger:hunter2@localhost/"
     settings = Settings(data=Path("data"), database_url=f"{url}ledger", vault_url=f"{url}vault")
     assert "hunter2" not in repr(settings)
+
+
+def test_the_clients_variable_is_left_to_the_client() -> None:
+    from ledger.client.__main__ import KEY_VARIABLE
+
+    assert Settings.from_environ({KEY_VARIABLE: "dl_x"}) == Settings.from_environ({})

@@ -48,6 +48,7 @@ class Open:
 
     log: Sequencer
     writer: GroupCommit
+    access_writer: GroupCommit
     vault: Vault
     registry: Registry
     decisions: Decisions
@@ -129,8 +130,9 @@ class Premises:
         registry = Registry(self.engine, log, writer, artefacts, self.clock, self.random)
         decisions = Decisions(log, writer, vault, registry, self.clock, self.random)
         access = self.sequencer("access")
-        access_log = AccessLog(access, GroupCommit(access, vault), vault, self.clock, self.random)
-        return Open(log, writer, vault, registry, decisions, access_log)
+        access_writer = GroupCommit(access, vault)
+        access_log = AccessLog(access, access_writer, vault, self.clock, self.random)
+        return Open(log, writer, access_writer, vault, registry, decisions, access_log)
 
     def found(self) -> Open:
         """Make the ledger, with a model and a policy."""

@@ -1,5 +1,6 @@
 """A witness cosigns one growing history of a log, and only that."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -23,7 +24,7 @@ from ledger.operate.witness import Witness, found_witness, read_policy
 from ledger.operate.witness_state import WitnessState, origin_hash
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.cosignature import open_note
-from ledger.tlog.merkle import EMPTY_ROOT, leaf_hash
+from ledger.tlog.merkle import EMPTY_ROOT, consistency_proof, leaf_hash
 from ledger.tlog.note import Ed25519Signer, SignedNote, encode_base64, sign_note
 from ledger.tlog.policy import Log, Policy
 from ledger.tlog.witness_request import AddCheckpoint
@@ -94,6 +95,31 @@ def test_the_newest_checkpoint_is_kept_with_the_log_signatures(
     (seen,) = again.seen()
     assert (seen.origin, seen.at, seen.fork) == (ORIGIN, int(NOON.timestamp()), None)
     assert seen.checkpoint == Checkpoint.parse(log.text(5))
+
+
+def test_a_witness_goes_along_with_a_rotation_of_the_log_keys(
+    place: Path, log: Leaves, clock: Clock
+) -> None:
+    new = Leaves(new_keys(ORIGIN))
+    old_signers, new_signers = (each.keys.signers(lambda: NOON) for each in (log, new))
+    proof = consistency_proof(3, 8, log.node)
+    for logs, kept in ((log.logs, 2), (new.logs, 2), ((*log.logs, *new.logs), 4)):
+        before = Witness.open(place, clock)
+        before.add_checkpoint(log.request(0, 3))
+        witness = Witness(before._keys, logs, WitnessState(place), clock)
+        # In the overlap four lines: those that are known have to verify.
+        lines = witness.add_checkpoint(body(3, proof, log.note(8, (*old_signers, *new_signers))))
+        assert len(open_note(log.note(8) + lines, witness.verifier_keys).signatures) == 2
+        both = [each.key for each in (*log.logs, *new.logs)]
+        assert len(open_note(witness.checkpoint(ORIGIN), both).signatures) == kept
+        shutil.rmtree(place / "state")
+    # After it only the new keys sign, and who has the old ones alone refuses.
+    witness = Witness.open(place, clock)
+    witness.add_checkpoint(log.request(0, 3))
+    with pytest.raises(SignatureError):
+        witness.add_checkpoint(body(3, proof, log.note(8, new_signers)))
+    witness = Witness(witness._keys, new.logs, WitnessState(place), clock)
+    witness.add_checkpoint(body(3, proof, log.note(8, new_signers)))
 
 
 def test_another_size_is_answered_with_the_right_one(witness: Witness, log: Leaves) -> None:

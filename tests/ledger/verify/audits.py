@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ledger.tlog.policy import Policy
-from ledger.verify.audit import AuditResult, audit
+from ledger.verify.audit import audit
+from ledger.verify.audit_result import AuditResult
 from ledger.verify.directory_reader import DirectoryLogReader
 from ledger.verify.findings import Code, Finding
 from ledger.verify.sqlite_reader import SqliteLogReader

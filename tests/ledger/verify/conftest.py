@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.verify.audit import AuditResult
+from ledger.verify.audit_result import AuditResult
 from tests.ledger.verify.audits import (
     Write,
     audited,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.entries import Body, LogKeyRotated, SourceGap
+from ledger.entries import Body, SourceGap
 from ledger.verify.audit import audit
 from ledger.verify.completeness import Gap
 from ledger.verify.findings import MAX_FINDINGS, Code
@@ -25,8 +25,6 @@ from tests.ledger.verify.audits import (
 from tests.ledger.verify.tile_log import (
     ORIGIN,
     POLICY,
-    SIGNER,
-    STRANGER,
     Liar,
     decision,
     edited,
@@ -168,14 +166,6 @@ def test_gaps_of_a_source_are_information(write: Write) -> None:
     assert result.findings == ()
     (source,) = result.sources
     assert source.gaps == (Gap(3, 3, "outage"), Gap(4, 5, None))
-
-
-def test_rotated_keys_are_an_entry_like_others(write: Write) -> None:
-    def body(index: int) -> Body:
-        vkey = SIGNER.verifier_key.vkey()
-        return (genesis(), LogKeyRotated((vkey,), (STRANGER.verifier_key.vkey(),)))[index]
-
-    assert write(Liar(entries(2, body))).findings == ()
 
 
 def test_progress_is_told(tmp_path: Path) -> None:

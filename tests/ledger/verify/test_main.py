@@ -130,7 +130,7 @@ def test_a_checkpoint_kept_elsewhere(run: Any, tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("nonsense", "kept, the checkpoint kept elsewhere: note"),
-        (note(entries(3), signer=STRANGER), "kept, the checkpoint kept elsewhere: "),
+        (note(entries(3), signer=STRANGER), "the checkpoint kept elsewhere of size 3 is refused"),
     ],
 )
 def test_a_checkpoint_that_is_none_could_not_be_checked(
@@ -332,6 +332,18 @@ def test_progress_is_shown_at_a_terminal(
     shown = capsys.readouterr().err
     assert f"\r{ORIGIN}: 256 of 300 entries" in shown
     assert shown.endswith("\r\x1b[K")
+
+
+def test_an_interrupted_check_is_no_verdict(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ledger.verify.log_check.audit", interrupt)
+    status, text = run(Liar(entries(3)).sqlite(tmp_path / "x.db"))
+    assert status == 2
+    assert "COULD NOT CHECK: it was interrupted" in text
 
 
 BLOCKED = """

@@ -10,7 +10,9 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.commitments import SECTIONS, commit
@@ -39,6 +41,17 @@ CREATE TABLE log_tile(log_id, level, tile_index, width, hashes BLOB,
                       PRIMARY KEY(log_id, level, tile_index, width));
 CREATE TABLE log_checkpoint(log_id, size INTEGER, note TEXT, PRIMARY KEY(log_id, size));
 CREATE TABLE log_head(log_id PRIMARY KEY, size INTEGER);
+"""
+
+
+POSTGRES_SCHEMA = b"""
+CREATE TABLE log(id integer PRIMARY KEY, origin text UNIQUE);
+CREATE TABLE log_head(log_id integer PRIMARY KEY, size bigint);
+CREATE TABLE log_entry(log_id integer, seq bigint, entry_id text, entry bytea, leaf_hash bytea,
+                       PRIMARY KEY(log_id, seq));
+CREATE TABLE log_tile(log_id integer, level integer, tile_index bigint, width integer, hashes bytea,
+                      PRIMARY KEY(log_id, level, tile_index, width));
+CREATE TABLE log_checkpoint(log_id integer, size bigint, note text, PRIMARY KEY(log_id, size));
 """
 
 
@@ -146,21 +159,36 @@ class Liar:
         with closing(sqlite3.connect(path)) as db, db:
             if log_id == 1:
                 db.executescript(SCHEMA)
-            db.execute("INSERT INTO log VALUES (?, ?)", (log_id, self.origin))
-            db.execute("INSERT INTO log_head VALUES (?, ?)", (log_id, self.head))
-            rows = [
+            for table, rows in self.rows(log_id).items():
+                for row in rows:
+                    db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+        return path
+
+    def rows(self, log_id: int = 1) -> dict[str, list[tuple[Any, ...]]]:
+        """What the tables of a database hold, by their names."""
+        return {
+            "log": [(log_id, self.origin)],
+            "log_head": [(log_id, self.head)],
+            "log_entry": [
                 (log_id, index, entry_id(index), raw, leaf_hash(self.hashed[index]))
                 for index, raw in self.stored.items()
-            ]
-            db.executemany("INSERT INTO log_entry VALUES (?, ?, ?, ?, ?)", rows)
-            tiles = [
+            ],
+            "log_tile": [
                 (log_id, tile.level, tile.index, tile.width, data)
                 for tile, data in tiles_of(self.hashed).items()
-            ]
-            db.executemany("INSERT INTO log_tile VALUES (?, ?, ?, ?, ?)", tiles)
-            notes = [(log_id, size, text) for size, text in self.notes.items()]
-            db.executemany("INSERT INTO log_checkpoint VALUES (?, ?, ?)", notes)
-        return path
+            ],
+            "log_checkpoint": [(log_id, size, text) for size, text in self.notes.items()],
+        }
+
+    def postgres(self, url: str, log_id: int = 1) -> str:
+        with psycopg.connect(url) as db:
+            if log_id == 1:
+                db.execute(POSTGRES_SCHEMA)
+            for table, rows in self.rows(log_id).items():
+                with db.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
+                    for row in rows:
+                        copy.write_row(row)
+        return url
 
     def directory(self, path: Path) -> Path:
         def write(name: str, data: bytes) -> None:

@@ -7,6 +7,7 @@ import pytest
 from ledger.commitments import Opening
 from ledger.roles import Role
 from ledger.tlog.policy import Policy
+from ledger.verify.cose_receipt import verify_cose
 from ledger.verify.verifier import verify_opening_of, verify_receipt
 from tests.service.ui.lender import Lender
 
@@ -65,6 +66,17 @@ def test_a_type_that_is_not_offered_is_refused_before_the_read(door: Any) -> Non
     got = door.ask(Role.CASE_HANDLER, "GET", path, Accept="image/png")
     assert (got.status_code, got.get_json()["type"]) == (406, "/problems/not-acceptable")
     assert door.lender.runtime.logs["access"].size() == before
+
+
+def test_a_cose_receipt_verifies_offline(door: Any) -> None:
+    record = door.lender.ids[2]
+    before = door.lender.runtime.logs["access"].size()
+    got = door.ask(Role.REGULATOR, "GET", f"/v1/decisions/{record}/receipt.cose")
+    assert got.headers["Content-Type"] == 'application/cose; cose-type="cose-sign1"'
+    assert got.headers["Content-Disposition"] == f'attachment; filename="{record}.cose"'
+    proved = verify_cose(got.data, Policy.parse(door.lender.runtime.policy_text))
+    assert proved.entry.id == record
+    assert door.lender.runtime.logs["access"].size() == before + 1
 
 
 def test_proof_and_openings_verify_offline(door: Any) -> None:

@@ -15,6 +15,7 @@ TABLE: list[tuple[str, str, Permission, int]] = [
     ("POST", "/v1/decisions/search", Permission.DECISIONS_FIND, 200),
     ("GET", "/v1/decisions/{id}", Permission.DECISIONS_READ, 200),
     ("GET", "/v1/decisions/{id}/proof", Permission.DECISIONS_READ, 200),
+    ("GET", "/v1/decisions/{id}/receipt.cose", Permission.DECISIONS_READ, 200),
     ("GET", "/v1/decisions/{id}/replay", Permission.DECISIONS_READ, 200),
     ("POST", "/v1/decisions/{id}/replay", Permission.DECISIONS_READ, 200),
     ("GET", "/v1/decisions/{id}/explanation", Permission.DECISIONS_READ, 200),
@@ -45,6 +46,8 @@ PUBLIC = [
     ("/log/decisions/checkpoint", 200, "text/plain", "public, max-age=1"),
     ("/log/access/checkpoint", 200, "text/plain", "public, max-age=1"),
     ("/log/other/checkpoint", 404, "application/problem+json", "no-store"),
+    ("/log/decisions/minimum-index", 200, "text/plain", "public, max-age=1"),
+    ("/log/other/minimum-index", 404, "application/problem+json", "no-store"),
     ("/log/decisions/tile/0/000.p/1", 200, "application/octet-stream", IMMUTABLE),
     ("/log/access/tile/0/000.p/1", 200, "application/octet-stream", IMMUTABLE),
     ("/log/decisions/tile/entries/000.p/2", 200, "application/octet-stream", IMMUTABLE),
@@ -55,6 +58,9 @@ PUBLIC = [
     ("/log/decisions/tile/0/../../../../etc/passwd", 404, "application/problem+json", "no-store"),
     ("/log/decisions/tile/64/000", 404, "application/problem+json", "no-store"),
     ("/log/decisions/tile/entries/0/000", 404, "application/problem+json", "no-store"),
+    ("/log/decisions/timestamps/index.txt", 200, "text/plain", "public, max-age=1"),
+    ("/log/decisions/timestamps/1-00.note", 404, "application/problem+json", "no-store"),
+    ("/log/other/timestamps/index.txt", 404, "application/problem+json", "no-store"),
     ("/v1/nothing", 404, "application/problem+json", "no-store"),
 ]
 
@@ -185,7 +191,9 @@ def test_only_these_addresses_need_no_permission(door: Any) -> None:
     assert public == {
         "/healthz",
         "/log/<name>/checkpoint",
+        "/log/<name>/minimum-index",
         "/log/<name>/tile/<path:rest>",
+        "/log/<name>/timestamps/<file>",
         "/log/policy.txt",
         "/openapi.json",
         "/problems/",

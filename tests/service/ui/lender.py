@@ -70,9 +70,9 @@ POLICY: Values = {
 class Lender:
     """A founded ledger in `directory`, with keys by role and a clock that the test moves."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, settings: Settings | None = None) -> None:
         self.now = START
-        self.settings = Settings(data=directory, origin="ledger.example/demo")
+        self.settings = settings or Settings(data=directory, origin="ledger.example/demo")
         found(self.settings, self.clock)
         self.runtime = Runtime.open(self.settings, self.clock)
         self.keys = {

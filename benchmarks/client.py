@@ -1,0 +1,84 @@
+"""What a prediction pays for its record, while the worker delivers to a ledger nearby.
+
+The ledger is simulated, in a process of its own: what is measured is the caller's thread.
+Decisions come as they are made, in bursts of any size and with pauses in between.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import lender
+from benchmarks.measuring import Measured, at_most, share_of
+from ledger.client import Client
+from tests.ledger.client.simulator import KEY, POLICY
+
+SECONDS = 0.001  # the goal is a share of this
+RUNS = 7
+CALLS = 2_000
+BURST = 50  # decisions one after another, then a pause as long as their deadline
+PAUSE = 0.01
+SHARE = 0.99
+FLUSH_SECONDS = 120.0
+
+_LEDGER = """
+import sys
+from tests.ledger.client.simulator import Ledger, serving
+with serving(Ledger()) as url:
+    print(url, flush=True)
+    sys.stdin.read()
+"""
+
+
+def measure(folder: Path) -> Iterator[Measured]:
+    yield Measured("record_call_p99", at_most(1), tuple(_run(folder / str(n)) for n in range(RUNS)))
+
+
+def _run(folder: Path) -> float:
+    with (
+        _ledger() as url,
+        Client(url, KEY, source="desk", spool=folder, policy=POLICY) as client,
+    ):
+        client.start()
+        waits = [_timed(client, number) for number in range(CALLS)]
+        assert client.flush(FLUSH_SECONDS)
+        counters = client.counters()
+        assert (counters.accepted, counters.recorded, counters.failed) == (CALLS, CALLS, 0)
+    return share_of(waits, SHARE) / SECONDS
+
+
+def _timed(client: Client, number: int) -> float:
+    """How long one call takes; every member was made before."""
+    decisions = lender.decisions()
+    body = decisions[number % len(decisions)]
+    if number % BURST == 0:
+        time.sleep(PAUSE)
+    began = time.perf_counter()
+    client.record(
+        model=body["model"],
+        policy=body["policy"],
+        input=body["input"],
+        output=body["output"],
+        attributions=body["attributions"],
+        context=body["context"],
+        subject=body.get("subject"),
+    )
+    return time.perf_counter() - began
+
+
+@contextmanager
+def _ledger() -> Iterator[str]:
+    command = [sys.executable, "-c", _LEDGER]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.communicate()
