@@ -6,6 +6,7 @@ Nothing here decides anything about decisions; it decides what every response ca
 import logging
 import time
 import uuid
+from http import HTTPStatus
 from typing import Any, Final
 
 import flask_smorest
@@ -107,6 +108,8 @@ def _finish(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["Request-Id"] = g.get("request_id", "")
+    if response.status_code == HTTPStatus.NOT_MODIFIED:
+        response.close()  # it is sent without its body, so nobody else would close the file
     settings = _settings()
     if settings.https:
         response.headers.setdefault("Strict-Transport-Security", HSTS)

@@ -142,6 +142,7 @@ def serve() -> None:
     from service.supervision import supervise
     from service.tenants import names
 
+    main_only("serve serves every tenant")
     chosen = settings()
     with opened() as runtime:  # fails here, with a sentence, rather than in a worker
         _check_port(chosen.host, chosen.port)
