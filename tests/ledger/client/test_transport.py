@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime
 
 import pytest
@@ -76,7 +76,7 @@ def test_a_key_that_is_none_is_not_sent(ledger: Ledger, url: str, key: str) -> N
         ("soon", None),
         ("1" * 5_000, None),
         (format_datetime(datetime(2020, 1, 1, tzinfo=UTC), usegmt=True), 0),
-        (format_datetime(datetime.now(UTC) + timedelta(days=9), usegmt=True), 3_600),
+        (format_datetime(datetime(2199, 1, 1, tzinfo=UTC), usegmt=True), 3_600),
     ],
 )
 def test_how_long_to_wait_is_read_and_bounded(header: str, seconds: float | None) -> None:
