@@ -187,3 +187,10 @@ def test_the_json_of_an_opening() -> None:
     opening = Opening.from_json(document)
     assert opening == Opening("input", (DisclosedField("a", 1, bytes(16)), bytes(32)))
     assert opening.to_json() == document
+
+
+def test_a_name_that_is_too_long_is_neither_committed_to_nor_opened() -> None:
+    members = {"x" * 257: 1}
+    for make in (commit, open_section):
+        with pytest.raises(MalformedError, match="too long"):
+            make(bytes(32), "input", members)
