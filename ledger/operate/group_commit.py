@@ -155,8 +155,9 @@ class GroupCommit:
         appended = self._log.append(
             [Draft(each.id, each.entry, each.references, each.sealed) for each in fresh]
         )
-        kept = {row.record_id for row in rows}
-        self._landed = {each.id: each.seq for each in appended if each.id in kept}
+        if rows:  # else what landed before is still to be settled
+            kept = {row.record_id for row in rows}
+            self._landed = {each.id: each.seq for each in appended if each.id in kept}
         return appended
 
     def _keep(self, rows: Sequence[VaultRow]) -> None:
