@@ -55,7 +55,7 @@ bench-full: ## the same on longer logs, up to ten million entries; writes no fil
 
 lock: ## resolve the pinned requirements again (needs uv on PATH)
 	uv pip compile pyproject.toml --extra demo --extra postgres --group build -o requirements/demo.txt $(LOCK)
-	uv pip compile pyproject.toml --extra demo --extra postgres --extra client --extra kms --group dev --group build \
+	uv pip compile pyproject.toml --extra demo --extra postgres --extra client --extra kms --extra models --extra parquet --group dev --group build \
 	  -c requirements/demo.txt -o requirements/dev.txt $(LOCK)
 	uv pip compile pyproject.toml -c requirements/demo.txt -o requirements/base.txt $(LOCK)
 
