@@ -25,6 +25,7 @@ from service.commands.reports import report, verify
 from service.commands.running import continue_, export, init, serve
 from service.commands.signing import log
 from service.commands.tenants import tenant as tenants
+from service.commands.vault import vault
 from service.commands.witnessing import cosign, witness
 
 __all__ = ["main"]
@@ -39,7 +40,7 @@ class _Sections(click.Group):
         ("Look up", ("decisions", "explain", "letter", "replay")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
-        ("Keep", ("backup", "restore", "fork", "incident", "continue")),
+        ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
     )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -78,7 +79,7 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
-                 restore, fork, incident, continue_):  # fmt: skip
+                 restore, fork, incident, continue_, vault):  # fmt: skip
     main.add_command(_command)
 
 

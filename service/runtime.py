@@ -20,7 +20,7 @@ from ledger.operate.fork_marks import ForkMarks
 from ledger.operate.group_commit import GroupCommit
 from ledger.operate.incidents import Incidents
 from ledger.operate.key_ring import KeyRing
-from ledger.operate.key_wrapper import LocalKeyWrapper
+from ledger.operate.key_wrapper import KeyUnknown
 from ledger.operate.log_writer import LogWriter
 from ledger.operate.registry import Registry
 from ledger.operate.retention import Retention
@@ -35,6 +35,7 @@ from ledger.tlog.note import VerifierKey
 from service.explaining import Explaining
 from service.reporting import Reporting
 from service.settings import Settings
+from service.vault_keys import kek_ring
 
 __all__ = [
     "LOGS",
@@ -112,13 +113,18 @@ def check_restored(settings: Settings) -> None:
 
 
 def _vault(settings: Settings, engine: Engine, now: Clock) -> Vault:
-    wrapper = LocalKeyWrapper.load(settings.kek_path)
+    ring = kek_ring(settings)
     try:
-        return Vault(engine, wrapper, now, os.urandom)
+        return Vault(engine, ring, now, os.urandom)
+    except KeyUnknown as error:
+        raise VerificationError(
+            f"start-up: {settings.kek_path.name} is not the file of keys that the vault was"
+            f" written with ({error}); bring back the one that has that key"
+        ) from error
     except VerificationError as error:
         raise VerificationError(
-            f"start-up: {settings.kek_path.name} is not the key that the vault was written"
-            " with, or the vault was changed; bring back the two that belong together"
+            f"start-up: the vault was changed, or is not the one of {settings.kek_path.name};"
+            " bring back the two that belong together"
         ) from error
 
 

@@ -27,7 +27,8 @@ MAIN: Final = "main"  # what {tenant} stands for in the main ledger's own addres
 TENANT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")  # a path segment, and a label in names
 _PLACEHOLDER: Final = "{tenant}"
 _DATABASES: Final = ("LEDGER_DATABASE_URL", "LEDGER_VAULT_URL")
-_PER_TENANT: Final = (*_DATABASES, "LEDGER_CONTACTS", "LEDGER_KEY_PASSPHRASE_FILE")
+_PER_TENANT: Final = (*_DATABASES, "LEDGER_CONTACTS", "LEDGER_KEY_PASSPHRASE_FILE",
+               "LEDGER_VAULT_PASSPHRASE_FILE", "LEDGER_VAULT_KEY_SERVICE")  # fmt: skip
 
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]+(/[A-Za-z0-9._-]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2}")
@@ -67,6 +68,11 @@ class Settings:
             (`contacts.json` in `data`); without it no letter can be written.
         key_passphrase: content of the file named by `LEDGER_KEY_PASSPHRASE_FILE`;
             the log's private keys are encrypted with it (None: file mode 0600 only).
+        vault_passphrase: content of the file named by `LEDGER_VAULT_PASSPHRASE_FILE`; the
+            key-encryption keys in `vault.kek` are encrypted with it. Give it to somebody
+            else than the log's (None: file mode 0600 only).
+        vault_key_service: `LEDGER_VAULT_KEY_SERVICE`, a key of a key service, such as
+            `hv:ledger-vault`, that encrypts key-encryption keys made from now on (none).
     """
 
     data: Path
@@ -83,6 +89,8 @@ class Settings:
     language: str = "en"
     contacts: Path | None = None
     key_passphrase: bytes | None = field(default=None, repr=False)
+    vault_passphrase: bytes | None = field(default=None, repr=False)
+    vault_key_service: str = ""
 
     def __post_init__(self) -> None:
         _set(self, "database_url", self.database_url or f"sqlite:///{self.data / 'ledger.db'}")
@@ -324,6 +332,8 @@ KNOWN: Final = {
     "LEDGER_ORIGIN": ("origin", _text),
     "LEDGER_TENANT": ("tenant", _tenant),
     "LEDGER_THREADS": ("threads", _number),
+    "LEDGER_VAULT_KEY_SERVICE": ("vault_key_service", _text),
+    "LEDGER_VAULT_PASSPHRASE_FILE": ("vault_passphrase", read_passphrase),
     "LEDGER_VAULT_URL": ("vault_url", _text),
     "LEDGER_WORKERS": ("workers", _number),
     "PORT": ("port", _number),

@@ -19,7 +19,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, Insert, bindparam, delete, insert, select, update
 
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
-from ledger.errors import ErasedError
+from ledger.errors import ErasedError, PushbackError
 from ledger.operate.key_wrapper import KeyWrapper, Random
 from ledger.sealing import KEY_BYTES, NONCE_BYTES, unwrap_key, wrap_key
 from ledger.storage.database import reading, writing
@@ -152,6 +152,7 @@ class Vault:
 
         Raises:
             ConflictError: a record has a key already.
+            PushbackError: a key was wrapped under a key-encryption key that is retired.
         """
         now = microseconds(self._clock())
         with writing(self._engine) as connection:
@@ -162,6 +163,11 @@ class Vault:
             _insert(connection, _ADD_INDEX, index)
             details = [_detail_values(row) for row in rows if row.detail is not None]
             _insert(connection, _ADD_DETAIL, details)
+            # Asked last: whoever takes a key-encryption key away waits for these rows.
+            if not all(self._wrapper.knows(row.key.wrapped_holder) for row in rows):
+                raise PushbackError(
+                    "vault: the key-encryption key was replaced meanwhile", retry_after=0.0
+                )
 
     def key(self, record_id: str) -> bytes:
         """The record's key.
