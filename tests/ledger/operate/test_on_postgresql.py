@@ -115,4 +115,4 @@ def test_the_key_encryption_key_is_rotated_and_retired(on_postgres: Premises) ->
     with reading(ledger.vault.engine):  # somebody who reads keeps nobody waiting
         retire(ledger.vault.engine, ring, old)
     for each in recorded:
-        assert on_postgres.open().decisions.read(each.id)
+        assert on_postgres.open().decisions.read(each.id).seq == each.seq
