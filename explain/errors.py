@@ -11,6 +11,7 @@ __all__ = [
     "ExplainError",
     "LanguageMissing",
     "ModelMismatch",
+    "NotAttributed",
     "SchemaError",
 ]
 
@@ -45,3 +46,7 @@ class ModelMismatch(ExplainError):
 
 class LanguageMissing(ExplainError):
     """No catalogue speaks this language, or it lacks a message: choose another."""
+
+
+class NotAttributed(ExplainError):
+    """There are no contributions to explain: none came with the decision, and none were found."""

@@ -14,6 +14,7 @@ except ModuleNotFoundError as error:  # the base install checks logs, and serves
         "To check a log or a receipt, what is here is enough: python -m ledger.verify --help"
     ) from error
 
+from service.commands.attributing import attributions
 from service.commands.backups import backup, restore
 from service.commands.dating import timestamp
 from service.commands.decisions import decisions, explain, letter, proof, replay
@@ -37,7 +38,7 @@ class _Sections(click.Group):
     sections = (
         ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
-        ("Look up", ("decisions", "explain", "letter", "replay")),
+        ("Look up", ("decisions", "explain", "letter", "replay", "attributions")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
         ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
@@ -79,7 +80,7 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
-                 restore, fork, incident, continue_, vault):  # fmt: skip
+                 restore, fork, incident, continue_, vault, attributions):  # fmt: skip
     main.add_command(_command)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from ledger.errors import NotFoundError, RefusedError, VerificationError
 from ledger.operate.access_log import AccessLog
+from ledger.operate.attributions import LaterAttributions
 from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.completeness import Completeness
 from ledger.operate.cose_receipts import CoseReceipts
@@ -150,6 +151,7 @@ class Runtime:
     keys: Mapping[str, KeyRing]
     registry: Registry
     decisions: Decisions
+    attributions: LaterAttributions
     access_log: AccessLog
     cose: Mapping[str, CoseReceipts]
     api_keys: ApiKeys
@@ -230,7 +232,8 @@ class Runtime:
         log, writer = logs["decisions"], writers["decisions"]
         registry = Registry(engine, log, writer, settings.artefacts_dir, now, os.urandom)
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
-        explaining = Explaining(registry, decisions)
+        attributions = LaterAttributions(log, writer, vault, now, os.urandom)
+        explaining = Explaining(registry, decisions, attributions)
         return cls(
             settings=settings,
             clock=now,
@@ -239,6 +242,7 @@ class Runtime:
             keys=keys,
             registry=registry,
             decisions=decisions,
+            attributions=attributions,
             access_log=AccessLog(logs["access"], writers["access"], vault, now, os.urandom),
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),

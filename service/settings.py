@@ -179,6 +179,11 @@ class Settings:
         return self.data / "writer.sock"
 
     @property
+    def attributions_path(self) -> Path:
+        """What the worker on later attributions remembers of model versions that gave trouble."""
+        return self.data / "attributions.json"
+
+    @property
     def policy_path(self) -> Path:
         """The trust policy of these logs, to hand to relying parties."""
         return self.data / "policy.txt"

@@ -67,7 +67,7 @@ class DecisionMembers(TypedDict, total=False):
     policy: Required[str]
     input: Required[Mapping[str, Any]]
     output: Required[Mapping[str, Any]]
-    attributions: Required[Mapping[str, Any]]
+    attributions: Mapping[str, Any] | None
     context: Mapping[str, Any] | None
     subject: str | None
     id: str | None

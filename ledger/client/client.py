@@ -110,14 +110,15 @@ class Client:
         policy: str,
         input: Mapping[str, Any],  # noqa: A002  # the name that the format has
         output: Mapping[str, Any],
-        attributions: Mapping[str, Any],
+        attributions: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
         subject: str | None = None,
         id: str | None = None,  # noqa: A002  # likewise
     ) -> Ticket:
         """Accept a decision, and return at once; the members are those of docs/formats.md §5.
 
-        `context.decided_at` is now, unless it is given. Nothing that goes wrong here leaves
+        `context.decided_at` is now, unless it is given. Without `attributions` the ledger works
+        them out later, and says so. Nothing that goes wrong here leaves
         as an exception, unless the client is strict or was told to raise when it is full.
 
         Raises:

@@ -137,7 +137,11 @@ class Draft:
         Raises:
             MalformedError: it is not I-JSON, or too long.
         """
-        document: dict[str, Any] = {name: dict(members[name]) for name in _SECTIONS}
+        document: dict[str, Any] = {
+            name: dict(members[name])
+            for name in _SECTIONS
+            if name != "attributions" or members.get(name) is not None
+        }
         document |= {"id": parse_id(identifier), "model": members["model"]}
         document["policy"] = members["policy"]
         subject = members.get("subject")

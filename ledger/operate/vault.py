@@ -34,6 +34,7 @@ from ledger.storage.models import (
 _IDS_PER_QUERY: Final = 500  # bound variables of one statement; SQLite's oldest limit is 999
 _INDEX_KEY: Final = "subject-index"
 _ACTOR_KEY: Final = "access-actors"
+PENDING: Final = 1  # of `decision_index.pending`: attributions are to be worked out
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Built once: building a statement costs more than running it, and each batch runs these.
@@ -75,6 +76,7 @@ class IndexRow:
     policy: str
     margin: int
     decided_us: int
+    pending: bool = False  # its attributions are still to be worked out
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,4 +306,5 @@ def _index_values(row: IndexRow, now: int) -> Mapping[str, object]:
         "margin": row.margin,
         "decided_us": row.decided_us,
         "received_us": now,
+        "pending": PENDING if row.pending else None,
     }

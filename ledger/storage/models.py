@@ -190,9 +190,18 @@ decision_index = Table(
     Column("decided_us", _COUNT, nullable=False),
     Column("received_us", _COUNT, nullable=False),
     Column("seq", _COUNT),
+    Column("pending", Integer),
     Index("ix_decision_index_tag", "tag"),
     Index("ix_decision_index_decided", "decided_us", "record_id"),
     sqlite_strict=True,
+)
+# Which decisions still need attributions, and how that stands: empty for nearly all of them.
+Index(
+    "ix_decision_index_pending",
+    decision_index.c.pending,
+    decision_index.c.record_id,
+    sqlite_where=decision_index.c.pending.is_not(None),
+    postgresql_where=decision_index.c.pending.is_not(None),
 )
 
 # What an entry of the access log commits to, sealed: which records, which fields.

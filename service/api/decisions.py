@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from flask import Response, request
 
+from ledger.operate.attributions import Attributed
 from ledger.operate.decision import Decision
 from ledger.operate.decisions import DecisionRow, DecisionView, Page, Recorded
 from ledger.roles import Permission
@@ -158,7 +159,8 @@ def show(decision_id: str) -> Response:
 
     The read is on the access log before the decision is opened.
     """
-    return answer(shown(Reading(runtime(), auth.caller()).decision(decision_id)))
+    view = Reading(runtime(), auth.caller()).decision(decision_id)
+    return answer(shown(view, runtime().attributions.of(view)))
 
 
 @routes.add(
@@ -217,8 +219,9 @@ def _row(row: DecisionRow) -> dict[str, Any]:
     }
 
 
-def shown(view: DecisionView) -> dict[str, Any]:
+def shown(view: DecisionView, attributed: Attributed) -> dict[str, Any]:
     """A decision and its place in the log, as JSON; model and policy by digest as logged."""
+    later = attributed.computed == "later"
     return {
         "id": view.id,
         "seq": view.seq,
@@ -226,6 +229,12 @@ def shown(view: DecisionView) -> dict[str, Any]:
         "model_digest": view.payload.model,
         "policy_digest": view.payload.policy,
         "decision": view.payload.to_json(),
+        "attributions": {
+            "computed": attributed.computed,
+            "value": attributed.value if later else view.payload.to_json()["attributions"],
+            "entry": attributed.entry,
+            "logged_at": written(attributed.at) if attributed.at else None,
+        },
     }
 
 

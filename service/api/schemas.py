@@ -167,7 +167,10 @@ class DecisionSchema(Strict):
     )
     input = Members(required=True, metadata={"type": "object", "minProperties": 1})
     output = fields.Nested(OutputSchema, required=True)
-    attributions = fields.Nested(AttributionsSchema, required=True)
+    attributions = fields.Nested(
+        AttributionsSchema,
+        metadata={"description": "Leave it out, and they are worked out later from the model."},
+    )
     context = Members(required=True, metadata={"type": "object", "minProperties": 1})
 
     @validates_schema
@@ -275,6 +278,15 @@ class RecordedBatchSchema(Strict):
     checkpoint = fields.String(metadata={"description": "A signed note; with receipts=compact."})
 
 
+class AttributedSchema(Strict):
+    """The attributions of a decision, and when they were worked out."""
+
+    computed = fields.String(required=True)
+    value = fields.Dict(required=True)
+    entry = fields.String(required=True, allow_none=True)
+    logged_at = fields.String(required=True, allow_none=True)
+
+
 class DecisionViewSchema(Strict):
     """A decision as it was recorded, and its place in the log."""
 
@@ -283,6 +295,7 @@ class DecisionViewSchema(Strict):
     logged_at = fields.String(required=True, metadata={"format": "date-time"})
     model_digest = fields.String(required=True)
     policy_digest = fields.String(required=True)
+    attributions = fields.Nested(AttributedSchema, required=True)
     decision = fields.Nested(DecisionSchema, required=True)
 
 

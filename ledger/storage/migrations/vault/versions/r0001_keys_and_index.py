@@ -66,11 +66,19 @@ def _create_index() -> None:
         sa.Column("decided_us", _COUNT, nullable=False),
         sa.Column("received_us", _COUNT, nullable=False),
         sa.Column("seq", _COUNT, nullable=True),
+        sa.Column("pending", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("record_id", name="pk_decision_index"),
         sqlite_strict=True,
     )
     op.create_index("ix_decision_index_tag", "decision_index", ["tag"])
     op.create_index("ix_decision_index_decided", "decision_index", ["decided_us", "record_id"])
+    op.create_index(
+        "ix_decision_index_pending",
+        "decision_index",
+        ["pending", "record_id"],
+        sqlite_where=sa.text("pending IS NOT NULL"),
+        postgresql_where=sa.text("pending IS NOT NULL"),
+    )
     op.create_table(
         "access_detail",
         sa.Column("record_id", sa.Text(), nullable=False),
