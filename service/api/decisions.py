@@ -17,7 +17,7 @@ from ledger.operate.decisions import DecisionRow, DecisionView, Page, Recorded
 from ledger.roles import Permission
 from ledger.tlog.note import encode_base64
 from service import auth
-from service.api import bodies, schemas
+from service.api import bodies, schemas, stream
 from service.api.decoding import is_plainly_right
 from service.api.routes import Routes, answer, runtime
 from service.problems import Problem, problem_of
@@ -53,9 +53,14 @@ def record() -> Response:
     200 and judges each item by itself: `results` holds, in order, what became of it or the
     problem it has; items that are fine are recorded although others are not. With
     `?receipts=compact` each of those has its `entry` and `proof` as well, under the one
-    `checkpoint` of the answer.
+    `checkpoint` of the answer. With `application/x-ndjson` each line is a decision, and each
+    line of the answer says what became of it.
     """
     compact = _asks_for_receipts()
+    if request.mimetype in stream.MEDIA_TYPES:
+        if compact:
+            raise Problem("invalid", "A stream has no receipts: ask for …/proof.", "receipts")
+        return stream.record_stream(lambda value: _read(value, at=""))
     body = bodies.json_body()
     if isinstance(body, dict) and "decisions" in body:
         return _record_batch(body, compact=compact)
