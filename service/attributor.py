@@ -41,7 +41,8 @@ def main() -> int:
         task = Attributing.of(runtime)
         while not ended.is_set() and os.getppid() == parent:
             try:
-                idle = not task.work()
+                swept = runtime.eventing.sweep() if runtime.eventing.services else 0
+                idle = not task.work() and not swept
             except PushbackError:
                 idle = True  # a database or the writer is away: later
             if idle:

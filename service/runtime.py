@@ -17,6 +17,7 @@ from ledger.operate.completeness import Completeness
 from ledger.operate.cose_receipts import CoseReceipts
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
+from ledger.operate.event_halves import EventHalves
 from ledger.operate.fork_marks import ForkMarks
 from ledger.operate.group_commit import GroupCommit
 from ledger.operate.incidents import Incidents
@@ -33,6 +34,8 @@ from ledger.operate.writer_client import RemoteWriter, WriterConnection
 from ledger.storage.database import Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
 from ledger.tlog.note import VerifierKey
+from service.event_services import read_services
+from service.eventing import Eventing
 from service.explaining import Explaining
 from service.reporting import Reporting
 from service.settings import Settings
@@ -158,6 +161,7 @@ class Runtime:
     completeness: Completeness
     incidents: Mapping[str, Incidents]
     explaining: Explaining
+    eventing: Eventing
     reporting: Reporting
     session_key: bytes
     databases: tuple[Engine, Engine]
@@ -234,6 +238,11 @@ class Runtime:
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
         explaining = Explaining(registry, decisions, attributions)
+        completeness = Completeness(log, writer)
+        eventing = Eventing(
+            EventHalves(vault, now, os.urandom),
+            read_services(settings.events), registry, decisions, completeness, now,
+        )  # fmt: skip
         return cls(
             settings=settings,
             clock=now,
@@ -246,9 +255,10 @@ class Runtime:
             access_log=AccessLog(logs["access"], writers["access"], vault, now, os.urandom),
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
-            completeness=Completeness(log, writer),
+            completeness=completeness,
             incidents=_incidents(logs, writers, vault, now),
             explaining=explaining,
+            eventing=eventing,
             reporting=Reporting(settings, registry, decisions),
             session_key=_session_key(settings.session_key_path),
             databases=databases,

@@ -27,7 +27,7 @@ MAIN: Final = "main"  # what {tenant} stands for in the main ledger's own addres
 TENANT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")  # a path segment, and a label in names
 _PLACEHOLDER: Final = "{tenant}"
 _DATABASES: Final = ("LEDGER_DATABASE_URL", "LEDGER_VAULT_URL")
-_PER_TENANT: Final = (*_DATABASES, "LEDGER_CONTACTS", "LEDGER_KEY_PASSPHRASE_FILE",
+_PER_TENANT: Final = (*_DATABASES, "LEDGER_CONTACTS", "LEDGER_EVENTS", "LEDGER_KEY_PASSPHRASE_FILE",
                "LEDGER_VAULT_PASSPHRASE_FILE", "LEDGER_VAULT_KEY_SERVICE")  # fmt: skip
 
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]+(/[A-Za-z0-9._-]+)*")
@@ -63,6 +63,8 @@ class Settings:
         tenant: `LEDGER_TENANT`, the tenant whose ledger this is (the main ledger). Its
             directory is `tenants/<name>` in `data`, its origin the main one's and its name;
             `{tenant}` in addresses and file names stands for the name.
+        events: `LEDGER_EVENTS`, a JSON file of model servers whose payload loggers send events
+            (none: events are refused).
         language: `LEDGER_LANGUAGE`, language of explanations and letters (`en`).
         contacts: `LEDGER_CONTACTS`, a JSON file of everyone that a letter names
             (`contacts.json` in `data`); without it no letter can be written.
@@ -86,6 +88,7 @@ class Settings:
     https: bool = False
     log_public: bool = True
     tenant: str = ""
+    events: Path | None = None
     language: str = "en"
     contacts: Path | None = None
     key_passphrase: bytes | None = field(default=None, repr=False)
@@ -329,6 +332,7 @@ KNOWN: Final = {
     "LEDGER_CONTACTS": ("contacts", _path),
     "LEDGER_DATA": ("data", _path),
     "LEDGER_DATABASE_URL": ("database_url", _text),
+    "LEDGER_EVENTS": ("events", _path),
     "LEDGER_HOST": ("host", _text),
     "LEDGER_HTTPS": ("https", _yes_or_no),
     "LEDGER_KEY_PASSPHRASE_FILE": ("key_passphrase", read_passphrase),

@@ -17,7 +17,7 @@ from ledger.operate.kek_file import Kept
 from ledger.operate.kek_ring import KekRing
 from ledger.operate.key_wrapper import KEY_ID_BYTES, KeyWrapper, prefix_of
 from ledger.storage.database import reading, writing
-from ledger.storage.models import subject_key, tenant_key
+from ledger.storage.models import event_half, subject_key, tenant_key
 
 __all__ = ["Progress", "Wrapped", "retire", "rewrap", "wrapped_under"]
 
@@ -27,7 +27,11 @@ Progress = Callable[[int, int], None]
 _KEYS_PER_STEP: Final = 500  # one transaction; some 10 ms, for which a batch may have to wait
 _PREFIX_BYTES: Final = 1 + KEY_ID_BYTES
 # What each table's keys are bound to is the name that they are found by.
-_TABLES: Final = ((tenant_key, tenant_key.c.name), (subject_key, subject_key.c.id))
+_TABLES: Final = (
+    (tenant_key, tenant_key.c.name),
+    (subject_key, subject_key.c.id),
+    (event_half, event_half.c.key_id),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,20 @@ class Vault:
         wrapped = wrap_key(holder_key, key, record_id, self._random(NONCE_BYTES))
         return key, HeldKey(key_id, holder, self._wrapper.wrap(holder_key, key_id), wrapped)
 
+    def event_tag(self, source: str, event_id: str) -> bytes:
+        """What an exchange with a model server is known by while one half waits for the other."""
+        # References hold no line feed, so no subject can have this tag.
+        return hmac.digest(self._index_key, f"event\n{source}\n{event_id}".encode(), hashlib.sha256)
+
+    def undraw(self, held: HeldKey, record_id: str) -> bytes:
+        """The key that :meth:`draw_key` drew, from how it is kept.
+
+        Raises:
+            VerificationError: what is kept does not unwrap: it was changed.
+        """
+        holder_key = self._wrapper.unwrap(held.wrapped_holder, held.id)
+        return unwrap_key(holder_key, held.wrapped, record_id)
+
     def keep(
         self, origin: str, rows: Sequence[VaultRow], settled: Mapping[str, int] | None = None
     ) -> None:

@@ -212,3 +212,38 @@ access_detail = Table(
     Column("sealed", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
+
+# Half of an exchange with a model server, sealed, until its other half comes; and how many
+# predictions of each such source were counted so far.
+event_half = Table(
+    "event_half",
+    vault,
+    Column("tag", LargeBinary, nullable=False),
+    Column("part", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("key_id", Text, nullable=False, unique=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("inner", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("received_us", _COUNT, nullable=False, index=True),
+    Column("first", _COUNT),
+    PrimaryKeyConstraint("tag", "part"),
+    sqlite_strict=True,
+)
+
+event_count = Table(
+    "event_count",
+    vault,
+    Column("source", Text, primary_key=True),
+    Column("next", _COUNT, nullable=False),
+    sqlite_strict=True,
+)
+
+# Exchanges that were recorded or declared lately, so that an event sent again is known.
+event_done = Table(
+    "event_done",
+    vault,
+    Column("tag", LargeBinary, primary_key=True),
+    Column("done_us", _COUNT, nullable=False),
+    sqlite_strict=True,
+)
