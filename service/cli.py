@@ -17,7 +17,9 @@ except ModuleNotFoundError as error:  # the base install checks logs, and serves
 from service.commands.backups import backup, restore
 from service.commands.dating import timestamp
 from service.commands.decisions import decisions, explain, letter, proof, replay
+from service.commands.erasures import erasure
 from service.commands.forks import fork
+from service.commands.holds import hold
 from service.commands.incidents import incident
 from service.commands.keys import key
 from service.commands.registry import model, policy, sources
@@ -37,6 +39,7 @@ class _Sections(click.Group):
         ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay")),
+        ("Erase", ("erasure", "hold")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
         ("Keep", ("backup", "restore", "fork", "incident", "continue")),
@@ -78,7 +81,7 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
-                 restore, fork, incident, continue_):  # fmt: skip
+                 restore, fork, incident, continue_, erasure, hold):  # fmt: skip
     main.add_command(_command)
 
 

@@ -16,8 +16,10 @@ from ledger.operate.completeness import Completeness
 from ledger.operate.cose_receipts import CoseReceipts
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
+from ledger.operate.erasing import Erasing
 from ledger.operate.fork_marks import ForkMarks
 from ledger.operate.group_commit import GroupCommit
+from ledger.operate.holds import Holds
 from ledger.operate.incidents import Incidents
 from ledger.operate.key_ring import KeyRing
 from ledger.operate.key_wrapper import LocalKeyWrapper
@@ -149,6 +151,8 @@ class Runtime:
     api_keys: ApiKeys
     completeness: Completeness
     incidents: Mapping[str, Incidents]
+    erasing: Erasing
+    holds: Holds
     explaining: Explaining
     reporting: Reporting
     session_key: bytes
@@ -238,6 +242,8 @@ class Runtime:
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=Completeness(log, writer),
             incidents=_incidents(logs, writers, vault, now),
+            erasing=Erasing(log, writer, vault, engine, now, os.urandom),
+            holds=Holds(log, writer, vault, now, os.urandom),
             explaining=explaining,
             reporting=Reporting(settings, registry, decisions),
             session_key=_session_key(settings.session_key_path),

@@ -140,7 +140,7 @@ class Erasing:
             PushbackError, RefusedError, VerificationError: it could not go on; it will.
         """
         principal.require(Permission.ERASURES_MANAGE)
-        erasure = self._store.read(parse_id(erasure_id))
+        erasure = self.read(erasure_id)
         if erasure.requester == principal.id:
             raise SecondPersonNeeded("erasure: you asked for it; another person has to agree")
         if erasure.stage in (Stage.REQUESTED, Stage.REFUSED) or erasure.approver != principal.id:
@@ -168,7 +168,7 @@ class Erasing:
         principal.require(Permission.ERASURES_MANAGE)
         now = self._clock()
         role = principal.role.value
-        self._store.refuse(parse_id(erasure_id), principal.id, role, now, reason.value)
+        self._store.refuse(erasure_id, principal.id, role, now, reason.value)
         return self._store.read(erasure_id)
 
     def resume(self, erasure_id: str) -> Erasure:
@@ -204,7 +204,7 @@ class Erasing:
         Raises:
             NotFoundError: there is none with this id.
         """
-        return self._store.read(parse_id(erasure_id))
+        return self._store.read(erasure_id)
 
     def all(self) -> tuple[Erasure, ...]:
         """Every erasure, oldest first."""

@@ -142,7 +142,7 @@ class Holds:
         Raises:
             NotFoundError: there is none with this id.
         """
-        hold = self._store.read(parse_id(hold_id))
+        hold = self._store.read(hold_id)
         if not hold.logged and self._log.locate([hold.entry_id]):
             self._store.note_logged(hold_id)
             return self._store.read(hold_id)

@@ -158,7 +158,8 @@ def show(decision_id: str) -> Response:
 
     The read is on the access log before the decision is opened.
     """
-    return answer(shown(Reading(runtime(), auth.caller()).decision(decision_id)))
+    reading = Reading(runtime(), auth.caller())
+    return answer(shown(reading.decision(decision_id)) | {"hold": reading.held(decision_id)})
 
 
 @routes.add(
@@ -214,6 +215,7 @@ def _row(row: DecisionRow) -> dict[str, Any]:
         "policy": row.policy,
         "outcome": row.outcome,
         "margin": row.margin,
+        "hold": row.hold,
     }
 
 
