@@ -109,11 +109,16 @@ class Reading:
         """The legal hold that keeps a decision, for its reader to know; None if none does."""
         return self._runtime.holds.of([decision_id]).get(decision_id)
 
-    def _check_restriction(self, records: Sequence[str], fields: Sequence[str]) -> None:
+    def restricted(self, records: Sequence[str]) -> Mapping[str, str]:
+        """Those of these decisions that this caller may not open, with the hold that keeps each."""
         caller = self._caller
         if caller.principal.role in UNRESTRICTED or caller.purpose in HOLD_PURPOSES:
-            return
-        holds = tuple(sorted(set(self._runtime.holds.of(records).values())))
+            return {}
+        return self._runtime.holds.of(records)
+
+    def _check_restriction(self, records: Sequence[str], fields: Sequence[str]) -> None:
+        caller = self._caller
+        holds = tuple(sorted(set(self.restricted(records).values())))
         if holds:
             self._runtime.access_log.deny(
                 caller.principal,
