@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from ledger.errors import ConflictError, NotFoundError
-from ledger.operate.erasure import UNDER_WAY, Hold
+from ledger.operate.erasure import UNDER_WAY, Hold, Stage
 from ledger.operate.vault import EPOCH, microseconds
 from ledger.storage.database import in_turn, reading, writing
 from ledger.storage.models import decision_index, erasure, erasure_record, hold_record, legal_hold
@@ -63,11 +63,15 @@ class HoldStore:
         """Put a hold in force, on a person or on records.
 
         Raises:
+            NotFoundError: nothing is known of this person.
             ConflictError: a record is being erased: it is too late for a hold.
         """
         with writing(self._vault) as connection:
             in_turn(connection, TURN)
-            if tag is None and _being_erased(connection, record_ids):
+            if tag is not None and not _is_known(connection, tag):
+                raise NotFoundError("hold: nothing is known of this person")
+            too_late = _erased(connection, record_ids) if tag is None else _goes(connection, tag)
+            if too_late:
                 raise ConflictError("hold: a record is being erased, and cannot be held any more")
             connection.execute(insert(legal_hold).values(_values(hold, tag)))
             rows = [{"hold_id": hold.id, "record_id": each} for each in sorted(record_ids)]
@@ -142,20 +146,42 @@ class HoldStore:
             connection.execute(update(legal_hold).where(still).values(**values))
 
 
-def _being_erased(connection: Connection, record_ids: Collection[str]) -> bool:
+def _is_known(connection: Connection, tag: bytes) -> bool:
+    query = select(decision_index.c.record_id).where(
+        decision_index.c.tag == tag, decision_index.c.seq.is_not(None)
+    )
+    return connection.scalar(query.limit(1)) is not None
+
+
+def _goes(connection: Connection, tag: bytes) -> bool:
+    """Whether a decision of the person is being erased."""
+    query = (
+        select(erasure_record.c.record_id)
+        .join(erasure, erasure.c.id == erasure_record.c.erasure_id)
+        .outerjoin(decision_index, decision_index.c.record_id == erasure_record.c.record_id)
+        .where(
+            erasure.c.state.in_(UNDER_WAY),
+            erasure_record.c.hold_id.is_(None),
+            or_(erasure.c.tag == tag, decision_index.c.tag == tag),
+        )
+    )
+    return connection.scalar(query.limit(1)) is not None
+
+
+def _erased(connection: Connection, record_ids: Collection[str]) -> bool:
+    """Whether one of these is being erased, or was since somebody looked."""
     ids = sorted(record_ids)
     for at in range(0, len(ids), _IDS_PER_QUERY):
         query = (
             select(erasure_record.c.record_id)
             .join(erasure, erasure.c.id == erasure_record.c.erasure_id)
             .where(
-                erasure.c.state.in_(UNDER_WAY),
+                erasure.c.state.in_((*UNDER_WAY, Stage.DONE)),
                 erasure_record.c.hold_id.is_(None),
                 erasure_record.c.record_id.in_(ids[at : at + _IDS_PER_QUERY]),
             )
-            .limit(1)
         )
-        if connection.scalar(query) is not None:
+        if connection.scalar(query.limit(1)) is not None:
             return True
     return False
 

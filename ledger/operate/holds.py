@@ -67,7 +67,8 @@ class Holds:
         Raises:
             PermissionRefused: the caller may not set holds.
             MalformedError: neither a person nor records, or both; too many; a review too far off.
-            NotFoundError, ErasedError: there is no such decision (any more).
+            NotFoundError, ErasedError: there is no such decision (any more), or nothing is known
+                of this person.
             ConflictError: a record is being erased.
             PushbackError, RefusedError: it could not be logged; if it may have been, it holds.
         """
@@ -87,6 +88,7 @@ class Holds:
                     principal.id, now, terms.review_at, logged=False, releaser=None,
                     released_at=None)  # fmt: skip
         tag = None if subject is None else self._vault.subject_tag(subject)
+        self._records.settle()
         self._store.begin(hold, tag, ids)
         detail: dict[str, JsonValue] = {
             "matter": terms.matter,

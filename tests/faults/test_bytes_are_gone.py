@@ -106,7 +106,7 @@ def test_a_reader_in_the_way_is_told_apart(bare: Path, tmp_path: Path) -> None:
     with premises.vault_engine.connect() as reader:
         reader.execute(select(record_key.c.record_id)).all()  # an old snapshot, held open
         eraser.record(1)
-        with premises.vault_engine.connect() as impatient:
+        with premises.vault_engine.connect() as impatient:  # of the pool: the next to be used
             impatient.connection.cursor().execute("PRAGMA busy_timeout=1")
         assert not cut_write_ahead_log(premises.vault_engine)
     assert cut_write_ahead_log(premises.vault_engine)

@@ -237,6 +237,7 @@ def test_a_hold_keeps_its_records_and_no_others(eraser: Eraser) -> None:
 
 
 def test_a_hold_on_a_person_keeps_later_records_too(eraser: Eraser) -> None:
+    eraser.record()
     eraser.hold(subject="MTG-7")
     (first,) = eraser.record()
     with pytest.raises(HoldInForce):

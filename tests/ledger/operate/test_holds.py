@@ -132,6 +132,10 @@ def test_it_is_too_late_to_hold_what_is_being_erased(eraser: Eraser) -> None:
     store.approve(asked.id, BEN.id, BEN.role.value, eraser.premises.clock(), size)
     with pytest.raises(ConflictError, match="being erased"):
         eraser.hold(one)
+    with pytest.raises(ConflictError, match="being erased"):
+        eraser.hold(subject="MTG-7")
+    with pytest.raises(NotFoundError):
+        eraser.hold(subject="a slip of the pen")
     assert eraser.holds.all() == ()
     assert eraser.erasing.resume(asked.id).stage is Stage.DONE
     with pytest.raises(ErasedError):
