@@ -160,7 +160,7 @@ def go_on(runtime: Runtime) -> threading.Thread | None:
             except LedgerError as error:
                 _log.error("an erasure could not go on: %s", type(error).__name__)
 
-    thread = threading.Thread(target=finish, daemon=True)
+    thread = threading.Thread(target=finish, name="erasures", daemon=True)
     thread.start()
     return thread
 
