@@ -11,7 +11,8 @@ from ledger.errors import HoldInForce, MalformedError
 from ledger.operate.erasure import Erasure, Hold, HoldTerms
 from ledger.roles import Permission
 from service import auth
-from service.api import bodies, schemas
+from service.api import bodies
+from service.api import retirement_schemas as forms
 from service.api.routes import Routes, answer, runtime
 from service.erasing import COMPLAIN, Officer
 from service.problems import Problem
@@ -20,10 +21,10 @@ __all__ = ["routes", "shown_erasure", "shown_hold"]
 
 routes = Routes("erasures", "Erase people and records for good; hold them for a legal matter.")
 
-_REQUEST: Final = schemas.ErasureRequestSchema()
-_REFUSAL: Final = schemas.ErasureRefusalSchema()
-_HOLD: Final = schemas.HoldRequestSchema()
-_RELEASE: Final = schemas.HoldReleaseSchema()
+_REQUEST: Final = forms.ErasureRequestSchema()
+_REFUSAL: Final = forms.ErasureRefusalSchema()
+_HOLD: Final = forms.HoldRequestSchema()
+_RELEASE: Final = forms.HoldReleaseSchema()
 _GONE: Final = ("not-found", "erased", "wrong-stage", "unavailable")
 _TWO: Final = (*_GONE, "second-person", "hold-in-force")
 
@@ -43,8 +44,8 @@ def _officer() -> Officer:
 
 @routes.add(
     "POST", "/v1/erasures", Permission.ERASURES_MANAGE,
-    body=schemas.ErasureRequestSchema,
-    returns={201: schemas.ErasureSchema, 200: schemas.ErasureSchema}, problems=_GONE,
+    body=forms.ErasureRequestSchema,
+    returns={201: forms.ErasureSchema, 200: forms.ErasureSchema}, problems=_GONE,
 )  # fmt: skip
 def request_erasure() -> Response:
     """Ask for the erasure of a person, by your reference, or of up to 1,000 decisions.
@@ -63,7 +64,10 @@ def request_erasure() -> Response:
 
 
 @routes.add(
-    "GET", "/v1/erasures", Permission.ERASURES_READ, returns={200: schemas.ErasureListSchema}
+    "GET",
+    "/v1/erasures",
+    Permission.ERASURES_READ,
+    returns={200: forms.ErasureListSchema},
 )
 def list_erasures() -> Response:
     """Every request, oldest first, with how far it has come."""
@@ -72,7 +76,7 @@ def list_erasures() -> Response:
 
 @routes.add(
     "GET", "/v1/erasures/<erasure_id>", Permission.ERASURES_READ,
-    returns={200: schemas.ErasureSchema}, problems=("not-found",),
+    returns={200: forms.ErasureSchema}, problems=("not-found",),
 )  # fmt: skip
 def show_erasure(erasure_id: str) -> Response:
     """One request, with the decisions that stay and the legal hold that keeps each."""
@@ -83,7 +87,7 @@ def show_erasure(erasure_id: str) -> Response:
 
 @routes.add(
     "POST", "/v1/erasures/<erasure_id>/approve", Permission.ERASURES_MANAGE,
-    returns={200: schemas.ErasureSchema}, problems=_TWO,
+    returns={200: forms.ErasureSchema}, problems=_TWO,
 )  # fmt: skip
 def approve_erasure(erasure_id: str) -> Response:
     """Agree to a request of somebody else, and erase: it cannot be taken back.
@@ -99,7 +103,7 @@ def approve_erasure(erasure_id: str) -> Response:
 
 @routes.add(
     "POST", "/v1/erasures/<erasure_id>/refuse", Permission.ERASURES_MANAGE,
-    body=schemas.ErasureRefusalSchema, returns={200: schemas.ErasureSchema}, problems=_GONE,
+    body=forms.ErasureRefusalSchema, returns={200: forms.ErasureSchema}, problems=_GONE,
 )  # fmt: skip
 def refuse_erasure(erasure_id: str) -> Response:
     """Refuse a request for a reason on the list. The person has to be told, see `complain`."""
@@ -110,7 +114,7 @@ def refuse_erasure(erasure_id: str) -> Response:
 
 @routes.add(
     "POST", "/v1/erasures/<erasure_id>/resume", Permission.ERASURES_MANAGE,
-    returns={200: schemas.ErasureSchema}, problems=_GONE,
+    returns={200: forms.ErasureSchema}, problems=_GONE,
 )  # fmt: skip
 def resume_erasure(erasure_id: str) -> Response:
     """Go on with an erasure that was approved and cut short; the next start does it as well."""
@@ -131,7 +135,7 @@ def certificate(erasure_id: str) -> Response:
 
 @routes.add(
     "POST", "/v1/holds", Permission.HOLDS_MANAGE,
-    body=schemas.HoldRequestSchema, returns={201: schemas.HoldSchema},
+    body=forms.HoldRequestSchema, returns={201: forms.HoldSchema},
     problems=("not-found", "erased", "conflict", "unavailable"),
 )  # fmt: skip
 def set_hold() -> Response:
@@ -150,7 +154,7 @@ def set_hold() -> Response:
     return answer(shown_hold(found), 201, where)
 
 
-@routes.add("GET", "/v1/holds", Permission.HOLDS_READ, returns={200: schemas.HoldListSchema})
+@routes.add("GET", "/v1/holds", Permission.HOLDS_READ, returns={200: forms.HoldListSchema})
 def list_holds() -> Response:
     """Every hold, oldest first, with its matter, and whether its review is overdue."""
     return answer({"holds": [shown_hold(hold, terms) for hold, terms in _officer().holds()]})
@@ -158,7 +162,7 @@ def list_holds() -> Response:
 
 @routes.add(
     "GET", "/v1/holds/<hold_id>", Permission.HOLDS_READ,
-    returns={200: schemas.HoldSchema}, problems=("not-found",),
+    returns={200: forms.HoldSchema}, problems=("not-found",),
 )  # fmt: skip
 def show_hold(hold_id: str) -> Response:
     """One hold."""
@@ -167,7 +171,7 @@ def show_hold(hold_id: str) -> Response:
 
 @routes.add(
     "POST", "/v1/holds/<hold_id>/release", Permission.HOLDS_MANAGE,
-    body=schemas.HoldReleaseSchema, returns={200: schemas.HoldSchema},
+    body=forms.HoldReleaseSchema, returns={200: forms.HoldSchema},
     problems=("not-found", "wrong-stage", "second-person", "unavailable"),
 )  # fmt: skip
 def release_hold(hold_id: str) -> Response:
