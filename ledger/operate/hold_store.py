@@ -113,16 +113,6 @@ class HoldStore:
         with reading(self._vault) as connection:
             return _select(connection, legal_hold.c.id.is_not(None))
 
-    def records(self, hold_id: str) -> tuple[str, ...]:
-        """The single records that a hold names."""
-        query = (
-            select(hold_record.c.record_id)
-            .where(hold_record.c.hold_id == hold_id)
-            .order_by(hold_record.c.record_id)
-        )
-        with reading(self._vault) as connection:
-            return tuple(connection.scalars(query))
-
     def of(self, record_ids: Collection[str]) -> Mapping[str, str]:
         """For each of these records that a hold in force covers, the hold's id."""
         found: dict[str, str] = {}

@@ -75,7 +75,9 @@ def erased(eraser: Eraser, ids: list[str]) -> list[bytes]:
     return gone
 
 
-@pytest.mark.parametrize("many", [1, 6], ids=["a few", "many pages"])
+@pytest.mark.parametrize(
+    "many", [1, pytest.param(6, marks=pytest.mark.slow)], ids=["a few", "many pages"]
+)
 def test_no_file_of_sqlite_holds_them(bare: Path, tmp_path: Path, many: int) -> None:
     shutil.copytree(bare, tmp_path, dirs_exist_ok=True)
     premises = Premises(tmp_path)

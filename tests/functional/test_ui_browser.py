@@ -286,6 +286,7 @@ def test_the_pages_work_without_javascript(chromium: Browser, site: str, lender:
     context.close()
 
 
+@pytest.mark.slow
 def test_two_officers_erase_a_decision(chromium: Browser, site: str, lender: Lender) -> None:
     """Asking and agreeing in two browsers; afterwards the page of the decision is gone."""
     keys = lender.runtime.api_keys
