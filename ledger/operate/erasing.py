@@ -124,7 +124,7 @@ class Erasing:
             held=0,
         )
         self._store.add(new, tag, ids)
-        return new, True
+        return self._store.read(new.id), True
 
     def approve(self, principal: Principal, erasure_id: str) -> Erasure:
         """The erasure, done: agreed to by a second person and gone through with.

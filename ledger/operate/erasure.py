@@ -72,7 +72,8 @@ class Erasure:
         size: of the log when the records of the person were listed: all decisions below this
             index are covered, none after it. None before, and for single records.
         reason: why it was refused.
-        decisions: how many decisions it is about; for a whole person 0 until it is approved.
+        decisions: how many decisions it is about; for a whole person as many as can be found
+            now, until they are listed when it is approved.
         attached: how many records that were attached to them, once they are known.
         held: how many decisions stay because of legal holds.
         cleaned_at: when what the databases' files keep of deleted rows was cleaned up.

@@ -169,11 +169,8 @@ class ErasureStore:
 
     def known(self, tag: bytes) -> int:
         """How many decisions of a person can be found."""
-        query = select(func.count()).where(
-            decision_index.c.tag == tag, decision_index.c.seq.is_not(None)
-        )
         with reading(self._vault) as connection:
-            return connection.scalar(query) or 0
+            return _known(connection, tag)
 
     def records(self, erasure_id: str, part: int, size: int) -> Iterator[tuple[str, ...]]:
         """What goes of a part, by rising ids, so many at a time: the same whenever it is asked."""
@@ -271,6 +268,8 @@ def _value(connection: Connection, row: Row[Any]) -> Erasure:
         .group_by(column.part, held)
     )
     counts = {(part, bool(kept)): count for part, kept, count in connection.execute(query)}
+    if row.state == Stage.REQUESTED and row.tag is not None:
+        counts[DECISIONS, False] = _known(connection, bytes(row.tag))
     return Erasure(
         id=row.id,
         stage=Stage(row.state),
@@ -290,6 +289,13 @@ def _value(connection: Connection, row: Row[Any]) -> Erasure:
         attached=counts.get((ATTACHED, False), 0),
         held=counts.get((DECISIONS, True), 0),
     )
+
+
+def _known(connection: Connection, tag: bytes) -> int:
+    query = select(func.count()).where(
+        decision_index.c.tag == tag, decision_index.c.seq.is_not(None)
+    )
+    return connection.scalar(query) or 0
 
 
 def _moment(us: int | None) -> datetime | None:

@@ -65,8 +65,8 @@ _LEADS: Final[Mapping[Stage, str]] = {
     "back.",
     Stage.APPROVED: _UNDER_WAY,
     Stage.GATHERED: _UNDER_WAY,
-    Stage.DONE: "Erased, key destroyed. Nobody can open these records again; the log still "
-    "verifies, and says that they were erased.",
+    Stage.DONE: "Erased, key destroyed. Nothing that is kept here opens these records again; the "
+    "log still verifies, and says that they were erased.",
     Stage.REFUSED: "Nothing was erased. The person has to be told why within one month, and that "
     "they may complain to a supervisory authority or go to court (GDPR Art. 12(4), 77, 79).",
 }

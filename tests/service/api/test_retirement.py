@@ -107,6 +107,7 @@ def test_a_person_is_erased_by_two_and_on_the_record(door: Door, second: str) ->
                  Ledger_Purpose="data_subject_request")  # fmt: skip
     one = asked.get_json()["id"]
     assert (asked.status_code, asked.headers["Location"]) == (201, f"/v1/erasures/{one}")
+    assert asked.get_json()["decisions"] == 4  # for who has to agree
     same = post(door, "/v1/erasures", {"ground": "objection", "subject": SUBJECT})
     assert (same.status_code, same.get_json()["id"]) == (200, one)
     alone = post(door, f"/v1/erasures/{one}/approve")
