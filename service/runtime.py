@@ -17,9 +17,11 @@ from ledger.operate.completeness import Completeness
 from ledger.operate.cose_receipts import CoseReceipts
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
+from ledger.operate.erasing import Erasing
 from ledger.operate.event_halves import EventHalves
 from ledger.operate.fork_marks import ForkMarks
 from ledger.operate.group_commit import GroupCommit
+from ledger.operate.holds import Holds
 from ledger.operate.incidents import Incidents
 from ledger.operate.key_ring import KeyRing
 from ledger.operate.key_wrapper import KeyUnknown
@@ -160,6 +162,8 @@ class Runtime:
     api_keys: ApiKeys
     completeness: Completeness
     incidents: Mapping[str, Incidents]
+    erasing: Erasing
+    holds: Holds
     explaining: Explaining
     eventing: Eventing
     reporting: Reporting
@@ -257,6 +261,8 @@ class Runtime:
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=completeness,
             incidents=_incidents(logs, writers, vault, now),
+            erasing=Erasing(log, writer, vault, engine, now, os.urandom),
+            holds=Holds(log, writer, vault, now, os.urandom),
             explaining=explaining,
             eventing=eventing,
             reporting=Reporting(settings, registry, decisions),

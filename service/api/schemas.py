@@ -253,6 +253,12 @@ class ProblemSchema(marshmallow.Schema):
     instance = fields.String(required=True, metadata={"format": "uri"})
     member = fields.String()
     errors = fields.List(fields.Dict(keys=fields.String(), values=fields.String()))
+    tombstone = fields.Dict(
+        keys=fields.String(), metadata={"description": "Where the log says that it is gone."}
+    )
+    erasure = fields.String(metadata={"description": "The request that it was erased by."})
+    holds = fields.List(fields.String(), metadata={"description": "The legal holds in the way."})
+    complain = fields.String(metadata={"description": "What a person who is refused may do."})
 
 
 class RecordedSchema(Strict):
@@ -311,6 +317,7 @@ class DecisionViewSchema(Strict):
     policy_digest = fields.String(required=True)
     attributions = fields.Nested(AttributedSchema, required=True)
     decision = fields.Nested(DecisionSchema, required=True)
+    hold = fields.String(allow_none=True, metadata={"description": "The legal hold that keeps it."})
 
 
 class RowSchema(Strict):
@@ -323,6 +330,11 @@ class RowSchema(Strict):
     policy = fields.String(required=True)
     outcome = fields.String(required=True)
     margin = fields.Integer(required=True)
+    hold = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The legal hold that keeps it, and restricts its use."},
+    )
 
 
 class PageSchema(Strict):
