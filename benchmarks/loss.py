@@ -229,10 +229,6 @@ class Stage:
     def journal(self) -> Path:
         return self.folder / "journal"
 
-    @property
-    def database(self) -> Path:
-        return self.folder / "ledger" / "ledger.db"
-
     def record(
         self, first: int, last: int, *, spool: Path, source: str = SOURCE, **choices: Any
     ) -> subprocess.Popen[bytes]:
@@ -336,11 +332,11 @@ def run(folder: Path, count: int = COUNT) -> tuple[Verdict, Journal, dict[str, A
             figures["server_max_rss_kb"] = stage.server_memory_kb()
             stage.server.stop()
             audit = subprocess.run(
-                [sys.executable, "-m", "ledger.verify", stage.database, "--policy", stage.policy],
+                [sys.executable, "-m", "ledger.verify", stage.folder / "ledger" / "ledger.db", "--policy", stage.policy],
                 check=False, capture_output=True,
             )  # fmt: skip
             journal = Journal.read(stage.journal)
-            logged = Logged.read(stage.database, stage.origin)
+            logged = Logged.read(stage.folder / "ledger" / "ledger.db", stage.origin)
             verdict = judge(journal, logged, _Any(kept), policy)  # type: ignore[arg-type]
     figures |= {"audit": audit.returncode, "seconds": time.perf_counter() - began}
     return verdict, journal, figures

@@ -221,17 +221,9 @@ class Runtime:
         migrate(vault_engine, Schema.VAULT)
         store = SqlLogStore(engine)
         keys = {name: log_keys(settings, name, now) for name in LOGS}
+        may_write = _anything if how.fork else fork_marks(settings).check
         logs = {
-            name: Sequencer(
-                store,
-                log_lock(settings, name),
-                ring.origin,
-                ring,
-                now,
-                cosigned=cosigned_checkpoint(settings, name),
-                may_write=_anything if how.fork else fork_marks(settings).check,
-            )
-            for name, ring in keys.items()
+            name: _log(settings, name, store, ring, now, may_write) for name, ring in keys.items()
         }
         if not how.gap:
             _check_vault(store, logs, vault_engine)
@@ -308,6 +300,25 @@ class _How:
         if self.writer is not None:
             return {name: RemoteWriter(self.writer, name) for name in logs}
         return {name: GroupCommit(log, vault) for name, log in logs.items()}
+
+
+def _log(
+    settings: Settings,
+    name: str,
+    store: SqlLogStore,
+    ring: KeyRing,
+    now: Clock,
+    may_write: Callable[[], None],
+) -> Sequencer:
+    return Sequencer(
+        store,
+        log_lock(settings, name),
+        ring.origin,
+        ring,
+        now,
+        cosigned=cosigned_checkpoint(settings, name),
+        may_write=may_write,
+    )
 
 
 def _anything() -> None:
