@@ -88,9 +88,9 @@ def _listed(chosen: Any) -> list[Any]:
 
 
 def _place(column: Any, names: Sequence[str]) -> int:
-    if isinstance(column, str):
-        return list(names).index(column)
     try:
+        if isinstance(column, str):
+            return list(names).index(column)
         return range(len(names))[int(column)]
     except (TypeError, ValueError, IndexError) as error:
         raise ModelUnsupported("ColumnTransformer: columns chosen in an unknown way") from error

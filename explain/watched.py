@@ -101,8 +101,8 @@ class WatchedPredictor:
         if self._attribute:
             told = self._attributions(inside, margins)
         return tuple(
-            Seen(each, to_units(float(margin)), self._live.space, *why)
-            for each, margin, why in zip(inputs, margins, told, strict=True)
+            Seen(each, to_units(margin), self._live.space, *why)
+            for each, margin, why in zip(inputs, margins.tolist(), told, strict=True)
         )
 
     def _attributions(self, rows: Any, margins: NDArray[np.float64]) -> list[_Told]:
@@ -280,15 +280,17 @@ def _belongs(result: Any, margins: NDArray[np.float64], live: LiveModel) -> bool
     if got.size != len(margins):
         return False
     got = got.reshape(len(margins))
-    limit = 0.0 if live.space == LOG_ODDS else 0.5
-    if live.space != RESPONSE and live.classes:
-        labels = [live.classes[int(margin > limit)] for margin in margins]
-        clear = np.abs(margins - limit) > TIE
-        if all(a == b for a, b, sure in zip(got.tolist(), labels, clear, strict=True) if sure):
+    if got.dtype.kind in "fiu":
+        forms = [margins]
+        if live.space == LOG_ODDS:
+            with np.errstate(over="ignore"):  # far below zero it is 0, and meant so
+                forms.append(1 / (1 + np.exp(-margins)))
+        # Not numpy's allclose: of one row, it takes longer than the prediction.
+        if any((np.abs(got - form) <= NEAR + NEAR * np.abs(form)).all() for form in forms):
             return True
-    if got.dtype.kind not in "fiu":
+    if live.space == RESPONSE or not live.classes:
         return False
-    forms = [margins]
-    if live.space == LOG_ODDS:
-        forms.append(1 / (1 + np.exp(-margins)))
-    return any(np.allclose(got, form, rtol=NEAR, atol=NEAR) for form in forms)
+    limit = 0.0 if live.space == LOG_ODDS else 0.5
+    labels = [live.classes[int(margin > limit)] for margin in margins]
+    clear = np.abs(margins - limit) > TIE
+    return all(a == b for a, b, sure in zip(got.tolist(), labels, clear, strict=True) if sure)

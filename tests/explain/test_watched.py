@@ -186,6 +186,12 @@ def test_boosters_of_their_own(table: Table, good: Any) -> None:
         )
 
 
+def test_margins_far_out_have_probabilities_too(table: Table, good: Any) -> None:
+    model = linear_model.LogisticRegression().fit(table, good)
+    model.coef_ = model.coef_ * 1e3
+    assert all(one.attributions for one in seen(model, table, "predict_proba"))
+
+
 def test_labels_of_any_kind_belong(table: Table, good: Any) -> None:
     labels = np.where(good, "good", "bad")
     model = linear_model.LogisticRegression().fit(table, labels)

@@ -54,6 +54,46 @@ def test_steps_that_may_mix_features_are_refused(step: Any, table: Table, good: 
         watched(model)
 
 
+class Strange(preprocessing.StandardScaler):  # type: ignore[misc]  # it ships no types
+    """A scaler of somebody's own, which may do anything."""
+
+
+def test_columns_chosen_in_any_way_are_followed(table: Table, good: Any) -> None:
+    scaler = preprocessing.StandardScaler()
+    for chosen in ("income", ["debt", "income"], [2], [-1, 0], [True, False, True], "age"):
+        if isinstance(chosen, str):
+            part: Any = ("passthrough", [chosen])
+        else:
+            part = (scaler, chosen)
+        columns = make_column_transformer(part, remainder="drop")
+        model = make_pipeline(columns, "passthrough", linear_model.Ridge()).fit(table, good)
+        (one,) = seen(model, table[:1])
+        made = columns.fit(table).transform(table[:1])[0] * model[-1].coef_ * 1e6
+        assert one.attributions is not None
+        used = [value for value in one.attributions["values"].values() if value]
+        assert sorted(used) == pytest.approx(sorted(made), abs=1)
+
+
+def test_columns_that_cannot_be_followed_are_refused(table: Table, good: Any) -> None:
+    scaler = preprocessing.StandardScaler()
+    by_slice = make_column_transformer((scaler, slice(0, 2)), remainder="passthrough")
+    for first in (Strange(), by_slice):
+        with pytest.raises(ModelUnsupported):
+            watched(make_pipeline(first, linear_model.Ridge()).fit(table, good))
+    by_name = make_column_transformer((scaler, ["yearly income"]), remainder="passthrough")
+    spaced = table.rename(columns={"income": "yearly income"})
+    model = make_pipeline(by_name, linear_model.Ridge()).fit(spaced, good)
+    with pytest.raises(ModelUnsupported):
+        watched(model, names=["yearly_income", "debt", "age"])
+    empty = table.assign(debt=np.nan)
+    model = make_pipeline(SimpleImputer(), linear_model.Ridge())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(empty, good)
+    with pytest.raises(ModelUnsupported, match="leaves columns out"):
+        watched(model)
+
+
 def three(good: Any) -> Any:
     return good + (np.arange(len(good)) % 3 == 0)
 
