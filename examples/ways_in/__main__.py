@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from contextlib import redirect_stdout
 from io import StringIO
@@ -19,7 +18,7 @@ def ledger(*arguments: str) -> str:
     return said.getvalue()
 
 
-def main() -> int:
+def main() -> None:
     """Make it, unless it is there, and serve it until it is stopped."""
     os.environ["LEDGER_DATA"] = f"{FOLDER}/ledger"
     if not FOLDER.exists():
@@ -31,8 +30,9 @@ def main() -> int:
             key = FOLDER / f"{name}.key"
             key.touch(0o600)
             key.write_text(ledger("key", "issue", "--name", name, "--role", role).strip())
-    return subprocess.call([sys.executable, "-m", "service.cli", "serve"])
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "service.cli", "serve"])  # noqa: S606
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()
