@@ -8,12 +8,14 @@ is recorded with each explanation, so that a text can be traced to its wording.
 import hashlib
 import re
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from babel import Locale, UnknownLocaleError
+from babel.dates import format_date
 from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal
 from fluent.runtime import FluentBundle, FluentResource
@@ -84,6 +86,10 @@ class Catalogue:
                 value, currency, format=whole, locale=self._locale, currency_digits=False
             )
         )
+
+    def day(self, value: date) -> str:
+        """Return a day as it is written in a letter: "14 May 2026"."""
+        return str(format_date(value, format="long", locale=self._locale))
 
     def listed(self, items: Sequence[str]) -> str:
         """Return the items as one enumeration: "a, b and c"."""

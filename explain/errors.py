@@ -12,6 +12,7 @@ __all__ = [
     "LanguageMissing",
     "ModelMismatch",
     "ModelUnsupported",
+    "NotAttributed",
     "SchemaError",
 ]
 
@@ -50,3 +51,7 @@ class ModelUnsupported(ExplainError):
 
 class LanguageMissing(ExplainError):
     """No catalogue speaks this language, or it lacks a message: choose another."""
+
+
+class NotAttributed(ExplainError):
+    """There are no contributions to explain: none came with the decision, and none were found."""

@@ -7,6 +7,7 @@ gates say whether the model still agrees with it.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import cast
 
@@ -46,13 +47,15 @@ def explain_decision(
     language: str = "en",
     catalogue: Catalogue | None = None,
     outcome: str | None = None,
+    worked_out: datetime | None = None,
 ) -> Explanation:
     """Return the explanation of one decision.
 
     `manifest` and `policy` are the registered ones that the decision names; `values` is its
     recorded input; `model` is that version, opened. `outcome` is the recorded outcome: where
     it does not follow from score and limit, a rule or a person decided, and the explanation
-    may not go out by itself. None takes the outcome that follows.
+    may not go out by itself. None takes the outcome that follows. `worked_out` is when the
+    attribution was, if that was after the decision.
 
     Raises:
         SchemaError: the input does not fit the model, or a manifest lacks what is needed.
@@ -77,10 +80,15 @@ def explain_decision(
     case = Case(model, decided, row, attribution, ranking, result)
     typical = typical_values(model.schema.features, model.background)
     sentences = Sentences(speech, model.schema, decided, given, typical, dict(attribution.values))
-    return _compose(manifest, case, sentences)
+    return _compose(manifest, case, sentences, worked_out)
 
 
-def _compose(manifest: Mapping[str, object], case: Case, sentences: Sentences) -> Explanation:
+def _compose(
+    manifest: Mapping[str, object],
+    case: Case,
+    sentences: Sentences,
+    worked_out: datetime | None,
+) -> Explanation:
     speech, attribution, ranking = sentences.catalogue, case.attribution, case.ranking
     trial = gates.perturb(case)
     reasons = tuple(
@@ -108,7 +116,7 @@ def _compose(manifest: Mapping[str, object], case: Case, sentences: Sentences) -
             found=bool(ways), outcome=case.outcome, margin=attribution.margin
         ),
         reference=population,
-        method=_method(case.policy, attribution, speech),
+        method=_method(case.policy, attribution, speech, worked_out),
         limits=_limits(case, sentences),
         gates=checks,
         stable=ranking.stable,
@@ -205,10 +213,17 @@ def _population(manifest: Mapping[str, object], language: str) -> str:
     return LocalText.from_json(population, "background.population").speak(language)
 
 
-def _method(policy: Policy, attribution: Attribution, speech: Catalogue) -> str:
+def _method(
+    policy: Policy, attribution: Attribution, speech: Catalogue, worked_out: datetime | None
+) -> str:
     message = _METHODS.get(attribution.engine, "method-other")
     return speech.say(
         message,
+        since=(
+            speech.say("method-since-later", day=speech.day(worked_out))
+            if worked_out
+            else speech.say("method-since-decision")
+        ),
         engine=attribution.engine,
         limit=speech.number(policy.offset, 1),
         cut=speech.number(Decimal(policy.cut_off).scaleb(-SCALE), SCALE),

@@ -92,6 +92,18 @@ def replay(
     )
 
 
+def replay_margin(predictor: Predictor, row: Row, recorded: int, tolerance: int) -> Replay:
+    """Run the model on `row` again and compare the margin, where no contributions were recorded."""
+    margin = to_units(float(predictor.margin(row[None, :])[0]))
+    off = abs(margin - recorded)
+    why = (
+        f"margin off by {off} units of 10^-6 (tolerance {tolerance}); no contributions were"
+        " recorded with the decision to compare with"
+    )
+    verdict: Verdict = "reproduced" if off <= tolerance else "drifted"
+    return Replay(verdict, why, off == 0, tolerance, recorded, margin, ())
+
+
 def _differences(recorded: Attribution, now: Attribution) -> tuple[Difference, ...]:
     pairs = [Difference("base", recorded.base, now.base)] + [
         Difference(name, before, now.value(name)) for name, before in recorded.values

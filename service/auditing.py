@@ -19,7 +19,7 @@ from explain.attribution import SCALE, Attribution
 from explain.model import Model
 from explain.policy import Policy, rounded
 from explain.reason_codes import rank
-from explain.replay import Replay, replay
+from explain.replay import Replay, replay, replay_margin
 from ledger.errors import NotFoundError
 from ledger.operate.decisions import DecisionQuery, DecisionRow, DecisionView
 from ledger.operate.registry import ModelVersion, PolicyVersion
@@ -97,7 +97,7 @@ class _Case:
     """One decision, opened, and its reasons if it was adverse."""
 
     view: DecisionView
-    attribution: Attribution
+    attribution: Attribution | None  # None: there are none, or not yet
     reasons: tuple[str, ...]
     passed: bool
 
@@ -176,9 +176,10 @@ def _rows(runtime: Runtime, request: AuditRequest, version: ModelVersion) -> Ite
 
 def _case(runtime: Runtime, row: DecisionRow, model: Model, policy: Policy) -> _Case:
     view = runtime.decisions.read(row.id)
-    attribution = Attribution.from_json(view.payload.to_json()["attributions"])
+    attributed = runtime.attributions.of(view)
+    attribution = Attribution.from_json(attributed.value) if attributed.complete else None
     passed = view.payload.outcome == policy.passed
-    if passed:
+    if passed or attribution is None:
         return _Case(view, attribution, (), passed)
     missing = [name for name, value in view.payload.input.items() if value is None]
     ranking = rank(
@@ -189,6 +190,8 @@ def _case(runtime: Runtime, row: DecisionRow, model: Model, policy: Policy) -> _
 
 def _replayed(case: _Case, model: Model) -> Replay:
     row = model.schema.row(case.view.payload.input)
+    if case.attribution is None:
+        return replay_margin(model.predictor, row, case.view.payload.margin, model.tolerance)
     return replay(
         model.predictor, model.attributor, row, case.attribution, tolerance=model.tolerance
     )
@@ -269,8 +272,15 @@ def _scope(
     request: AuditRequest,
 ) -> tuple[str, ...]:
     named = ", ".join(each.reference for each in policies)
+    without = sum(each.attribution is None for each in cases)
+    lacking = (
+        (f"{without:,} of them have no contributions, and are in no figure about those.",)
+        if without
+        else ()
+    )
     return (
         f"All {len(cases):,} decisions of {version.reference} in the period, under {named}.",
+        *lacking,
         "Every one of them was opened and compared with its commitments on the log.",
         f"{min(request.sample, len(cases)):,} were drawn with seed {request.seed} and run again.",
     )
@@ -293,11 +303,12 @@ def _weights(
 ) -> tuple[documents.FeatureWeight, ...]:
     totals: Counter[str] = Counter()
     for each in cases:
-        for name, amount in each.attribution.values:
+        for name, amount in each.attribution.values if each.attribution else ():
             totals[name] += abs(amount)
     labels = {feature.name: feature.label.speak("en") for feature in model.schema.features}
+    known = sum(each.attribution is not None for each in cases)
     return tuple(
-        documents.FeatureWeight(labels[name], rounded(abs(policy.points(1)) * total / len(cases)))
+        documents.FeatureWeight(labels[name], rounded(abs(policy.points(1)) * total / known))
         for name, total in totals.most_common()
     )
 

@@ -14,6 +14,7 @@ except ModuleNotFoundError as error:  # the base install checks logs, and serves
         "To check a log or a receipt, what is here is enough: python -m ledger.verify --help"
     ) from error
 
+from service.commands.attributing import attributions
 from service.commands.backups import backup, restore
 from service.commands.dating import timestamp
 from service.commands.decisions import decisions, explain, letter, proof, replay
@@ -25,6 +26,7 @@ from service.commands.reports import report, verify
 from service.commands.running import continue_, export, init, serve
 from service.commands.signing import log
 from service.commands.tenants import tenant as tenants
+from service.commands.vault import vault
 from service.commands.witnessing import cosign, witness
 
 __all__ = ["main"]
@@ -36,10 +38,10 @@ class _Sections(click.Group):
     sections = (
         ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
-        ("Look up", ("decisions", "explain", "letter", "replay")),
+        ("Look up", ("decisions", "explain", "letter", "replay", "attributions")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
-        ("Keep", ("backup", "restore", "fork", "incident", "continue")),
+        ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
     )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -78,7 +80,7 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
-                 restore, fork, incident, continue_):  # fmt: skip
+                 restore, fork, incident, continue_, vault, attributions):  # fmt: skip
     main.add_command(_command)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ledger import errors
 from ledger.entries import ExplanationIssued
+from ledger.operate.attributions import Attributed, LaterAttributions
 from ledger.operate.decisions import Decisions, DecisionView
 from ledger.operate.registry import ModelVersion, PolicyVersion, Registry
 
@@ -29,6 +30,14 @@ __all__ = ["Explaining", "Issued", "NotIssued"]
 
 MAX_MODELS: Final = 4  # opened model versions kept; one with its tables can take 200 MB
 NEEDED: Final = ("model", "background")  # artefacts that an explanation reads
+
+_WITHOUT: Final = {
+    "does_not_add_up": "its contributions do not add up to the model's own score",
+    "input_incomplete": "what was recorded of its input is not complete",
+    "input_not_kept": "its input was not kept here",
+    "not_reproduced": "the archived model gives another score than was recorded",
+}
+"""Why attributions that were to be worked out later are none, by the status that was attached."""
 
 
 class NotIssued(errors.NotFoundError):
@@ -51,9 +60,12 @@ class Explaining:
     `MAX_MODELS` of them, the one used longest ago making room.
     """
 
-    def __init__(self, registry: Registry, decisions: Decisions) -> None:
+    def __init__(
+        self, registry: Registry, decisions: Decisions, attributions: LaterAttributions
+    ) -> None:
         self._registry = registry
         self._decisions = decisions
+        self._attributions = attributions
         self._models: OrderedDict[str, Model] = OrderedDict()
         self._opening = threading.Lock()
         self._issuing = threading.Lock()
@@ -106,18 +118,23 @@ class Explaining:
             NotFoundError, ErasedError: there is no such decision, or it is gone.
         """
         from explain.attribution import Attribution
+        from explain.errors import NotAttributed
         from explain.narrative import explain_decision
 
         view = self._decisions.read(decision_id)
+        attributed = self._attributions.of(view)
+        if not attributed.complete:
+            raise NotAttributed(_without(attributed))
         model, policy = self.versions(view)
         return explain_decision(
             model.manifest,
             policy.manifest,
             view.payload.input,
-            Attribution.from_json(view.payload.attributions),
+            Attribution.from_json(attributed.value),
             self.opened(model),
             language=language,
             outcome=view.payload.outcome,
+            worked_out=attributed.at,
         )
 
     def replay(self, decision_id: str) -> "Replay":
@@ -129,16 +146,19 @@ class Explaining:
         """
         from explain.attribution import Attribution
         from explain.errors import SchemaError
-        from explain.replay import Replay, replay
+        from explain.replay import Replay, replay, replay_margin
 
         view = self._decisions.read(decision_id)
         version, _ = self.versions(view)
-        recorded = Attribution.from_json(view.payload.attributions)
+        attributed = self._attributions.of(view)
         model = self.opened(version)
         try:
             row = model.schema.row(view.payload.input)
         except SchemaError as error:
-            return Replay.impossible(recorded.margin, str(error), model.tolerance)
+            return Replay.impossible(view.payload.margin, str(error), model.tolerance)
+        if not attributed.complete:
+            return replay_margin(model.predictor, row, view.payload.margin, model.tolerance)
+        recorded = Attribution.from_json(attributed.value)
         return replay(model.predictor, model.attributor, row, recorded, tolerance=model.tolerance)
 
     def versions(self, view: DecisionView) -> tuple[ModelVersion, PolicyVersion]:
@@ -174,6 +194,12 @@ class Explaining:
         except errors.NotFoundError as error:
             # The decision is here; what is gone is what would explain it.
             raise ArtefactRefused("a file of the archived model is not in the archive") from error
+
+
+def _without(attributed: Attributed) -> str:
+    """Why a decision has no contributions that could be explained."""
+    status = str(attributed.value.get("status", ""))
+    return _WITHOUT.get(status, "its contributions have not been worked out yet; try again later")
 
 
 def _form_digest() -> str:

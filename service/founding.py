@@ -16,8 +16,8 @@ from sqlalchemy import Engine
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
 from ledger.errors import ConflictError
 from ledger.operate.checkpoint_lock import FileCheckpointLock
+from ledger.operate.kek_ring import KekRing
 from ledger.operate.key_ring import KeyRing
-from ledger.operate.key_wrapper import LocalKeyWrapper
 from ledger.operate.keys import LogKeys
 from ledger.operate.sequencer import Sequencer
 from ledger.operate.vault import Vault
@@ -35,6 +35,7 @@ from service.runtime import (
     system_clock,
 )
 from service.settings import Settings
+from service.vault_keys import kek_ring, protection
 
 __all__ = ["found"]
 
@@ -63,15 +64,15 @@ def found(
     _remember_origin(settings)
     _ensure(settings.session_key_path, secrets.token_bytes(SESSION_KEY_BYTES))
     if not settings.kek_path.exists():
-        LocalKeyWrapper.create(settings.kek_path)
-    wrapper = LocalKeyWrapper.load(settings.kek_path)
+        KekRing.create(settings.kek_path, protection(settings))
+    keks = kek_ring(settings)
     listed: list[Log] = []
     with (
         _database(settings.vault_url, Schema.VAULT) as vault_engine,
         _database(settings.database_url, Schema.LEDGER) as engine,
     ):
         # Makes its first keys, or tries those it has, before anything is signed.
-        vault = Vault(vault_engine, wrapper, now, os.urandom)
+        vault = Vault(vault_engine, keks, now, os.urandom)
         keys = {name: _keys(settings, name, now) for name in LOGS}
         store = SqlLogStore(engine)
         logs = {

@@ -11,16 +11,18 @@ from sqlalchemy import Engine
 
 from ledger.errors import NotFoundError, RefusedError, VerificationError
 from ledger.operate.access_log import AccessLog
+from ledger.operate.attributions import LaterAttributions
 from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.completeness import Completeness
 from ledger.operate.cose_receipts import CoseReceipts
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
+from ledger.operate.event_halves import EventHalves
 from ledger.operate.fork_marks import ForkMarks
 from ledger.operate.group_commit import GroupCommit
 from ledger.operate.incidents import Incidents
 from ledger.operate.key_ring import KeyRing
-from ledger.operate.key_wrapper import LocalKeyWrapper
+from ledger.operate.key_wrapper import KeyUnknown
 from ledger.operate.log_writer import LogWriter
 from ledger.operate.registry import Registry
 from ledger.operate.retention import Retention
@@ -32,9 +34,12 @@ from ledger.operate.writer_client import RemoteWriter, WriterConnection
 from ledger.storage.database import Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
 from ledger.tlog.note import VerifierKey
+from service.event_services import read_services
+from service.eventing import Eventing
 from service.explaining import Explaining
 from service.reporting import Reporting
 from service.settings import Settings
+from service.vault_keys import kek_ring
 
 __all__ = [
     "LOGS",
@@ -112,13 +117,18 @@ def check_restored(settings: Settings) -> None:
 
 
 def _vault(settings: Settings, engine: Engine, now: Clock) -> Vault:
-    wrapper = LocalKeyWrapper.load(settings.kek_path)
+    ring = kek_ring(settings)
     try:
-        return Vault(engine, wrapper, now, os.urandom)
+        return Vault(engine, ring, now, os.urandom)
+    except KeyUnknown as error:
+        raise VerificationError(
+            f"start-up: {settings.kek_path.name} is not the file of keys that the vault was"
+            f" written with ({error}); bring back the one that has that key"
+        ) from error
     except VerificationError as error:
         raise VerificationError(
-            f"start-up: {settings.kek_path.name} is not the key that the vault was written"
-            " with, or the vault was changed; bring back the two that belong together"
+            f"start-up: the vault was changed, or is not the one of {settings.kek_path.name};"
+            " bring back the two that belong together"
         ) from error
 
 
@@ -144,12 +154,14 @@ class Runtime:
     keys: Mapping[str, KeyRing]
     registry: Registry
     decisions: Decisions
+    attributions: LaterAttributions
     access_log: AccessLog
     cose: Mapping[str, CoseReceipts]
     api_keys: ApiKeys
     completeness: Completeness
     incidents: Mapping[str, Incidents]
     explaining: Explaining
+    eventing: Eventing
     reporting: Reporting
     session_key: bytes
     databases: tuple[Engine, Engine]
@@ -224,7 +236,13 @@ class Runtime:
         log, writer = logs["decisions"], writers["decisions"]
         registry = Registry(engine, log, writer, settings.artefacts_dir, now, os.urandom)
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
-        explaining = Explaining(registry, decisions)
+        attributions = LaterAttributions(log, writer, vault, now, os.urandom)
+        explaining = Explaining(registry, decisions, attributions)
+        completeness = Completeness(log, writer)
+        eventing = Eventing(
+            EventHalves(vault, now, os.urandom),
+            read_services(settings.events), registry, decisions, completeness, now,
+        )  # fmt: skip
         return cls(
             settings=settings,
             clock=now,
@@ -233,12 +251,14 @@ class Runtime:
             keys=keys,
             registry=registry,
             decisions=decisions,
+            attributions=attributions,
             access_log=AccessLog(logs["access"], writers["access"], vault, now, os.urandom),
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
-            completeness=Completeness(log, writer),
+            completeness=completeness,
             incidents=_incidents(logs, writers, vault, now),
             explaining=explaining,
+            eventing=eventing,
             reporting=Reporting(settings, registry, decisions),
             session_key=_session_key(settings.session_key_path),
             databases=databases,

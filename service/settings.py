@@ -27,7 +27,8 @@ MAIN: Final = "main"  # what {tenant} stands for in the main ledger's own addres
 TENANT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")  # a path segment, and a label in names
 _PLACEHOLDER: Final = "{tenant}"
 _DATABASES: Final = ("LEDGER_DATABASE_URL", "LEDGER_VAULT_URL")
-_PER_TENANT: Final = (*_DATABASES, "LEDGER_CONTACTS", "LEDGER_KEY_PASSPHRASE_FILE")
+_PER_TENANT: Final = (*_DATABASES, "LEDGER_CONTACTS", "LEDGER_EVENTS", "LEDGER_KEY_PASSPHRASE_FILE",
+               "LEDGER_VAULT_PASSPHRASE_FILE", "LEDGER_VAULT_KEY_SERVICE")  # fmt: skip
 
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]+(/[A-Za-z0-9._-]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2}")
@@ -62,11 +63,18 @@ class Settings:
         tenant: `LEDGER_TENANT`, the tenant whose ledger this is (the main ledger). Its
             directory is `tenants/<name>` in `data`, its origin the main one's and its name;
             `{tenant}` in addresses and file names stands for the name.
+        events: `LEDGER_EVENTS`, a JSON file of model servers whose payload loggers send events
+            (none: events are refused).
         language: `LEDGER_LANGUAGE`, language of explanations and letters (`en`).
         contacts: `LEDGER_CONTACTS`, a JSON file of everyone that a letter names
             (`contacts.json` in `data`); without it no letter can be written.
         key_passphrase: content of the file named by `LEDGER_KEY_PASSPHRASE_FILE`;
             the log's private keys are encrypted with it (None: file mode 0600 only).
+        vault_passphrase: content of the file named by `LEDGER_VAULT_PASSPHRASE_FILE`; the
+            key-encryption keys in `vault.kek` are encrypted with it. Give it to somebody
+            else than the log's (None: file mode 0600 only).
+        vault_key_service: `LEDGER_VAULT_KEY_SERVICE`, a key of a key service, such as
+            `hv:ledger-vault`, that encrypts key-encryption keys made from now on (none).
     """
 
     data: Path
@@ -80,9 +88,12 @@ class Settings:
     https: bool = False
     log_public: bool = True
     tenant: str = ""
+    events: Path | None = None
     language: str = "en"
     contacts: Path | None = None
     key_passphrase: bytes | None = field(default=None, repr=False)
+    vault_passphrase: bytes | None = field(default=None, repr=False)
+    vault_key_service: str = ""
 
     def __post_init__(self) -> None:
         _set(self, "database_url", self.database_url or f"sqlite:///{self.data / 'ledger.db'}")
@@ -169,6 +180,11 @@ class Settings:
     def writer_path(self) -> Path:
         """The local socket of the writer process, while one runs."""
         return self.data / "writer.sock"
+
+    @property
+    def attributions_path(self) -> Path:
+        """What the worker on later attributions remembers of model versions that gave trouble."""
+        return self.data / "attributions.json"
 
     @property
     def policy_path(self) -> Path:
@@ -316,6 +332,7 @@ KNOWN: Final = {
     "LEDGER_CONTACTS": ("contacts", _path),
     "LEDGER_DATA": ("data", _path),
     "LEDGER_DATABASE_URL": ("database_url", _text),
+    "LEDGER_EVENTS": ("events", _path),
     "LEDGER_HOST": ("host", _text),
     "LEDGER_HTTPS": ("https", _yes_or_no),
     "LEDGER_KEY_PASSPHRASE_FILE": ("key_passphrase", read_passphrase),
@@ -324,6 +341,8 @@ KNOWN: Final = {
     "LEDGER_ORIGIN": ("origin", _text),
     "LEDGER_TENANT": ("tenant", _tenant),
     "LEDGER_THREADS": ("threads", _number),
+    "LEDGER_VAULT_KEY_SERVICE": ("vault_key_service", _text),
+    "LEDGER_VAULT_PASSPHRASE_FILE": ("vault_passphrase", read_passphrase),
     "LEDGER_VAULT_URL": ("vault_url", _text),
     "LEDGER_WORKERS": ("workers", _number),
     "PORT": ("port", _number),

@@ -25,6 +25,9 @@ __all__ = ["supervise"]
 START_SECONDS: Final = 60.0  # until the writer listens: a long log's edge is read first
 WEB_SECONDS: Final = 40.0  # to answer what is under way; the web server itself takes 30
 WRITER_SECONDS: Final = 30.0  # to write what it has taken
+ASIDE_SECONDS: Final = 10.0
+FIRST_PAUSE: Final = 2.0
+LONGEST_PAUSE: Final = 300.0
 POLL_SECONDS: Final = 0.2
 MAX_RESTARTS: Final = 5  # of a writer within `RESTART_WINDOW` seconds
 RESTART_WINDOW: Final = 60.0
@@ -34,24 +37,29 @@ _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 _log = logging.getLogger("service.supervision")
 
 
-def supervise(path: Path, writer: Sequence[str], web: Sequence[str]) -> int:
-    """Run both until the web server ends or a signal asks to; the exit status.
+def supervise(
+    path: Path, writer: Sequence[str], web: Sequence[str], aside: Sequence[str] = ()
+) -> int:
+    """Run them until the web server ends or a signal asks to; the exit status.
 
     Args:
         path: the writer's socket.
         writer: the writer's command.
         web: the web server's command.
+        aside: the command of a process that may end without anybody else noticing; it is
+            started again, less and less often.
     """
     with _signals() as asked, _Child(writer, WRITER_SECONDS) as first:
         if not _listens(path, first, asked):
             return FAILED
-        with _Child(web, WEB_SECONDS) as server:
-            return _watch(first, server, asked)
+        with _Aside(aside) as beside, _Child(web, WEB_SECONDS) as server:
+            return _watch(first, server, beside, asked)
 
 
-def _watch(writer: "_Child", server: "_Child", asked: list[int]) -> int:
+def _watch(writer: "_Child", server: "_Child", beside: "_Aside", asked: list[int]) -> int:
     restarts: list[float] = []
     while server.status() is None and not asked:
+        beside.tend()
         status = writer.status()
         if status is not None:
             restarts = [at for at in restarts if at > time.monotonic() - RESTART_WINDOW]
@@ -63,6 +71,39 @@ def _watch(writer: "_Child", server: "_Child", asked: list[int]) -> int:
             writer.start()
         time.sleep(POLL_SECONDS)
     return server.status() or 0
+
+
+class _Aside:
+    """A process that nobody waits for: started again when it ends, after ever longer pauses."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._child: _Child | None = None
+        self._pause = FIRST_PAUSE
+        self._due = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self._child is not None:
+            self._child.__exit__(*raised)
+
+    def tend(self) -> None:
+        """Start it if that is due; note that it ended if it did."""
+        now = time.monotonic()
+        if self._child is None:
+            if self._command and now >= self._due:
+                self._child = _Child(self._command, ASIDE_SECONDS)
+                self._due = now + LONGEST_PAUSE
+        elif (status := self._child.status()) is not None:
+            # One that ran for long before it ended is not failing again and again.
+            self._pause = FIRST_PAUSE if now >= self._due else min(2 * self._pause, LONGEST_PAUSE)
+            _log.error(
+                "the worker on attributions ended (status %d); next start in %.0f s",
+                status, self._pause,
+            )  # fmt: skip
+            self._child, self._due = None, now + self._pause
 
 
 class _Child:

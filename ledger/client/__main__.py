@@ -12,9 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from ledger.client.counters import Tally
+from ledger.client import importing
+from ledger.client.counters import Counters, Tally
 from ledger.client.delivery import Alarm, Delivery, Idle, Outcome, Paused, Retry, Sent
 from ledger.client.heads import FileHeads
+from ledger.client.import_outbox import ImportOutbox
 from ledger.client.inspection import LaneStatus, look
 from ledger.client.lanes import Lane, SpoolDirectory
 from ledger.client.options import key_reader
@@ -25,6 +27,7 @@ from ledger.client.spool_cipher import SpoolCipher
 from ledger.client.spooled import Refusal
 from ledger.client.transport import HttpLedger
 from ledger.errors import LedgerError, MalformedError
+from ledger.private_files import private_directory
 from ledger.tlog.policy import MAX_POLICY_LENGTH, Policy
 from ledger.tlog.proof import Receipt
 
@@ -37,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of a command, after printing what it has to say."""
     options = _parser().parse_args(arguments)
     spool = Path(options.spool)
-    if not (spool / "lanes").is_dir():
+    if options.run is not _import and not (spool / "lanes").is_dir():
         _say(f"{spool}: there is no spool here")
         return NOT_TRIED
     try:
@@ -62,20 +65,24 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="print one JSON object")
     status.set_defaults(run=_status)
     ship = commands.add_parser("ship", help="deliver all that no running process holds, once")
-    ship.add_argument("--url", required=True, help="the ledger's address")
-    ship.add_argument("--key-file", help=f"a file with the API key; or set {KEY_VARIABLE}")
-    ship.add_argument("--policy", help="tlog-policy file: the keys you trust, from elsewhere")
+    bring = commands.add_parser("import", help="bring a file of decisions, each row exactly once")
+    for each in (ship, bring):
+        each.add_argument("--url", required=each is ship, help="the ledger's address")
+        each.add_argument("--key-file", help=f"a file with the API key; or set {KEY_VARIABLE}")
+        each.add_argument("--policy", help="tlog-policy file: the keys you trust, from elsewhere")
+        each.add_argument("--ca-file", help="certificates to trust instead of the system's")
+        each.add_argument("--plain-http", action="store_true", help="allow http to other machines")
     ship.add_argument("--spool-key-file", help="a file of 32 bytes: the spool is encrypted")
-    ship.add_argument("--ca-file", help="certificates to trust instead of the system's")
-    ship.add_argument("--plain-http", action="store_true", help="allow http to other machines")
     ship.add_argument("--refused", action="store_true", help="send refused decisions once more")
     ship.set_defaults(run=_ship)
     refused = commands.add_parser("refused", help="which decisions the ledger refused, and why")
     refused.set_defaults(run=_refused)
     receipt = commands.add_parser("receipt", help="print the receipt of a decision")
     receipt.set_defaults(run=_receipt)
-    for each in (status, ship, refused, receipt):
+    for each in (status, ship, refused, receipt, bring):
         each.add_argument("spool", help="the spool's directory")
+    importing.add_arguments(bring)
+    bring.set_defaults(run=_import)
     receipt.add_argument("decision", help="the decision's id")
     return parser
 
@@ -114,17 +121,7 @@ class _Nobody:
 
 def _ship(spool: Path, options: argparse.Namespace) -> int:
     directory = SpoolDirectory(spool, cipher=SpoolCipher(_spool_key(options)))
-    tally = Tally()
-    policy = None
-    if options.policy:
-        policy = Policy.parse(_bounded(Path(options.policy), MAX_POLICY_LENGTH).decode())
-    ledger = HttpLedger(
-        options.url, _key(options), ca_file=options.ca_file, plain_http=options.plain_http
-    )
-    delivery = Delivery(
-        ledger, policy, FileHeads(spool / "heads"), FileReceipts(spool / "receipts"), tally,
-        _Nobody(), evidence=spool / "alarms", most=MAX_BATCH,
-    )  # fmt: skip
+    delivery = _delivery(spool, options)
     passed: set[str] = set()
     outcome: Outcome = Idle()
     for lane in directory.orphans():
@@ -132,13 +129,7 @@ def _ship(spool: Path, options: argparse.Namespace) -> int:
         outcome = _drain(delivery, lane, again=options.refused)
         if not isinstance(outcome, Idle):
             break
-    counters = tally.look()
-    _say(
-        f"{counters.recorded:,} recorded, {counters.duplicates:,} were there already,"
-        f" {counters.refused:,} refused, {counters.gaps_declared:,} gaps declared"
-    )
-    if policy is None:
-        _say("NOT CHECKED who signed the receipts: give --policy")
+    counters = _told(delivery)
     if not isinstance(outcome, Idle):
         _say(f"STOPPED: {getattr(outcome, 'reason', '')}")
         return NOT_TRIED if isinstance(outcome, Retry) else NEEDS_SOMEBODY
@@ -147,6 +138,53 @@ def _ship(spool: Path, options: argparse.Namespace) -> int:
         why = "cannot be read" if name in directory.unreadable else "is in use by a process"
         _say(f"{name}: {why}, nothing was done")
     return NEEDS_SOMEBODY if counters.refused or directory.unreadable else DONE
+
+
+def _delivery(spool: Path, options: argparse.Namespace) -> Delivery:
+    policy = None
+    if options.policy:
+        policy = Policy.parse(_bounded(Path(options.policy), MAX_POLICY_LENGTH).decode())
+    ledger = HttpLedger(
+        options.url, _key(options), ca_file=options.ca_file, plain_http=options.plain_http
+    )
+    return Delivery(
+        ledger, policy, FileHeads(spool / "heads"), FileReceipts(spool / "receipts"), Tally(),
+        _Nobody(), evidence=spool / "alarms", most=MAX_BATCH,
+    )  # fmt: skip
+
+
+def _told(delivery: Delivery) -> Counters:
+    """Say what was delivered, and return the counters."""
+    counters = delivery.tally.look()
+    _say(
+        f"{counters.recorded:,} recorded, {counters.duplicates:,} were there already,"
+        f" {counters.refused:,} refused, {counters.gaps_declared:,} gaps declared"
+    )
+    if delivery.policy is None:
+        _say("NOT CHECKED who signed the receipts: give --policy")
+    return counters
+
+
+def _import(spool: Path, options: argparse.Namespace) -> int:
+    mapping = importing.read_mapping(options.mapping)
+    with importing.table_of(options.file) as (table, digest):
+        if options.dry_run:
+            count, bad = importing.rows_checked(table, mapping, digest, options.source, _say)
+            _say(f"{count:,} rows, {bad:,} are no decision; nothing was sent")
+            return NEEDS_SOMEBODY if bad else DONE
+        if not options.url:
+            raise MalformedError("give --url, or --dry-run")
+        private_directory(spool / "lanes")
+        outbox = ImportOutbox(table, mapping, digest, options.source, spool / "imports")
+        delivery = _delivery(spool, options)
+        progress = importing.Progress(table)
+        outcome = importing.import_file(outbox, delivery, progress)
+        progress.end()
+    _told(delivery)
+    needs = importing.summary(outbox, outcome, _say)
+    if isinstance(outcome, Retry):
+        return NOT_TRIED
+    return NEEDS_SOMEBODY if needs else DONE
 
 
 def _drain(delivery: Delivery, lane: Lane, *, again: bool) -> Outcome:

@@ -123,8 +123,9 @@ class Client:
 
         `context.decided_at` is now, unless it is given. `subject` and what `context` lacks are
         taken from the :func:`~ledger.client.occasion.occasion` around the call. Without
-        `attributions` the ledger works them out later. Nothing that goes wrong here leaves
-        as an exception, unless the client is strict or was told to raise when it is full.
+        `attributions` the ledger works them out later, and says so. Nothing that goes wrong
+        here leaves as an exception, unless the client is strict or was told to raise when it
+        is full.
 
         Raises:
             SpoolFull: as was chosen with `when_full`.

@@ -140,9 +140,10 @@ class Draft:
         Raises:
             MalformedError: it is not I-JSON, or too long.
         """
-        left_out = () if members.get("attributions") is not None else ("attributions",)
         document: dict[str, Any] = {
-            name: dict(members[name]) for name in _SECTIONS if name not in left_out
+            name: dict(members[name])
+            for name in _SECTIONS
+            if name != "attributions" or members.get(name) is not None
         }
         document |= {"id": parse_id(identifier), "model": members["model"]}
         document["policy"] = members["policy"]
@@ -154,14 +155,14 @@ class Draft:
             raise MalformedError(f"decision: longer than {MAX_DECISION_BYTES:,} bytes")
         return cls(identifier, at_ms, head, tail)
 
+    def body(self, source: str, seq: int) -> bytes:
+        """The decision as the `seq`th of `source`: the JSON to send."""
+        place = b',"source":{"id":"%s","seq":%d}' % (source.encode(), seq)
+        return self.head + place + self.tail
+
     def frame(self, source: str, seq: int, cipher: SpoolCipher) -> bytes:
         """The decision as the `seq`th of `source`, ready for the spool."""
-        body = b'%s,"source":{"id":"%s","seq":%d}%s' % (
-            self.head,
-            source.encode(),
-            seq,
-            self.tail,
-        )
+        body = self.body(source, seq)
         prefix = _PREFIX.pack(seq, bytes.fromhex(self.id.replace("-", "")), self.at_ms)
         return encode_frame(FrameKind.DECISION, prefix + cipher.seal(body, source, prefix))
 

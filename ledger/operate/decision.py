@@ -28,6 +28,9 @@ SCALE: Final = 6  # numbers of an attribution are integers in units of 10^-SCALE
 INPUT_HASH: Final = "input_hash"
 """The only member of `input` when a source may not send what the model saw."""
 
+ABSENT: Final[Mapping[str, JsonValue]] = MappingProxyType({"status": "absent"})
+"""What stands in place of attributions that the producer did not send, and is committed to."""
+
 ROLES: Final = ("advisory", "determinative", "sole")
 """What part the model had in the decision; `context.decision_role`, when it is stated."""
 
@@ -51,7 +54,8 @@ class Decision:
         output: `margin` and `scale` (integers; the margin in units of 10^-scale of
             `space`), and the `outcome`.
         attributions: `engine`, `space`, `scale`, `base`, `values` by feature and
-            `residual`: integers, base + sum of values + residual = margin exactly.
+            `residual`: integers, base + sum of values + residual = margin exactly; or
+            `ABSENT`: nobody worked them out when it was decided.
         context: `decided_at` (RFC 3339, UTC) and whatever else the operator records.
     """
 
@@ -92,9 +96,14 @@ class Decision:
         return str(self.output["outcome"])
 
     @property
+    def attributed(self) -> bool:
+        """Whether attributions came with it."""
+        return self.attributions != ABSENT
+
+    @property
     def values(self) -> Mapping[str, int]:
-        """Each feature's contribution."""
-        return cast("Mapping[str, int]", self.attributions["values"])  # checked at birth
+        """Each feature's contribution; none if attributions did not come with it."""
+        return cast("Mapping[str, int]", self.attributions.get("values", {}))  # checked at birth
 
     @property
     def decided_at(self) -> datetime:
@@ -111,7 +120,7 @@ class Decision:
             "subject": self.subject,
             "input": _copied(self.input),
             "output": _copied(self.output),
-            "attributions": _copied(self.attributions) | {"values": _copied(self.values)},
+            "attributions": written_attributions(self.attributions),
             "context": _copied(self.context),
         }
 
@@ -125,12 +134,12 @@ class Decision:
 
     @classmethod
     def from_json(cls, document: JsonValue) -> Self:
-        """Read a decision; `subject` may be absent.
+        """Read a decision; `subject` and `attributions` may be absent.
 
         Raises:
             MalformedError: `member` names what is missing, unknown or not well formed.
         """
-        members = _object(document, "", _MEMBERS, optional={"subject"})
+        members = _object(document, "", _MEMBERS, optional={"attributions", "subject"})
         source = _object(members["source"], "source", {"id", "seq"})
         text = {name: members.get(name) for name in ("id", "model", "policy", "subject")}
         for name, value in text.items():
@@ -141,7 +150,8 @@ class Decision:
         except MalformedError as error:
             member = f"source.{error.member}" if error.member else "source"
             raise MalformedError("decision: not a source and its count", member=member) from None
-        sections = {name: _mapping(members[name], name) for name in SECTIONS}
+        given = {"attributions": ABSENT, **members}
+        sections = {name: _mapping(given[name], name) for name in SECTIONS}
         return cls(source=counter, **text, **sections)  # type: ignore[arg-type]  # checked above
 
 
@@ -152,9 +162,29 @@ def section_members(decision: Decision, section: str) -> dict[str, JsonValue]:
     field of its own, named `values.` and the feature.
     """
     members = _copied(getattr(decision, section))
-    if section == "attributions":
-        del members["values"]
-        members |= {f"values.{name}": value for name, value in decision.values.items()}
+    return spread(members) if section == "attributions" else members
+
+
+def spread(attributions: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Attributions as their commitment takes them: `values.` and the feature for each value."""
+    members = dict(attributions)
+    values = members.pop("values", {})
+    return members | {f"values.{name}": value for name, value in _mapping(values, "").items()}
+
+
+def gathered(members: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Attributions again, from what :func:`spread` made of them."""
+    head = "values."
+    values = {n.removeprefix(head): v for n, v in members.items() if n.startswith(head)}
+    rest = {name: value for name, value in members.items() if not name.startswith(head)}
+    return rest | {"values": values} if values else rest
+
+
+def written_attributions(attributions: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Attributions as JSON."""
+    members = _copied(attributions)
+    if "values" in members:
+        members["values"] = _copied(_mapping(members["values"], "attributions.values"))
     return members
 
 
@@ -246,6 +276,8 @@ def _check_output(output: Mapping[str, JsonValue]) -> None:
 
 
 def _attributions(value: JsonValue) -> Mapping[str, JsonValue]:
+    if value == ABSENT:
+        return ABSENT
     members = _object(value, "attributions", _ATTRIBUTIONS)
     for name in ("engine", "space"):
         _check_text(members[name], f"attributions.{name}", MAX_CODE_CHARACTERS)
@@ -260,6 +292,8 @@ def _attributions(value: JsonValue) -> Mapping[str, JsonValue]:
 
 
 def _check_sum(decision: Decision) -> None:
+    if not decision.attributed:
+        return
     if decision.attributions["space"] != decision.output["space"]:
         raise MalformedError("decision: not the output's space", member="attributions.space")
     parts = decision.attributions

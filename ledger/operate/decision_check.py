@@ -28,7 +28,8 @@ def check_decision(decision: Decision, model: Manifest, policy: Manifest) -> Non
     """
     features = features_of(model)
     _check_input(decision, features)
-    _check_attributions(decision, model, features)
+    if decision.attributed:
+        _check_attributions(decision, model, features)
     _check_outcome(decision, model, policy)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeVar, cast
 
 from ledger.canonical import JsonValue
-from ledger.commitments import SECTIONS, Opening, commit, open_section, verify_opening
+from ledger.commitments import SECTIONS, Opening, open_section, verify_opening
 from ledger.entries import Body, Entry, ExplanationIssued, NoticeIssued, parse_entry
 from ledger.errors import (
     DuplicateSubmission,
@@ -34,7 +34,7 @@ from ledger.operate.decision_view import (
 from ledger.operate.key_wrapper import Random
 from ledger.operate.log_writer import LogWriter, Place, Written
 from ledger.operate.published_log import PublishedLog
-from ledger.operate.records import NewRecord, Records, attached_id
+from ledger.operate.records import NewRecord, Records
 from ledger.operate.registry import SUSPENDED, ModelVersion, PolicyVersion, Registry
 from ledger.operate.sequencer import Clock
 from ledger.operate.vault import IndexRow, Vault, microseconds
@@ -281,6 +281,7 @@ class Decisions:
             policy=decision.policy,
             margin=decision.margin,
             decided_us=microseconds(decision.decided_at),
+            pending=not decision.attributed,
         )
 
         def body(key: bytes) -> Body:
@@ -353,17 +354,8 @@ class Decisions:
         body: Callable[[bytes], Body],
     ) -> Entry:
         self._entry(record_id)
-        holder = self._vault.key_and_holder(record_id)[1]
-
-        def committed(key: bytes) -> Body:
-            return body(commit(key, section, content))
-
-        # The n-th of its kind has one id, whoever attaches it: of two that come at the same
-        # time, from other processes even, the second is given what the first one attached.
         count = sum(1 for _ in self._log.referring(record_id))
-        new = NewRecord(attached_id(record_id, section, count), holder, content, committed)
-        (place,) = self._records.write([new]).places
-        return parse_entry(place.raw or self._log.entry(new.id))
+        return self._records.attach(record_id, section, content, body, count=count)
 
 
 def _or_raise(outcome: _Outcome | LedgerError) -> _Outcome:

@@ -11,7 +11,8 @@ from typing import cast
 
 from ledger import canonical
 from ledger.canonical import JsonValue
-from ledger.entries import UUID7_RANDOM_BYTES, Body, UnplacedEntry, uuid7
+from ledger.commitments import commit
+from ledger.entries import UUID7_RANDOM_BYTES, Body, Entry, UnplacedEntry, parse_entry, uuid7
 from ledger.operate.key_wrapper import Random
 from ledger.operate.log_writer import LogWriter, Record, Submission, Written
 from ledger.operate.published_log import PublishedLog, references
@@ -86,6 +87,40 @@ class Records:
             PushbackError, StoppedError: as :meth:`LogWriter.write`.
         """
         return self._writer.write(Submission(tuple(map(self._prepared, new)), whole))
+
+    def attach(
+        self,
+        record_id: str,
+        section: str,
+        content: Mapping[str, JsonValue],
+        body: Callable[[bytes], Body],
+        *,
+        count: int,
+    ) -> Entry:
+        """Seal something about a record under its holder, and log it.
+
+        The `count`th of its kind has one id, whoever attaches it: of two that come at the
+        same time, from other processes even, the second is given what the first attached.
+
+        Args:
+            record_id: the record that it is about.
+            section: the name that it is committed to under.
+            content: what is sealed, each member one field.
+            body: makes the entry's body from the commitment.
+            count: how many things were attached before.
+
+        Raises:
+            ErasedError: the record's key is gone.
+            PushbackError, StoppedError: as :meth:`LogWriter.write`.
+        """
+        holder = self._vault.key_and_holder(record_id)[1]
+
+        def committed(key: bytes) -> Body:
+            return body(commit(key, section, content))
+
+        new = NewRecord(attached_id(record_id, section, count), holder, content, committed)
+        (place,) = self.write([new]).places
+        return parse_entry(place.raw or self._log.entry(new.id))
 
     def open(self, record_id: str) -> tuple[dict[str, JsonValue], bytes]:
         """A record's payload and key. What it commits to is for the caller to check.

@@ -19,7 +19,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, Insert, bindparam, delete, insert, select, update
 
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
-from ledger.errors import ErasedError
+from ledger.errors import ErasedError, PushbackError
 from ledger.operate.key_wrapper import KeyWrapper, Random
 from ledger.sealing import KEY_BYTES, NONCE_BYTES, unwrap_key, wrap_key
 from ledger.storage.database import reading, writing
@@ -34,6 +34,7 @@ from ledger.storage.models import (
 _IDS_PER_QUERY: Final = 500  # bound variables of one statement; SQLite's oldest limit is 999
 _INDEX_KEY: Final = "subject-index"
 _ACTOR_KEY: Final = "access-actors"
+PENDING: Final = 1  # of `decision_index.pending`: attributions are to be worked out
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Built once: building a statement costs more than running it, and each batch runs these.
@@ -75,6 +76,7 @@ class IndexRow:
     policy: str
     margin: int
     decided_us: int
+    pending: bool = False  # its attributions are still to be worked out
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,20 @@ class Vault:
         wrapped = wrap_key(holder_key, key, record_id, self._random(NONCE_BYTES))
         return key, HeldKey(key_id, holder, self._wrapper.wrap(holder_key, key_id), wrapped)
 
+    def event_tag(self, source: str, event_id: str) -> bytes:
+        """What an exchange with a model server is known by while one half waits for the other."""
+        # References hold no line feed, so no subject can have this tag.
+        return hmac.digest(self._index_key, f"event\n{source}\n{event_id}".encode(), hashlib.sha256)
+
+    def undraw(self, held: HeldKey, record_id: str) -> bytes:
+        """The key that :meth:`draw_key` drew, from how it is kept.
+
+        Raises:
+            VerificationError: what is kept does not unwrap: it was changed.
+        """
+        holder_key = self._wrapper.unwrap(held.wrapped_holder, held.id)
+        return unwrap_key(holder_key, held.wrapped, record_id)
+
     def keep(
         self, origin: str, rows: Sequence[VaultRow], settled: Mapping[str, int] | None = None
     ) -> None:
@@ -152,6 +168,7 @@ class Vault:
 
         Raises:
             ConflictError: a record has a key already.
+            PushbackError: a key was wrapped under a key-encryption key that is retired.
         """
         now = microseconds(self._clock())
         with writing(self._engine) as connection:
@@ -162,6 +179,11 @@ class Vault:
             _insert(connection, _ADD_INDEX, index)
             details = [_detail_values(row) for row in rows if row.detail is not None]
             _insert(connection, _ADD_DETAIL, details)
+            # Asked last: whoever takes a key-encryption key away waits for these rows.
+            if not all(self._wrapper.knows(row.key.wrapped_holder) for row in rows):
+                raise PushbackError(
+                    "vault: the key-encryption key was replaced meanwhile", retry_after=0.0
+                )
 
     def key(self, record_id: str) -> bytes:
         """The record's key.
@@ -298,4 +320,5 @@ def _index_values(row: IndexRow, now: int) -> Mapping[str, object]:
         "margin": row.margin,
         "decided_us": row.decided_us,
         "received_us": now,
+        "pending": PENDING if row.pending else None,
     }

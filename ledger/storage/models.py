@@ -190,9 +190,18 @@ decision_index = Table(
     Column("decided_us", _COUNT, nullable=False),
     Column("received_us", _COUNT, nullable=False),
     Column("seq", _COUNT),
+    Column("pending", Integer),
     Index("ix_decision_index_tag", "tag"),
     Index("ix_decision_index_decided", "decided_us", "record_id"),
     sqlite_strict=True,
+)
+# Which decisions still need attributions, and how that stands: empty for nearly all of them.
+Index(
+    "ix_decision_index_pending",
+    decision_index.c.pending,
+    decision_index.c.record_id,
+    sqlite_where=decision_index.c.pending.is_not(None),
+    postgresql_where=decision_index.c.pending.is_not(None),
 )
 
 # What an entry of the access log commits to, sealed: which records, which fields.
@@ -201,5 +210,40 @@ access_detail = Table(
     vault,
     Column("record_id", Text, ForeignKey("record_key.record_id"), primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+# Half of an exchange with a model server, sealed, until its other half comes; and how many
+# predictions of each such source were counted so far.
+event_half = Table(
+    "event_half",
+    vault,
+    Column("tag", LargeBinary, nullable=False),
+    Column("part", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("key_id", Text, nullable=False, unique=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("inner", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("received_us", _COUNT, nullable=False, index=True),
+    Column("first", _COUNT),
+    PrimaryKeyConstraint("tag", "part"),
+    sqlite_strict=True,
+)
+
+event_count = Table(
+    "event_count",
+    vault,
+    Column("source", Text, primary_key=True),
+    Column("next", _COUNT, nullable=False),
+    sqlite_strict=True,
+)
+
+# Exchanges that were recorded or declared lately, so that an event sent again is known.
+event_done = Table(
+    "event_done",
+    vault,
+    Column("tag", LargeBinary, primary_key=True),
+    Column("done_us", _COUNT, nullable=False),
     sqlite_strict=True,
 )

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from flask import Response, request
 
+from ledger.operate.attributions import Attributed
 from ledger.operate.decision import Decision
 from ledger.operate.decisions import DecisionRow, DecisionView, Page, Recorded
 from ledger.roles import Permission
 from ledger.tlog.note import encode_base64
 from service import auth
-from service.api import bodies, schemas
+from service.api import bodies, schemas, stream
 from service.api.decoding import is_plainly_right
 from service.api.routes import Routes, answer, runtime
 from service.problems import Problem, problem_of
@@ -52,9 +53,14 @@ def record() -> Response:
     200 and judges each item by itself: `results` holds, in order, what became of it or the
     problem it has; items that are fine are recorded although others are not. With
     `?receipts=compact` each of those has its `entry` and `proof` as well, under the one
-    `checkpoint` of the answer.
+    `checkpoint` of the answer. With `application/x-ndjson` each line is a decision, and each
+    line of the answer says what became of it.
     """
     compact = _asks_for_receipts()
+    if request.mimetype in stream.MEDIA_TYPES:
+        if compact:
+            raise Problem("invalid", "A stream has no receipts: ask for …/proof.", "receipts")
+        return stream.record_stream(lambda value: _read(value, at=""))
     body = bodies.json_body()
     if isinstance(body, dict) and "decisions" in body:
         return _record_batch(body, compact=compact)
@@ -158,7 +164,8 @@ def show(decision_id: str) -> Response:
 
     The read is on the access log before the decision is opened.
     """
-    return answer(shown(Reading(runtime(), auth.caller()).decision(decision_id)))
+    view = Reading(runtime(), auth.caller()).decision(decision_id)
+    return answer(shown(view, runtime().attributions.of(view)))
 
 
 @routes.add(
@@ -217,8 +224,9 @@ def _row(row: DecisionRow) -> dict[str, Any]:
     }
 
 
-def shown(view: DecisionView) -> dict[str, Any]:
+def shown(view: DecisionView, attributed: Attributed) -> dict[str, Any]:
     """A decision and its place in the log, as JSON; model and policy by digest as logged."""
+    later = attributed.computed == "later"
     return {
         "id": view.id,
         "seq": view.seq,
@@ -226,6 +234,12 @@ def shown(view: DecisionView) -> dict[str, Any]:
         "model_digest": view.payload.model,
         "policy_digest": view.payload.policy,
         "decision": view.payload.to_json(),
+        "attributions": {
+            "computed": attributed.computed,
+            "value": attributed.value if later else view.payload.to_json()["attributions"],
+            "entry": attributed.entry,
+            "logged_at": written(attributed.at) if attributed.at else None,
+        },
     }
 
 

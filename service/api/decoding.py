@@ -64,8 +64,8 @@ class _Decision(msgspec.Struct, forbid_unknown_fields=True):
     source: _Source
     input: _Members
     output: _Output
-    attributions: _Attributions
     context: _Members
+    attributions: _Attributions | msgspec.UnsetType = msgspec.UNSET
     id: _Id | msgspec.UnsetType = msgspec.UNSET
     subject: _Subject | None = None
 
@@ -77,5 +77,7 @@ def is_plainly_right(document: Any) -> bool:
     except msgspec.ValidationError:
         return False
     parts = read.attributions
+    if parts is msgspec.UNSET:
+        return True
     total = parts.base + sum(parts.values.values()) + parts.residual
     return parts.space == read.output.space and total == read.output.margin

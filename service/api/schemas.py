@@ -167,7 +167,10 @@ class DecisionSchema(Strict):
     )
     input = Members(required=True, metadata={"type": "object", "minProperties": 1})
     output = fields.Nested(OutputSchema, required=True)
-    attributions = fields.Nested(AttributionsSchema, required=True)
+    attributions = fields.Nested(
+        AttributionsSchema,
+        metadata={"description": "Leave it out, and they are worked out later from the model."},
+    )
     context = Members(required=True, metadata={"type": "object", "minProperties": 1})
 
     @validates_schema
@@ -193,6 +196,20 @@ class BatchSchema(Strict):
     decisions = fields.List(
         fields.Nested(DecisionSchema), required=True, validate=validate.Length(1, MAX_BATCH)
     )
+
+
+class TakenSchema(Strict):
+    """What became of an event."""
+
+    status = fields.String(required=True)
+    decisions = fields.List(fields.String(), required=True)
+    refused = fields.Integer(required=True)
+
+
+class TakenBatchSchema(Strict):
+    """What became of each event of a batch."""
+
+    results = fields.List(fields.Dict(), required=True)
 
 
 class SearchSchema(Strict):
@@ -275,6 +292,15 @@ class RecordedBatchSchema(Strict):
     checkpoint = fields.String(metadata={"description": "A signed note; with receipts=compact."})
 
 
+class AttributedSchema(Strict):
+    """The attributions of a decision, and when they were worked out."""
+
+    computed = fields.String(required=True)
+    value = fields.Dict(required=True)
+    entry = fields.String(required=True, allow_none=True)
+    logged_at = fields.String(required=True, allow_none=True)
+
+
 class DecisionViewSchema(Strict):
     """A decision as it was recorded, and its place in the log."""
 
@@ -283,6 +309,7 @@ class DecisionViewSchema(Strict):
     logged_at = fields.String(required=True, metadata={"format": "date-time"})
     model_digest = fields.String(required=True)
     policy_digest = fields.String(required=True)
+    attributions = fields.Nested(AttributedSchema, required=True)
     decision = fields.Nested(DecisionSchema, required=True)
 
 

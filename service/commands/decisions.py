@@ -63,7 +63,8 @@ def show(decision_id: str, purpose: str, case: str) -> None:
     from service.api.decisions import shown
 
     with opened() as runtime:
-        print_json(shown(reading(runtime, purpose, case).decision(decision_id)))
+        view = reading(runtime, purpose, case).decision(decision_id)
+        print_json(shown(view, runtime.attributions.of(view)))
 
 
 @click.command()

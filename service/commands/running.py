@@ -156,7 +156,8 @@ def serve() -> None:
     sys.stdout.flush()
     writer = [sys.executable, "-m", "service.writer"]
     web = [sys.executable, "-m", "gunicorn", *_gunicorn(chosen), "service.wsgi:worker()"]
-    raise click.exceptions.Exit(supervise(chosen.writer_path, writer, web))
+    aside = [sys.executable, "-m", "service.attributor"]
+    raise click.exceptions.Exit(supervise(chosen.writer_path, writer, web, aside))
 
 
 def _compare(runtime: "Runtime") -> None:

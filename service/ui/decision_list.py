@@ -95,7 +95,7 @@ class DecisionList:
         return listing.row(_recorded(found, attributions), scale, href)
 
     def _attributions(self, record_id: str) -> Mapping[str, JsonValue]:
-        return self._runtime.decisions.read(record_id).payload.attributions
+        return self._runtime.attributions.of(self._runtime.decisions.read(record_id)).value
 
     def _scale(self, found: Found) -> Scale:
         names = (found.model, found.policy)

@@ -297,7 +297,7 @@ def test_the_population_may_be_told_per_language(
     [
         ("leaf-tables", "comparing this case with every case in the reference group"),
         ("xgboost-contributions", "do not compare this case with a group of people"),
-        ("oracle", "those that were recorded with the decision (engine oracle)"),
+        ("oracle", "those of the engine oracle. They were recorded with the decision"),
     ],
 )
 def test_the_method_told_is_the_engine_s(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import NotFoundError, RefusedError, SignatureError, VerificationError
+from ledger.operate.kek_ring import KekRing
 from ledger.operate.keys import LogKeys
 from service.founding import found
 from service.recording import record_lost_vault
@@ -101,8 +102,13 @@ def test_a_session_key_that_is_cut_short_is_refused(settings: Settings, size: in
 
 def test_another_key_encryption_key_is_refused(settings: Settings) -> None:
     found(settings)
-    settings.kek_path.write_bytes(bytes(32))
-    with pytest.raises(VerificationError, match=r"vault\.kek is not the key"):
+    before = KekRing(settings.kek_path).kept()[0].id
+    settings.kek_path.write_bytes(b"x")
+    with pytest.raises(RefusedError, match=r"vault\.kek is damaged"):
+        Runtime.open(settings)
+    settings.kek_path.unlink()
+    here = KekRing.create(settings.kek_path).kept()[0].id
+    with pytest.raises(VerificationError, match=f"{before}, which is not here; here: {here}"):
         Runtime.open(settings)
     settings.kek_path.unlink()
     with pytest.raises(NotFoundError, match=r"vault\.kek is not there"):

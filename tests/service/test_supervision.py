@@ -72,3 +72,11 @@ def test_a_signal_ends_the_web_server_first(tmp_path: Path, which: signal.Signal
     assert supervise(tmp_path / "w.sock", writer(tmp_path), web(asked + "time.sleep(60)")) == 0
     timer.join()
     assert signal.getsignal(which) == before
+
+
+def test_what_runs_aside_is_started_again_and_takes_nothing_down(tmp_path: Path) -> None:
+    mark = tmp_path / "aside"
+    aside = web(f"open({str(mark)!r}, 'a').write('x'); import sys; sys.exit(139)")
+    code = web("import time; time.sleep(3.5)")
+    assert supervise(tmp_path / "w.sock", writer(tmp_path), code, aside) == 0
+    assert 1 <= len(mark.read_text()) <= 2  # after a pause that grows

@@ -15,7 +15,7 @@ from ledger.operate.access_log import AccessLog
 from ledger.operate.checkpoint_lock import CheckpointLock, FileCheckpointLock
 from ledger.operate.decisions import Decision, Decisions
 from ledger.operate.group_commit import GroupCommit
-from ledger.operate.key_wrapper import LocalKeyWrapper
+from ledger.operate.kek_ring import KekRing
 from ledger.operate.keys import LogKeys
 from ledger.operate.registry import Registry
 from ledger.operate.sequencer import Sequencer
@@ -65,9 +65,9 @@ class Premises:
         self.engine = _opened(database or f"sqlite:///{directory}/ledger.db", Schema.LEDGER)
         self.vault_engine = _opened(vault or f"sqlite:///{directory}/vault.db", Schema.VAULT)
         kek = directory / "vault.kek"
-        self.wrapper = (LocalKeyWrapper.load if kek.exists() else LocalKeyWrapper.create)(
-            kek, self.random
-        )
+        if not kek.exists():
+            KekRing.create(kek, random=self.random)
+        self.wrapper = KekRing(kek, random=self.random)
         self.keys = {name: self._keys(name) for name in ("decisions", "access")}
 
     def _keys(self, name: str) -> LogKeys:

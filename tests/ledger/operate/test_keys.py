@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.errors import ConflictError, NotFoundError, RefusedError, VerificationError
-from ledger.operate.key_wrapper import LocalKeyWrapper
+from ledger.errors import ConflictError, NotFoundError, RefusedError
 from ledger.operate.keys import LogKeys
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.cosignature import open_note
@@ -62,28 +61,3 @@ def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mldsa44.pem").write_bytes(b"not a key")
     with pytest.raises(RefusedError):
         LogKeys.load(tmp_path, ORIGIN)
-
-
-def test_a_wrapped_key_opens_for_its_id_and_under_its_wrapper_only(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "vault.kek"
-    wrapper = LocalKeyWrapper.create(path)
-    wrapped = wrapper.wrap(b"k" * 32, "id-1")
-    assert LocalKeyWrapper.load(path).unwrap(wrapped, "id-1") == b"k" * 32
-    assert wrapper.wrap(b"k" * 32, "id-1") != wrapped
-    for other, bound_to in ((wrapper, "id-2"), (LocalKeyWrapper(bytes(32)), "id-1")):
-        with pytest.raises(VerificationError):
-            other.unwrap(wrapped, bound_to)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_a_key_encryption_key_is_made_once_and_whole(tmp_path: Path) -> None:
-    path = tmp_path / "vault.kek"
-    with pytest.raises(NotFoundError):
-        LocalKeyWrapper.load(path)
-    LocalKeyWrapper.create(path)
-    with pytest.raises(ConflictError):
-        LocalKeyWrapper.create(path)
-    for wrong in (path.read_bytes()[:31], path.read_bytes() + b"x"):
-        path.write_bytes(wrong)
-        with pytest.raises(RefusedError):
-            LocalKeyWrapper.load(path)

@@ -10,7 +10,9 @@ from sqlalchemy import Engine, create_engine, make_url, text
 
 from ledger.errors import DuplicateSubmission, ErasedError
 from ledger.operate.decisions import DecisionQuery
+from ledger.operate.rewrapping import retire, rewrap, wrapped_under
 from ledger.operate.sequencer import Appended, Draft
+from ledger.storage.database import reading
 from tests.ledger.operate.premises import AUDITOR, Premises
 
 pytestmark = pytest.mark.postgres
@@ -101,3 +103,16 @@ def test_a_second_machine_waits_for_its_turn(
 
 def _url(engine: Engine) -> str:
     return engine.url.render_as_string(hide_password=False)
+
+
+def test_the_key_encryption_key_is_rotated_and_retired(on_postgres: Premises) -> None:
+    ledger = on_postgres.found()
+    recorded = ledger.decisions.record([on_postgres.decision(seq) for seq in range(5)])
+    ring, old = on_postgres.wrapper, on_postgres.wrapper.kept()[0].id
+    new = ring.rotate()
+    assert rewrap(ledger.vault.engine, ring) > len(recorded)
+    assert [each.key_id for each in wrapped_under(ledger.vault.engine)] == [new]
+    with reading(ledger.vault.engine):  # somebody who reads keeps nobody waiting
+        retire(ledger.vault.engine, ring, old)
+    for each in recorded:
+        assert on_postgres.open().decisions.read(each.id).seq == each.seq

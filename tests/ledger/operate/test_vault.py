@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from ledger.errors import ConflictError, ErasedError, VerificationError
-from ledger.operate.key_wrapper import LocalKeyWrapper
+from ledger.errors import ConflictError, ErasedError
+from ledger.operate.kek_ring import KekRing
+from ledger.operate.key_wrapper import KeyUnknown
 from ledger.operate.vault import IndexRow, Vault, VaultRow, microseconds
 from ledger.storage.database import reading
 from ledger.storage.models import subject_key
@@ -50,8 +51,8 @@ def test_a_record_has_one_key(premises: Premises) -> None:
 
 def test_another_key_encryption_key_opens_nothing(premises: Premises) -> None:
     premises.vault()
-    other = LocalKeyWrapper(bytes(32))
-    with pytest.raises(VerificationError):
+    other = KekRing.create(premises.directory / "other.kek")
+    with pytest.raises(KeyUnknown, match=premises.wrapper.kept()[0].id):
         Vault(premises.vault_engine, other, premises.clock, premises.random)
 
 

@@ -1,11 +1,12 @@
 """A stand-in for HashiCorp Vault's transit engine, on a port of this machine.
 
-It answers what `hvac` asks of the real one: the versions of a key, and signatures. It can
+It answers what `hvac` asks of the real one: the versions of a key, signatures, ciphertexts. It can
 also be slow, refuse, sign wrongly, or answer nonsense.
 """
 
 import base64
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 TOKEN = "hvs.a-token"
 Private = Ed25519PrivateKey | MLDSA44PrivateKey
@@ -29,6 +31,8 @@ class Transit(ThreadingHTTPServer):
         self.keys: dict[str, list[Private]] = {}
         self.mood = "well"  # or: wrong, sealed, nonsense, silent
         self.signed: list[bytes] = []
+        self.opened = 0  # how often something was decrypted
+        self._secret = os.urandom(32)
         self.may_answer = threading.Event()
         super().__init__(("127.0.0.1", 0), _Handler)
 
@@ -46,6 +50,17 @@ class Transit(ThreadingHTTPServer):
             data += b"!"
         return self.keys[name][version - 1].sign(data)
 
+    def encrypt(self, name: str, data: bytes) -> str:
+        nonce = os.urandom(12)
+        sealed = AESGCM(self._secret).encrypt(nonce, data, name.encode())
+        return f"vault:v1:{_base64(nonce + sealed)}"
+
+    def decrypt(self, name: str, text: str) -> bytes:
+        self.opened += 1
+        data = base64.b64decode(text.removeprefix("vault:v1:"))
+        opened = AESGCM(self._secret).decrypt(data[:12], data[12:], name.encode())
+        return opened[::-1] if self.mood == "wrong" else opened
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: Transit
@@ -54,7 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(self._read)
 
     def do_POST(self) -> None:
-        self._answer(self._sign)
+        asked = self.path.split("/")[3]
+        self._answer({"encrypt": self._encrypt, "decrypt": self._decrypt}.get(asked, self._sign))
 
     def _answer(self, work: Any) -> None:
         length = int(self.headers.get("Content-Length") or 0)
@@ -89,6 +105,14 @@ class _Handler(BaseHTTPRequestHandler):
         version = int(body["key_version"])
         signature = self.server.sign(name, version, base64.b64decode(body["input"]))
         return {"signature": f"vault:v{version}:{_base64(signature)}", "key_version": version}
+
+    def _encrypt(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        assert self.path == f"/v1/transit/encrypt/{name}"
+        return {"ciphertext": self.server.encrypt(name, base64.b64decode(body["plaintext"]))}
+
+    def _decrypt(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        assert self.path == f"/v1/transit/decrypt/{name}"
+        return {"plaintext": _base64(self.server.decrypt(name, body["ciphertext"]))}
 
     def _send(self, status: int, document: Any) -> None:
         body = json.dumps(document).encode()

@@ -14,6 +14,7 @@ _COUNT = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     _create_keys()
     _create_index()
+    _create_events()
 
 
 def _create_keys() -> None:
@@ -66,11 +67,19 @@ def _create_index() -> None:
         sa.Column("decided_us", _COUNT, nullable=False),
         sa.Column("received_us", _COUNT, nullable=False),
         sa.Column("seq", _COUNT, nullable=True),
+        sa.Column("pending", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("record_id", name="pk_decision_index"),
         sqlite_strict=True,
     )
     op.create_index("ix_decision_index_tag", "decision_index", ["tag"])
     op.create_index("ix_decision_index_decided", "decision_index", ["decided_us", "record_id"])
+    op.create_index(
+        "ix_decision_index_pending",
+        "decision_index",
+        ["pending", "record_id"],
+        sqlite_where=sa.text("pending IS NOT NULL"),
+        postgresql_where=sa.text("pending IS NOT NULL"),
+    )
     op.create_table(
         "access_detail",
         sa.Column("record_id", sa.Text(), nullable=False),
@@ -79,5 +88,38 @@ def _create_index() -> None:
         sa.ForeignKeyConstraint(
             ["record_id"], ["record_key.record_id"], name="fk_access_detail_record_id"
         ),
+        sqlite_strict=True,
+    )
+
+
+def _create_events() -> None:
+    op.create_table(
+        "event_half",
+        sa.Column("tag", sa.LargeBinary(), nullable=False),
+        sa.Column("part", sa.Text(), nullable=False),
+        sa.Column("service", sa.Text(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("inner", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("received_us", _COUNT, nullable=False),
+        sa.Column("first", _COUNT, nullable=True),
+        sa.PrimaryKeyConstraint("tag", "part", name="pk_event_half"),
+        sa.UniqueConstraint("key_id", name="uq_event_half_key_id"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_event_half_received_us", "event_half", ["received_us"])
+    op.create_table(
+        "event_count",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("next", _COUNT, nullable=False),
+        sa.PrimaryKeyConstraint("source", name="pk_event_count"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "event_done",
+        sa.Column("tag", sa.LargeBinary(), nullable=False),
+        sa.Column("done_us", _COUNT, nullable=False),
+        sa.PrimaryKeyConstraint("tag", name="pk_event_done"),
         sqlite_strict=True,
     )

@@ -1,0 +1,300 @@
+"""Events as KServe's inference logger sends them: paired, durable, recorded once."""
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+
+from ledger.entries import SourceGap, parse_entry
+from ledger.operate.event_halves import EventHalves
+from ledger.roles import Role
+from service.eventing import WAIT
+from service.settings import Settings, SettingsError
+from tests.service.ui.lender import FEATURES, Lender
+
+REQUEST = "org.kubeflow.serving.inference.request"
+RESPONSE = "org.kubeflow.serving.inference.response"
+SERVICES = {
+    "services": {
+        "default/mortgage": {
+            "model": "mortgage-approval@1.0.0",
+            "policy": "mortgage-cutoff@1.0.0",
+            "source": "kserve.mortgage",
+            "subject": "customer",
+            "context": {"decision_role": "advisory"},
+        },
+        "risk/mortgage": {
+            "model": "mortgage-approval@1.0.0",
+            "policy": "mortgage-cutoff@1.0.0",
+            "source": "kserve.risk",
+            "prediction": "probability",
+            "output": "score",
+        },
+    }
+}
+ROW = {"loan_to_value": 92.5, "late": 2, "bankrupt": True}
+
+
+@pytest.fixture
+def lender(tmp_path: Path) -> Iterator[Lender]:
+    (tmp_path / "events.json").write_text(json.dumps(SERVICES))
+    made = Lender(
+        tmp_path / "data",
+        Settings(
+            data=tmp_path / "data", origin="ledger.example/demo", events=tmp_path / "events.json"
+        ),
+    )
+    made.record(1)
+    yield made
+    made.runtime.close()
+
+
+@pytest.fixture
+def client(lender: Lender) -> FlaskClient:
+    return lender.app().test_client()
+
+
+def headers(lender: Lender, kind: str, **changes: str) -> dict[str, str]:
+    return {
+        "Authorization": f"Bearer {lender.keys[Role.SOURCE]}",
+        "Content-Type": "application/json",
+        "ce-specversion": "1.0",
+        "ce-id": "e-1",
+        "ce-source": "http://mortgage.default/",
+        "ce-type": kind,
+        "ce-time": "2026-05-14T09:31:07.123456789Z",
+        "ce-inferenceservicename": "mortgage",
+        "ce-namespace": "default",
+        "ce-customer": "MTG-7",
+    } | changes
+
+
+def send(client: FlaskClient, lender: Lender, kind: str, data: Any, **changes: str) -> Any:
+    body = data if isinstance(data, bytes) else json.dumps(data).encode()
+    return client.post("/v1/events", data=body, headers=headers(lender, kind, **changes))
+
+
+def margin(lender: Lender, row: dict[str, Any]) -> float:
+    model = lender.runtime.explaining.opened(lender.runtime.registry.models()[0])
+    return float(model.predictor.margin(np.stack([model.schema.row(row)]))[0])
+
+
+def gaps(lender: Lender) -> list[tuple[str, int, int, str]]:
+    bodies = (parse_entry(raw).body for raw in lender.runtime.logs["decisions"].entries())
+    return [(b.source, b.first, b.last, b.reason) for b in bodies if isinstance(b, SourceGap)]
+
+
+@pytest.mark.parametrize("first", [REQUEST, RESPONSE])
+def test_two_halves_make_decisions_in_any_order(
+    lender: Lender, client: FlaskClient, first: str
+) -> None:
+    other = {"loan_to_value": 40.0, "late": 0, "bankrupt": False}
+    halves = {
+        REQUEST: {"instances": [[92.5, 2, 1], other]},
+        RESPONSE: {"predictions": [margin(lender, ROW), [margin(lender, other)]]},
+    }
+    second = next(kind for kind in halves if kind != first)
+    waits = send(client, lender, first, halves[first])
+    assert (waits.status_code, waits.get_json()["status"]) == (202, "waits")
+    assert send(client, lender, first, halves[first]).get_json()["status"] == "duplicate"
+    done = send(client, lender, second, halves[second]).get_json()
+    assert (done["status"], done["refused"], len(done["decisions"])) == ("recorded", 0, 2)
+    views = [lender.runtime.decisions.read(each) for each in done["decisions"]]
+    assert [dict(view.payload.input) for view in views] == [ROW, other]
+    assert [view.payload.source.seq for view in views] == [0, 1]
+    assert {view.payload.subject for view in views} == {"MTG-7"}
+    assert views[0].payload.context["decided_at"] == "2026-05-14T09:31:07.123456Z"
+    assert views[0].payload.context["decision_role"] == "advisory"
+    assert not views[0].payload.attributed
+    for kind, data in halves.items():  # either of them again
+        assert send(client, lender, kind, data).get_json()["status"] == "duplicate"
+    from service.attributing import Attributing
+
+    assert Attributing.of(lender.runtime).work() == 2
+    assert lender.runtime.attributions.of(views[0]).complete
+
+
+def test_the_open_inference_protocol_is_read(lender: Lender, client: FlaskClient) -> None:
+    names = [feature["name"] for feature in FEATURES]
+    chance = 1 / (1 + np.exp(-margin(lender, ROW)))
+    risk = {"ce-namespace": "risk", "ce-id": "v2"}
+    columns = [
+        {"name": name, "shape": [1, 1], "datatype": "FP32", "data": [value]}
+        for name, value in zip(names, (92.5, 2, 1), strict=True)
+    ]
+    send(client, lender, REQUEST, {"inputs": columns}, **risk)
+    outputs = [{"name": "other", "data": [7]}, {"name": "score", "data": [[chance]]}]
+    done = send(client, lender, RESPONSE, {"outputs": outputs}, **risk).get_json()
+    view = lender.runtime.decisions.read(done["decisions"][0])
+    assert dict(view.payload.input) == ROW
+    assert abs(view.payload.margin - margin(lender, ROW) * 1e6) < 5
+    assert view.payload.subject is None
+    table = {"name": "rows", "shape": [2, 3], "data": [92.5, 2, 1, 40.0, 0, 0]}
+    again = risk | {"ce-id": "v2-rows"}
+    send(client, lender, REQUEST, {"inputs": [table]}, **again)
+    two = {"outputs": [{"name": "score", "data": [chance, 0.9]}]}
+    assert len(send(client, lender, RESPONSE, two, **again).get_json()["decisions"]) == 2
+
+
+def test_structured_and_batched_events_are_read(lender: Lender, client: FlaskClient) -> None:
+    def event(kind: str, data: Any, **more: Any) -> dict[str, Any]:
+        sent = headers(lender, kind)
+        return (
+            {
+                name.removeprefix("ce-"): value
+                for name, value in sent.items()
+                if name.startswith("ce-")
+            }
+            | {"datacontenttype": "application/json", "data": data}
+            | more
+        )
+
+    answered = {"predictions": [margin(lender, ROW)]}
+    key = {"Authorization": f"Bearer {lender.keys[Role.SOURCE]}"}
+    one = client.post(
+        "/v1/events", data=json.dumps(event(REQUEST, {"instances": [ROW]})),
+        headers=key | {"Content-Type": "application/cloudevents+json"},
+    )  # fmt: skip
+    assert one.get_json()["status"] == "waits"
+    packed = base64.b64encode(json.dumps(answered).encode()).decode()
+    encoded = event(RESPONSE, None, data_base64=packed)
+    del encoded["data"]
+    batch = [encoded, event("other", {}), 7, event(REQUEST, {"instances": []}, id="e-9")]
+    many = client.post(
+        "/v1/events", data=json.dumps(batch),
+        headers=key | {"Content-Type": "application/cloudevents-batch+json"},
+    )  # fmt: skip
+    assert many.status_code == 200
+    results = many.get_json()["results"]
+    assert [each["status"] for each in results] == ["recorded", "refused", "refused", "refused"]
+    assert results[1]["problem"]["member"] == "type"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "changes", "status", "member"),
+    [
+        (REQUEST, b"{", {}, 422, "data"),
+        (REQUEST, [1], {}, 422, "data"),
+        (REQUEST, {"instances": [[1, 2]]}, {}, 422, "data.instances[0]"),
+        (REQUEST, {"instances": []}, {}, 422, "data"),
+        (REQUEST, {"rows": []}, {}, 422, "data"),
+        (REQUEST, {"inputs": [{"name": "x", "data": [1, 2]}]}, {}, 422, "data.inputs"),
+        (RESPONSE, {"predictions": ["x"]}, {}, 422, "data.predictions[0]"),
+        (RESPONSE, {"predictions": [1e300]}, {}, 422, "data.predictions[0]"),
+        (RESPONSE, {"answer": 1}, {}, 422, "data"),
+        ("other", {"instances": [ROW]}, {}, 422, "type"),
+        (REQUEST, {"instances": [ROW]}, {"ce-namespace": "no"}, 422, "inferenceservicename"),
+        (REQUEST, {"instances": [ROW]}, {"ce-id": "x" * 300}, 422, "id"),
+        (REQUEST, {"instances": [ROW]}, {"ce-time": "noon"}, 422, None),
+        (REQUEST, {"instances": [ROW]}, {"ce-specversion": "9"}, 422, None),
+    ],
+)
+def test_what_is_no_event_of_ours_is_told_why(
+    lender: Lender, client: FlaskClient, kind: str, data: Any, changes: dict[str, str],
+    status: int, member: str | None,
+) -> None:  # fmt: skip
+    response = send(client, lender, kind, data, **changes)
+    assert (response.status_code, response.get_json().get("member")) == (status, member)
+
+
+def test_what_is_no_event_at_all_is_refused(lender: Lender, client: FlaskClient) -> None:
+    key = {"Authorization": f"Bearer {lender.keys[Role.SOURCE]}"}
+    assert client.post("/v1/events", json={}, headers=key).status_code == 415
+    assert client.post("/v1/events", json={}).status_code == 401
+    batch = {"Content-Type": "application/cloudevents-batch+json"}
+    assert client.post("/v1/events", data=b"{", headers=key | batch).status_code == 400
+    assert client.post("/v1/events", data=b"{}", headers=key | batch).status_code == 422
+
+
+def test_a_decision_that_does_not_fit_is_declared(lender: Lender, client: FlaskClient) -> None:
+    bad = ROW | {"late": 99}
+    send(client, lender, REQUEST, {"instances": [bad, ROW]})
+    told = send(client, lender, RESPONSE, {"predictions": [0.5, margin(lender, ROW)]}).get_json()
+    assert (told["refused"], len(told["decisions"])) == (1, 1)
+    assert gaps(lender) == [("kserve.mortgage", 0, 0, "refused_by_ledger")]
+
+
+def test_a_half_whose_other_never_comes_is_declared(lender: Lender, client: FlaskClient) -> None:
+    send(client, lender, REQUEST, {"instances": [ROW, ROW]}, **{"ce-id": "a"})
+    send(client, lender, RESPONSE, {"predictions": [1.0]}, **{"ce-id": "b"})
+    assert lender.runtime.eventing.sweep() == 0
+    lender.now += WAIT + timedelta(seconds=1)
+    assert lender.runtime.eventing.sweep() == 2
+    assert gaps(lender) == [
+        ("kserve.mortgage", 0, 1, "response_missing"),
+        ("kserve.mortgage", 2, 2, "request_missing"),
+    ]
+    assert lender.runtime.eventing.sweep() == 0
+    late = send(client, lender, RESPONSE, {"predictions": [1.0, 1.0]}, **{"ce-id": "a"})
+    assert late.get_json()["status"] == "duplicate"
+
+
+def test_halves_that_do_not_fit_each_other_are_declared(
+    lender: Lender, client: FlaskClient
+) -> None:
+    send(client, lender, REQUEST, {"instances": [ROW, ROW]})
+    told = send(client, lender, RESPONSE, {"predictions": [1.0]})
+    assert told.status_code == 422
+    assert len(gaps(lender)) == 1
+
+
+@pytest.mark.parametrize("step", ["draw_counters", "settle"])
+def test_a_crash_after_both_came_records_them_once(
+    lender: Lender, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    send(client, lender, REQUEST, {"instances": [ROW]})
+    monkeypatch.setattr(EventHalves, step, kill)
+    with pytest.raises(Killed):
+        send(client, lender, RESPONSE, {"predictions": [margin(lender, ROW)]})
+    monkeypatch.undo()
+    size = lender.runtime.logs["decisions"].size()
+    # The sender was told nothing, so it sends again; or nobody does, and the sweep finds it.
+    again = send(client, lender, RESPONSE, {"predictions": [margin(lender, ROW)]}).get_json()
+    assert again["status"] == "recorded"
+    assert lender.runtime.logs["decisions"].size() == size + (step == "draw_counters")
+    lender.now += WAIT * 2
+    assert lender.runtime.eventing.sweep() == 0
+
+
+def test_what_waits_is_sealed(lender: Lender, client: FlaskClient) -> None:
+    send(client, lender, REQUEST, {"instances": [ROW]})
+    for path in lender.settings.data.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            assert b"MTG-7" not in data, path
+            assert b"mortgage.default" not in data, path
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{", "[]", "{}", '{"services": {"a/b": 1}}', '{"services": {"a/b": {"model": "m@1"}}}',
+        '{"services": {"a/b": {"model": "m@1", "policy": "p@1", "source": "S"}}}',
+        '{"services": {"a/b": {"model": "m@1", "policy": "p@1", "source": "s", "x": "y"}}}',
+        '{"services": {"a/b": {"model": 1, "policy": "p@1", "source": "s"}}}',
+        '{"services": {"a/b": {"model": "m@1", "policy": "p", "source": "s", "prediction": "x"}}}',
+        '{"services": {"a/b": {"model": "m@1", "policy": "p@1", "source": "s", "context": []}}}',
+    ],
+)  # fmt: skip
+def test_a_file_of_services_that_is_none_stops_the_start(tmp_path: Path, document: str) -> None:
+    from service.event_services import read_services
+
+    path = tmp_path / "events.json"
+    path.write_text(document)
+    with pytest.raises(SettingsError, match="LEDGER_EVENTS"):
+        read_services(path)
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_services(tmp_path / "none")
+    assert read_services(None) == {}
