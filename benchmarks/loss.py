@@ -331,12 +331,18 @@ def run(folder: Path, count: int = COUNT) -> tuple[Verdict, Journal, dict[str, A
                 figures["disk"] = "full"
             figures["server_max_rss_kb"] = stage.server_memory_kb()
             stage.server.stop()
-            audit = subprocess.run(
-                [sys.executable, "-m", "ledger.verify", stage.folder / "ledger" / "ledger.db", "--policy", stage.policy],
-                check=False, capture_output=True,
-            )  # fmt: skip
+            database = stage.folder / "ledger" / "ledger.db"
+            command = [
+                sys.executable,
+                "-m",
+                "ledger.verify",
+                str(database),
+                "--policy",
+                str(stage.policy),
+            ]
+            audit = subprocess.run(command, check=False, capture_output=True)
             journal = Journal.read(stage.journal)
-            logged = Logged.read(stage.folder / "ledger" / "ledger.db", stage.origin)
+            logged = Logged.read(database, stage.origin)
             verdict = judge(journal, logged, _Any(kept), policy)  # type: ignore[arg-type]
     figures |= {"audit": audit.returncode, "seconds": time.perf_counter() - began}
     return verdict, journal, figures
