@@ -259,7 +259,7 @@ class Runtime:
             incidents=_incidents(logs, writers, vault, now),
             explaining=explaining,
             eventing=eventing,
-            reporting=Reporting(settings, registry, decisions),
+            reporting=Reporting(settings, registry, decisions, attributions),
             session_key=_session_key(settings.session_key_path),
             databases=databases,
         )

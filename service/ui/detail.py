@@ -5,6 +5,7 @@ says anything about the model that it does not say.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -28,13 +29,19 @@ from service.ui.views import (
 
 Manifest = Mapping[str, JsonValue]
 
+_LATE: Final = (
+    "The contributions were worked out on {day}, after the decision, from the archived model"
+    " and the same data."
+)
+
 MAX_ROWS: Final = 18  # of a waterfall; the smallest contributions beyond are shown as one sum
 
 
-def why(explanation: Explanation, standing: str) -> WhyPanel:
+def why(explanation: Explanation, standing: str, late: datetime | None = None) -> WhyPanel:
     """Return the explanation as a panel, with its figures as a waterfall.
 
-    `standing` says in words whether and when it was given.
+    `standing` says in words whether and when it was given; `late` is when its contributions
+    were worked out, if that was after the decision.
     """
     return WhyPanel(
         standing=standing,
@@ -49,6 +56,7 @@ def why(explanation: Explanation, standing: str) -> WhyPanel:
             *explanation.limits,
         ),
         gates=tuple(_gate(gate) for gate in explanation.gates),
+        late=_LATE.format(day=wording.day(late)) if late else "",
     )
 
 
@@ -173,6 +181,8 @@ def _told(body: Body) -> tuple[str, str]:
         case entries.Decision():
             source = f"From {body.source.id}, its number {wording.number(body.source.seq)}."
             return "Decision recorded", source
+        case entries.AttributionsAttached():
+            return _TITLES[type(body)], "Worked out after the decision; what came of it is sealed."
         case entries.ExplanationIssued() | entries.NoticeIssued():
             return _TITLES[type(body)], "Its text is sealed; the log holds a commitment to it."
         case entries.Review():
