@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from explain.attribution import SCALE, Attribution
+from explain.errors import SchemaError
 from explain.model import Model
 from explain.policy import Policy, rounded
 from explain.reason_codes import rank
@@ -191,7 +192,10 @@ def _case(runtime: Runtime, row: DecisionRow, model: Model, policy: Policy) -> _
 
 
 def _replayed(case: _Case, model: Model) -> Replay:
-    row = model.schema.row(case.view.payload.input)
+    try:
+        row = model.schema.row(case.view.payload.input)
+    except SchemaError as error:  # a hash in place of the input, say
+        return Replay.impossible(case.view.payload.margin, str(error), model.tolerance)
     if case.attribution is None:
         return replay_margin(model.predictor, row, case.view.payload.margin, model.tolerance)
     return replay(

@@ -127,7 +127,7 @@ class Shown:
             written = issued.explanation.automatic_text_allowed
             standing = f"Issued {wording.minute(issued.at)}"
             standing += "" if written else "; a check failed, so a person writes the letter"
-            panel = detail.why(issued.explanation, standing, attributed.at)
+            panel = detail.why(issued.explanation, standing, attributed)
             sent = written and self._runtime.settings.contacts_path.is_file()
             return _Told(
                 issued.explanation, panel, issued=True, letter=self._letter if sent else ""
@@ -139,7 +139,7 @@ class Shown:
         except ExplainError as error:
             return _Told(missing=f"It cannot be explained from what is recorded: {error}.")
         standing = "Worked out now; not issued to the person"
-        return _Told(explained, detail.why(explained, standing, attributed.at))
+        return _Told(explained, detail.why(explained, standing, attributed))
 
     def _proof(self, decision_id: str) -> ProofPanel:
         return proof.panel(

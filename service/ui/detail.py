@@ -5,7 +5,6 @@ says anything about the model that it does not say.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -13,6 +12,7 @@ from explain.explanation import Contribution, Explanation, Gate
 from ledger import entries
 from ledger.canonical import JsonValue
 from ledger.entries import Body, Entry
+from ledger.operate.attributions import Attributed
 from service.ui import drawing, wording
 from service.ui.views import (
     Event,
@@ -29,19 +29,14 @@ from service.ui.views import (
 
 Manifest = Mapping[str, JsonValue]
 
-_LATE: Final = (
-    "The contributions were worked out on {day}, after the decision, from the archived model"
-    " and the same data."
-)
-
 MAX_ROWS: Final = 18  # of a waterfall; the smallest contributions beyond are shown as one sum
 
 
-def why(explanation: Explanation, standing: str, late: datetime | None = None) -> WhyPanel:
+def why(explanation: Explanation, standing: str, later: Attributed | None = None) -> WhyPanel:
     """Return the explanation as a panel, with its figures as a waterfall.
 
-    `standing` says in words whether and when it was given; `late` is when its contributions
-    were worked out, if that was after the decision.
+    `standing` says in words whether and when it was given; `later` are its attributions, if
+    they were worked out after the decision.
     """
     return WhyPanel(
         standing=standing,
@@ -56,7 +51,17 @@ def why(explanation: Explanation, standing: str, late: datetime | None = None) -
             *explanation.limits,
         ),
         gates=tuple(_gate(gate) for gate in explanation.gates),
-        late=_LATE.format(day=wording.day(late)) if late else "",
+        late=_late(later),
+    )
+
+
+def _late(later: Attributed | None) -> str:
+    if later is None or later.at is None:
+        return ""
+    return (
+        f"The contributions were worked out on {wording.day(later.at)}, after the decision, from"
+        " the archived model and the same data. The log commits to them in entry"
+        f" {wording.number(later.seq or 0)}, and not in that of the decision."
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from ledger.errors import (
 from ledger.operate.tombstones import forget
 from ledger.roles import Principal, Role
 from ledger.verify.verifier import DisclosedSections
+from reports.html import report_html
 from service import attributing
 from service.attributing import BATCH, MAX_CRASHES, State, Trouble
-from service.reading import Caller
+from service.auditing import AuditRequest, audit_report
+from service.reading import Caller, Reading
 from service.ui.decision_page import PENDING, Shown
 from tests.service.test_attributing import attached, bare, invoke, of, status, task
 from tests.service.ui.lender import Lender
@@ -297,6 +300,31 @@ def test_one_field_is_shown_and_the_others_stay_closed(lender: Lender, tmp_path:
         lender.runtime.attributions.evidence(decision.id, ["values.unknown"])
 
 
+def test_the_audit_report_says_which_came_later_and_which_never_will(lender: Lender) -> None:
+    auditor = Caller(Principal("a", "auditor", Role.AUDITOR))
+    request = AuditRequest(
+        model="mortgage-approval@1.0.0",
+        since=date(2026, 1, 1),
+        until=date(2026, 12, 31),
+        sample=4,
+        seed=7,
+        groups={},
+        groups_source="",
+    )
+    bare(lender, 100)
+    bare(lender, 101, input={"input_hash": "ab" * 32})
+    reading = Reading(lender.runtime, auditor)
+    before = audit_report(lender.runtime, reading, request, "Bank")
+    assert "2 of them have no contributions, and are in no figure about those." in before.scope
+    task(lender).work()
+    after = audit_report(lender.runtime, reading, request, "Bank")
+    assert any("1 of them came without contributions: these" in each for each in after.scope)
+    assert "1 of them have no contributions, and are in no figure about those." in after.scope
+    assert after.recomputation.matched == 3
+    assert [each.code for each in after.findings if "replay" in each.code] == ["replay_impossible"]
+    assert "after the decision" in report_html(after)
+
+
 def test_the_letter_carries_the_evidence_of_what_came_later(lender: Lender) -> None:
     decision = bare(lender)
     task(lender).work()
@@ -314,6 +342,7 @@ def test_the_page_says_that_they_are_to_come_and_then_when_they_came(lender: Len
     page = shown.decision(decision.id)
     assert page.why is not None
     assert page.why.late.startswith("The contributions were worked out on ")
+    assert f"in entry {of(lender, decision).seq}" in page.why.late
     assert "Worked out after the decision" in page.timeline[-1].text
     with_it = shown.decision(lender.ids[1])
     assert with_it.why is not None
