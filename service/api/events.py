@@ -10,7 +10,7 @@ from flask import Response, request
 
 from ledger.errors import MalformedError
 from ledger.roles import Permission
-from service.api import bodies, schemas
+from service.api import bodies, event_schemas
 from service.api.routes import Routes, answer, runtime
 from service.eventing import TYPES, Event, Taken
 from service.problems import Problem, problem_of
@@ -30,7 +30,7 @@ MAX_TEXT: Final = 256  # characters of an attribute
 @routes.add(
     "POST", "/v1/events", Permission.DECISIONS_RECORD,
     body={"type": "object"},
-    returns={202: schemas.TakenSchema, 200: schemas.TakenBatchSchema},
+    returns={202: event_schemas.TakenSchema, 200: event_schemas.TakenBatchSchema},
     problems=("unavailable",),
 )  # fmt: skip
 def take() -> Response:
