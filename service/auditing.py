@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from explain.attribution import SCALE, Attribution
+from explain.errors import SchemaError
 from explain.model import Model
 from explain.policy import Policy, rounded
 from explain.reason_codes import rank
@@ -100,6 +101,7 @@ class _Case:
     attribution: Attribution | None  # None: there are none, or not yet
     reasons: tuple[str, ...]
     passed: bool
+    late: date | None = None  # when the attribution was worked out, if that was afterwards
 
 
 def audit_report(
@@ -179,17 +181,21 @@ def _case(runtime: Runtime, row: DecisionRow, model: Model, policy: Policy) -> _
     attributed = runtime.attributions.of(view)
     attribution = Attribution.from_json(attributed.value) if attributed.complete else None
     passed = view.payload.outcome == policy.passed
+    late = attributed.at.date() if attributed.at and attribution else None
     if passed or attribution is None:
-        return _Case(view, attribution, (), passed)
+        return _Case(view, attribution, (), passed, late)
     missing = [name for name, value in view.payload.input.items() if value is None]
     ranking = rank(
         model.schema, attribution, codes=policy.codes, missing=missing, favourable=policy.favourable
     )
-    return _Case(view, attribution, tuple(push.code for push in ranking.reasons), passed)
+    return _Case(view, attribution, tuple(push.code for push in ranking.reasons), passed, late)
 
 
 def _replayed(case: _Case, model: Model) -> Replay:
-    row = model.schema.row(case.view.payload.input)
+    try:
+        row = model.schema.row(case.view.payload.input)
+    except SchemaError as error:  # a hash in place of the input, say
+        return Replay.impossible(case.view.payload.margin, str(error), model.tolerance)
     if case.attribution is None:
         return replay_margin(model.predictor, row, case.view.payload.margin, model.tolerance)
     return replay(
@@ -273,14 +279,19 @@ def _scope(
 ) -> tuple[str, ...]:
     named = ", ".join(each.reference for each in policies)
     without = sum(each.attribution is None for each in cases)
-    lacking = (
-        (f"{without:,} of them have no contributions, and are in no figure about those.",)
-        if without
-        else ()
-    )
+    late = sorted(each.late for each in cases if each.late is not None)
+    told = []
+    if late:
+        told.append(
+            f"{len(late):,} of them came without contributions: these were worked out between"
+            f" {late[0]} and {late[-1]}, after the decision, from the archived model and the"
+            " same data."
+        )
+    if without:
+        told.append(f"{without:,} of them have no contributions, and are in no figure about those.")
     return (
         f"All {len(cases):,} decisions of {version.reference} in the period, under {named}.",
-        *lacking,
+        *told,
         "Every one of them was opened and compared with its commitments on the log.",
         f"{min(request.sample, len(cases)):,} were drawn with seed {request.seed} and run again.",
     )

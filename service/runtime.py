@@ -257,7 +257,7 @@ class Runtime:
             holds=Holds(log, writer, vault, now, os.urandom),
             explaining=explaining,
             eventing=eventing,
-            reporting=Reporting(settings, registry, decisions),
+            reporting=Reporting(settings, registry, decisions, attributions),
             session_key=_session_key(settings.session_key_path),
             databases=databases,
         )

@@ -195,10 +195,13 @@ decision_index = Table(
     Index("ix_decision_index_decided", "decided_us", "record_id"),
     sqlite_strict=True,
 )
-# Which decisions still need attributions, and how that stands: empty for nearly all of them.
+# Which decisions came without attributions, and how that stands: empty for nearly all of them.
+# By model and age, so that what waits is found and counted without reading rows.
 Index(
     "ix_decision_index_pending",
     decision_index.c.pending,
+    decision_index.c.model,
+    decision_index.c.received_us,
     decision_index.c.record_id,
     sqlite_where=decision_index.c.pending.is_not(None),
     postgresql_where=decision_index.c.pending.is_not(None),

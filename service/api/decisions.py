@@ -241,6 +241,7 @@ def shown(view: DecisionView, attributed: Attributed) -> dict[str, Any]:
             "computed": attributed.computed,
             "value": attributed.value if later else view.payload.to_json()["attributions"],
             "entry": attributed.entry,
+            "seq": attributed.seq,
             "logged_at": written(attributed.at) if attributed.at else None,
         },
     }

@@ -287,9 +287,12 @@ class RecordedBatchSchema(Strict):
 class AttributedSchema(Strict):
     """The attributions of a decision, and when they were worked out."""
 
-    computed = fields.String(required=True)
+    computed = fields.String(
+        required=True, validate=validate.OneOf(["at_decision", "later", "pending"])
+    )
     value = fields.Dict(required=True)
     entry = fields.String(required=True, allow_none=True)
+    seq = fields.Integer(required=True, allow_none=True)
     logged_at = fields.String(required=True, allow_none=True)
 
 

@@ -271,7 +271,10 @@ class Waterfall:
 
 @dataclass(frozen=True, slots=True)
 class WhyPanel:
-    """The explanation in words, with its figures; `standing` says whether it was given."""
+    """The explanation in words, with its figures; `standing` says whether it was given.
+
+    `late` says when its contributions were worked out, if that was after the decision.
+    """
 
     standing: str
     summary: str
@@ -281,6 +284,7 @@ class WhyPanel:
     counterfactual_note: str
     limits: tuple[str, ...]
     gates: tuple[Tag, ...]
+    late: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def _create_index() -> None:
     op.create_index(
         "ix_decision_index_pending",
         "decision_index",
-        ["pending", "record_id"],
+        ["pending", "model", "received_us", "record_id"],
         sqlite_where=sa.text("pending IS NOT NULL"),
         postgresql_where=sa.text("pending IS NOT NULL"),
     )
