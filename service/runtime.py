@@ -236,7 +236,7 @@ class Runtime:
             access_log=AccessLog(logs["access"], writers["access"], vault, now, os.urandom),
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
-            completeness=Completeness(log, writer),
+            completeness=Completeness(log, writer, vault),
             incidents=_incidents(logs, writers, vault, now),
             explaining=explaining,
             reporting=Reporting(settings, registry, decisions),

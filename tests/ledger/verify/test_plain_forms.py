@@ -46,14 +46,16 @@ def slowly(raw: bytes) -> PlainEntries | None:
         return None
     assert entry.prev is not None
     source = entry.body.source if isinstance(entry.body, Decision) else None
+    at = entry.at.replace(tzinfo=None).isoformat(timespec="microseconds").encode() + b"Z"
     return PlainEntries(
         [str(entry.body.kind)],
-        (entry.at.replace(tzinfo=None).isoformat(timespec="microseconds").encode() + b"Z",),
+        (at,),
         (entry.id.encode(),),
         (base64.b64encode(entry.prev),),
         [entry.seq],
         [] if source is None else [source.id.encode()],
         [] if source is None else [source.seq],
+        [] if source is None else [at],
     )
 
 
