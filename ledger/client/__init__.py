@@ -7,5 +7,6 @@ from ledger.client.acceptance import Ticket
 from ledger.client.client import Client
 from ledger.client.counters import Counters, State
 from ledger.client.segments import SpoolFull
+from ledger.client.totals import StatedTotal
 
-__all__ = ["Client", "Counters", "SpoolFull", "State", "Ticket"]
+__all__ = ["Client", "Counters", "SpoolFull", "State", "StatedTotal", "Ticket"]
