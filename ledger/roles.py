@@ -27,6 +27,7 @@ class Permission(StrEnum):
     MODELS_READ = "models_read"
     MODELS_REGISTER = "models_register"
     REPORTS_EXPORT = "reports_export"
+    SOURCES_STATE = "sources_state"
 
 
 class Role(StrEnum):
@@ -44,7 +45,9 @@ class Role(StrEnum):
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         # Keeps the system running, and so must not be able to read what it keeps.
-        Role.ADMINISTRATOR: frozenset({Permission.KEYS_MANAGE, Permission.MODELS_READ}),
+        Role.ADMINISTRATOR: frozenset(
+            {Permission.KEYS_MANAGE, Permission.MODELS_READ, Permission.SOURCES_STATE}
+        ),
         Role.AUDITOR: frozenset(
             {
                 Permission.DECISIONS_FIND,
@@ -77,7 +80,9 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 Permission.REPORTS_EXPORT,
             }
         ),
-        Role.MODEL_OWNER: frozenset({Permission.MODELS_READ, Permission.MODELS_REGISTER}),
+        Role.MODEL_OWNER: frozenset(
+            {Permission.MODELS_READ, Permission.MODELS_REGISTER, Permission.SOURCES_STATE}
+        ),
         Role.REGULATOR: frozenset(
             {
                 Permission.DECISIONS_FIND,
@@ -89,7 +94,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             }
         ),
         # A system that makes predictions writes, and reads nothing back.
-        Role.SOURCE: frozenset({Permission.DECISIONS_RECORD}),
+        Role.SOURCE: frozenset({Permission.DECISIONS_RECORD, Permission.SOURCES_STATE}),
     }
 )
 """What each role may do."""

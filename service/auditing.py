@@ -29,8 +29,10 @@ from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.policy import Policy as TrustPolicy
 from ledger.verify.audit import audit
 from ledger.verify.audit_result import AuditResult
+from ledger.verify.completeness import Reconciled
 from ledger.verify.directory_reader import DirectoryLogReader
 from reports import documents
+from service.completeness_report import completeness_of, gap_findings, gaps_files
 from service.model_card import model_card
 from service.publishing import publish
 from service.reading import Reading
@@ -129,8 +131,10 @@ def audit_report(
     drawn = random.Random(request.seed).sample(cases, min(request.sample, len(cases)))  # noqa: S311  # repeatable by its printed seed, not secret
     replays = {each.view.id: _replayed(each, model) for each in drawn}
     result = _audited(runtime)
-    verification = _verification(runtime, result, cases)
-    findings = (*_log_findings(result), *_gap_findings(result), *_drift_findings(replays))
+    totals = runtime.completeness.totals()
+    verification = _verification(runtime, result, cases, totals)
+    gaps = gap_findings(result.sources, totals)
+    findings = (*_log_findings(result), *gaps, *_drift_findings(replays))
     newest = policies[-1]
     return documents.AuditReport(
         reference=f"{version.reference} {request.since} {request.until}",
@@ -151,6 +155,7 @@ def audit_report(
         limits=LIMITS,
         signatories=SIGNATORIES,
         sample=tuple(_sampled(each, read) for each in sorted(drawn, key=lambda one: one.view.seq)),
+        attachments=gaps_files(result.sources),
     )
 
 
@@ -211,7 +216,10 @@ def _audited(runtime: Runtime) -> AuditResult:
 
 
 def _verification(
-    runtime: Runtime, result: AuditResult, cases: Sequence[_Case]
+    runtime: Runtime,
+    result: AuditResult,
+    cases: Sequence[_Case],
+    totals: Sequence[Reconciled],
 ) -> documents.LogVerification:
     if result.root is None:
         raise NotFoundError("entries of the log are missing: run decision-ledger verify first")
@@ -228,18 +236,7 @@ def _verification(
             documents.Signature(each.key.name, ALGORITHMS.get(each.key.kind, "unknown"))
             for each in signed
         ),
-        sources=tuple(
-            documents.SourceCompleteness(
-                source=each.source,
-                first=each.first or 0,
-                last=each.last or 0,
-                received=each.recorded,
-                missing=sum(gap.last - gap.first + 1 for gap in each.gaps),
-                duplicates=each.repeated,
-            )
-            for each in result.sources
-            if each.last is not None
-        ),
+        completeness=completeness_of(result.sources, totals),
         findings=len(result.findings) + result.omitted,
     )
 
@@ -249,18 +246,6 @@ def _log_findings(result: AuditResult) -> Iterator[documents.Finding]:
         yield documents.Finding(str(each.code), each.detail, owner="Operator of the ledger")
     for _ in range(result.omitted):
         yield documents.Finding("omitted", "One more finding of the log, not listed here.")
-
-
-def _gap_findings(result: AuditResult) -> Iterator[documents.Finding]:
-    for source in result.sources:
-        for gap in source.gaps:
-            if gap.reason is None:
-                yield documents.Finding(
-                    "source_gap",
-                    f"{source.source}: counters {gap.first} to {gap.last} are missing and "
-                    "nobody said why.",
-                    owner="Owner of the source",
-                )
 
 
 def _drift_findings(replays: Mapping[str, Replay]) -> Iterator[documents.Finding]:

@@ -23,10 +23,11 @@ from service.commands.forks import fork
 from service.commands.holds import hold
 from service.commands.incidents import incident
 from service.commands.keys import key
-from service.commands.registry import model, policy, sources
+from service.commands.registry import model, policy
 from service.commands.reports import report, verify
 from service.commands.running import continue_, export, init, serve
 from service.commands.signing import log
+from service.commands.sources import sources
 from service.commands.tenants import tenant as tenants
 from service.commands.vault import vault
 from service.commands.witnessing import cosign, witness

@@ -234,7 +234,7 @@ class Runtime:
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
         explaining = Explaining(registry, decisions, attributions)
-        completeness = Completeness(log, writer)
+        completeness = Completeness(log, writer, vault)
         eventing = Eventing(
             EventHalves(vault, now, os.urandom),
             read_services(settings.events), registry, decisions, completeness, now,

@@ -12,6 +12,7 @@ from ledger.client.mlflow_models import logged_pyfunc
 from ledger.client.occasion import occasion
 from ledger.client.predictions import CutOff, Stated
 from ledger.client.segments import SpoolFull
+from ledger.client.totals import StatedTotal
 from ledger.client.watching import logged, watch
 from ledger.client.wsgi import WsgiRequests
 
@@ -23,6 +24,7 @@ __all__ = [
     "SpoolFull",
     "State",
     "Stated",
+    "StatedTotal",
     "Ticket",
     "WsgiRequests",
     "logged",

@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,7 @@ from ledger.client.occasions import Occasions
 from ledger.client.options import Choices, Key, Options, key_reader
 from ledger.client.running import Running, kept_in
 from ledger.client.spooled import Gap, Refusal
+from ledger.client.totals import StatedTotal, state
 from ledger.client.transport import HttpLedger
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
 from ledger.errors import PushbackError, RefusedError, StoppedError, VerificationError
@@ -201,6 +203,20 @@ class Client:
         running = self._started()
         running.spool.declare(Gap(first, last, reason))
         running.accepted()
+
+    def state_total(self, first: int, last: int, count: int) -> StatedTotal:
+        """Tell the ledger now how many predictions carry these counters of this process's lane.
+
+        Nothing is spooled. What was not delivered yet is short; late decisions make it good.
+
+        Raises:
+            PushbackError: no answer; state the same again later.
+            RefusedError: the ledger does not take it.
+            OSError, StoppedError: as :meth:`start`.
+        """
+        source, ledger = self._started().spool.source, self._ledger()
+        with closing(ledger):
+            return state(ledger, source, first=first, last=last, count=count)
 
     def start(self) -> None:
         """Claim a lane and begin to deliver what waits, ahead of the first decision.

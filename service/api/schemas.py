@@ -33,7 +33,7 @@ MAX_INTEGER: Final = 2**53 - 1  # RFC 7493 §2.2
 ID_PATTERN: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 REFERENCE_PATTERN: Final = r"[0-9a-f]{64}|[A-Za-z0-9._-]{1,100}@[A-Za-z0-9._+-]{1,99}"
 CODE_PATTERN: Final = r"[a-z0-9][a-z0-9_.-]{0,63}"
-_TIME: Final = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z"
+TIME_PATTERN: Final = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z"
 
 
 class Integer(fields.Field[int]):
@@ -101,7 +101,7 @@ def _reference(noun: str, **options: Any) -> fields.String:
 
 
 def _time(**options: Any) -> fields.String:
-    return _text(_TIME, "Give a time in UTC such as 2026-05-14T09:31:07Z.", **options)
+    return _text(TIME_PATTERN, "Give a time in UTC such as 2026-05-14T09:31:07Z.", **options)
 
 
 class Strict(marshmallow.Schema):
@@ -348,43 +348,3 @@ class VersionListSchema(Strict):
     """Registered versions, by name and version."""
 
     versions = fields.List(fields.Nested(VersionSchema), required=True)
-
-
-class GapSchema(Strict):
-    """Counters that no decision carries, first and last included."""
-
-    first = fields.Integer(required=True)
-    last = fields.Integer(required=True)
-    reason = fields.String(required=True, allow_none=True)
-
-
-class SourceReportSchema(Strict):
-    """What the log holds of one source's count of predictions."""
-
-    source = fields.String(required=True)
-    first = fields.Integer(required=True, allow_none=True)
-    last = fields.Integer(required=True, allow_none=True)
-    recorded = fields.Integer(required=True)
-    repeated = fields.Integer(required=True)
-    gaps = fields.List(fields.Nested(GapSchema), required=True)
-
-
-class GapStatementSchema(Strict):
-    """What a source says of predictions that it made and never sent."""
-
-    first = Integer(required=True, validate=validate.Range(0, MAX_INTEGER))
-    last = Integer(required=True, validate=validate.Range(0, MAX_INTEGER))
-    reason = _text(r"[a-z0-9_]{1,64}", "Give a code in lowercase.", required=True)
-
-
-class StatedSchema(Strict):
-    """Where the statement stands in the log."""
-
-    id = fields.String(required=True)
-    seq = fields.Integer(required=True)
-
-
-class SourceListSchema(Strict):
-    """Every source of decisions, and what is missing of each."""
-
-    sources = fields.List(fields.Nested(SourceReportSchema), required=True)

@@ -127,8 +127,9 @@ class SourceRow:
     """A source of decisions: what its counter says about predictions that never arrived."""
 
     name: str
-    counters: str
+    href: str
     received: str
+    lanes: str
     gaps: Tag
     missing: str
 

@@ -130,7 +130,9 @@ def test_the_main_path_with_a_restart(databases: Databases, tmp_path: Path) -> N
     verified(str(tmp_path / "nightly.sql"), "--policy", policy)
     for target in ("public/access", kept.name):
         run("verify", str(tmp_path / target), "--policy", policy)
-    assert "30 recorded, 0 missing" in run("sources").output
+    assert "30 recorded, none missing" in run("sources").output
+    day = ("--since", "2026-05-14", "--until", "2026-05-15")
+    assert "agrees, 30 are here" in run("sources", "total", "loan-desk", "30", *day).output
     assert run("replay", first["id"]).output.startswith("reproduced")
     refused_to_the_service(databases)
     erased_by_two(run, runner(here | databases.settings("ledger_owner")), tmp_path, first["id"])

@@ -6,7 +6,7 @@ from ledger.errors import PermissionRefused
 from ledger.roles import PERMISSIONS, Permission, Principal, Role
 
 EXPECTED = {
-    "administrator": "keys_manage models_read",
+    "administrator": "keys_manage models_read sources_state",
     "auditor": (
         "decisions_find decisions_read erasures_read holds_read models_read reports_export"
     ),
@@ -15,11 +15,11 @@ EXPECTED = {
         "decisions_find decisions_read erasures_manage erasures_read explanations_issue"
         " holds_manage holds_read models_read reports_export"
     ),
-    "model_owner": "models_read models_register",
+    "model_owner": "models_read models_register sources_state",
     "regulator": (
         "decisions_find decisions_read erasures_read holds_read models_read reports_export"
     ),
-    "source": "decisions_record",
+    "source": "decisions_record sources_state",
 }
 
 

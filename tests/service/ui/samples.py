@@ -38,7 +38,7 @@ from service.ui.views import (
     WaterfallRow,
     WhyPanel,
 )
-from tests.service.ui import receipts
+from tests.service.ui import receipts, source_samples
 
 MINUS = "\N{MINUS SIGN}"
 APPROVED = Tag("Approved", Tone.FAVOURABLE, Icon.TICK)
@@ -97,12 +97,13 @@ OVERVIEW = OverviewPage(
     (
         SourceRow(
             "loan-desk",
-            "1 to 1,592",
+            "/sources/loan-desk",
             "1,590",
+            "40",
             Tag("2 missing", Tone.CAUTION, Icon.HOURGLASS),
             "17, 342",
         ),
-        SourceRow("web", "1 to 12", "12", Tag("None", Tone.PLAIN, Icon.TICK), ""),
+        SourceRow("web", "/sources/web", "12", "1", Tag("None", Tone.PLAIN, Icon.TICK), ""),
     ),
     (
         ModelRow(
@@ -338,4 +339,6 @@ PAGES = {
     "decision": DECISION,
     "erased": ERASED,
     "error": ERROR,
+    "sources": source_samples.SOURCES,
+    "source": source_samples.SOURCE,
 }
