@@ -18,6 +18,7 @@ from service.commands.attributing import attributions
 from service.commands.backups import backup, restore
 from service.commands.dating import timestamp
 from service.commands.decisions import decisions, explain, letter, proof, replay
+from service.commands.eventing import events
 from service.commands.forks import fork
 from service.commands.incidents import incident
 from service.commands.keys import key
@@ -38,7 +39,7 @@ class _Sections(click.Group):
     sections = (
         ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
-        ("Look up", ("decisions", "explain", "letter", "replay", "attributions")),
+        ("Look up", ("decisions", "explain", "letter", "replay", "attributions", "events")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
         ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
@@ -80,7 +81,7 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
-                 restore, fork, incident, continue_, vault, attributions):  # fmt: skip
+                 restore, fork, incident, continue_, vault, attributions, events):  # fmt: skip
     main.add_command(_command)
 
 
