@@ -217,18 +217,7 @@ class Runtime:
         migrate(vault_engine, Schema.VAULT)
         store = SqlLogStore(engine)
         keys = {name: log_keys(settings, name, now) for name in LOGS}
-        logs = {
-            name: Sequencer(
-                store,
-                log_lock(settings, name),
-                ring.origin,
-                ring,
-                now,
-                cosigned=cosigned_checkpoint(settings, name),
-                may_write=_anything if how.fork else fork_marks(settings).check,
-            )
-            for name, ring in keys.items()
-        }
+        logs = {name: how.log(name, store, settings, ring, now) for name, ring in keys.items()}
         if not how.gap:
             _check_vault(store, logs, vault_engine)
         vault = _vault(settings, vault_engine, now)
@@ -239,10 +228,8 @@ class Runtime:
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
         explaining = Explaining(registry, decisions, attributions)
         completeness = Completeness(log, writer)
-        eventing = Eventing(
-            EventHalves(vault, now, os.urandom),
-            read_services(settings.events), registry, decisions, completeness, now,
-        )  # fmt: skip
+        halves = EventHalves(vault, now, os.urandom)
+        services = read_services(settings.events)
         return cls(
             settings=settings,
             clock=now,
@@ -258,7 +245,7 @@ class Runtime:
             completeness=completeness,
             incidents=_incidents(logs, writers, vault, now),
             explaining=explaining,
-            eventing=eventing,
+            eventing=Eventing(halves, services, registry, decisions, completeness, now),
             reporting=Reporting(settings, registry, decisions),
             session_key=_session_key(settings.session_key_path),
             databases=databases,
@@ -296,6 +283,20 @@ class _How:
     writer: WriterConnection | None
     fork: bool
     gap: bool
+
+    def log(
+        self, name: str, store: SqlLogStore, settings: Settings, ring: KeyRing, now: Clock
+    ) -> Sequencer:
+        """The log of this name, which nobody writes to while a fork is suspected."""
+        return Sequencer(
+            store,
+            log_lock(settings, name),
+            ring.origin,
+            ring,
+            now,
+            cosigned=cosigned_checkpoint(settings, name),
+            may_write=_anything if self.fork else fork_marks(settings).check,
+        )
 
     def writers(self, logs: Mapping[str, Sequencer], vault: Vault) -> dict[str, LogWriter]:
         """What writes to each log: another process, or this one."""

@@ -198,20 +198,6 @@ class BatchSchema(Strict):
     )
 
 
-class TakenSchema(Strict):
-    """What became of an event."""
-
-    status = fields.String(required=True)
-    decisions = fields.List(fields.String(), required=True)
-    refused = fields.Integer(required=True)
-
-
-class TakenBatchSchema(Strict):
-    """What became of each event of a batch."""
-
-    results = fields.List(fields.Dict(), required=True)
-
-
 class SearchSchema(Strict):
     """What to look for; every member narrows the result."""
 
