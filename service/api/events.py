@@ -47,6 +47,7 @@ class TakenBatchSchema(Strict):
 @routes.add(
     "POST", "/v1/events", Permission.DECISIONS_RECORD,
     body={"type": "object"},
+    also={STRUCTURED: {"type": "object"}, BATCHED: {"type": "array", "items": {"type": "object"}}},
     returns={202: TakenSchema, 200: TakenBatchSchema},
     problems=("unavailable",),
 )  # fmt: skip
