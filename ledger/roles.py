@@ -18,7 +18,11 @@ class Permission(StrEnum):
     DECISIONS_FIND = "decisions_find"
     DECISIONS_READ = "decisions_read"
     DECISIONS_RECORD = "decisions_record"
+    ERASURES_MANAGE = "erasures_manage"
+    ERASURES_READ = "erasures_read"
     EXPLANATIONS_ISSUE = "explanations_issue"
+    HOLDS_MANAGE = "holds_manage"
+    HOLDS_READ = "holds_read"
     KEYS_MANAGE = "keys_manage"
     MODELS_READ = "models_read"
     MODELS_REGISTER = "models_register"
@@ -45,6 +49,8 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             {
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
+                Permission.ERASURES_READ,
+                Permission.HOLDS_READ,
                 Permission.MODELS_READ,
                 Permission.REPORTS_EXPORT,
             }
@@ -61,7 +67,12 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             {
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
+                # Asks for an erasure or a hold; another officer has to agree.
+                Permission.ERASURES_MANAGE,
+                Permission.ERASURES_READ,
                 Permission.EXPLANATIONS_ISSUE,
+                Permission.HOLDS_MANAGE,
+                Permission.HOLDS_READ,
                 Permission.MODELS_READ,
                 Permission.REPORTS_EXPORT,
             }
@@ -71,6 +82,8 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             {
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
+                Permission.ERASURES_READ,
+                Permission.HOLDS_READ,
                 Permission.MODELS_READ,
                 Permission.REPORTS_EXPORT,
             }

@@ -18,8 +18,10 @@ from service.commands.attributing import attributions
 from service.commands.backups import backup, restore
 from service.commands.dating import timestamp
 from service.commands.decisions import decisions, explain, letter, proof, replay
+from service.commands.erasures import erasure
 from service.commands.eventing import events
 from service.commands.forks import fork
+from service.commands.holds import hold
 from service.commands.incidents import incident
 from service.commands.keys import key
 from service.commands.registry import model, policy, sources
@@ -40,6 +42,7 @@ class _Sections(click.Group):
         ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay", "attributions", "events")),
+        ("Erase", ("erasure", "hold")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
         ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
@@ -81,7 +84,8 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
-                 restore, fork, incident, continue_, vault, attributions, events):  # fmt: skip
+                 restore, fork, incident, continue_, vault, attributions, erasure,
+                 hold, events):  # fmt: skip
     main.add_command(_command)
 
 

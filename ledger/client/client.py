@@ -21,9 +21,11 @@ from ledger.client.acceptance import (
     Ticket,
     accept,
     confirmed,
+    missed,
 )
 from ledger.client.counters import Counters, State, Tally
 from ledger.client.heads import GROWN, NEWEST, kept_size
+from ledger.client.occasions import Occasions
 from ledger.client.options import Choices, Key, Options, key_reader
 from ledger.client.running import Running, kept_in
 from ledger.client.spooled import Gap, Refusal
@@ -85,8 +87,9 @@ class Client:
             MalformedError: an argument cannot be used.
         """
         self._options = Options(source=source, spool=spool, policy=policy, **choices)
+        self._key = key_reader(key)
         self._ledger: Callable[[], HttpLedger] = partial(
-            HttpLedger, url, key_reader(key), ca_file=ca_file, plain_http=plain_http
+            HttpLedger, url, self._key, ca_file=ca_file, plain_http=plain_http
         )
         self._ledger()  # an address that cannot be used is said now
         self._on_refused = on_refused
@@ -94,6 +97,7 @@ class Client:
         self._now = now
         self._kept = kept_in(self._options)
         self._tally = Tally()
+        self._occasions = Occasions(self._key, self._tally, strict=self._options.strict)
         self._waiters: dict[str, Receipt | Refusal | None] = {}
         self._closed = False
         self._mutex = threading.Lock()
@@ -117,9 +121,11 @@ class Client:
     ) -> Ticket:
         """Accept a decision, and return at once; the members are those of docs/formats.md §5.
 
-        `context.decided_at` is now, unless it is given. Without `attributions` the ledger works
-        them out later, and says so. Nothing that goes wrong here leaves
-        as an exception, unless the client is strict or was told to raise when it is full.
+        `context.decided_at` is now, unless it is given. `subject` and what `context` lacks are
+        taken from the :func:`~ledger.client.occasion.occasion` around the call. Without
+        `attributions` the ledger works them out later, and says so. Nothing that goes wrong
+        here leaves as an exception, unless the client is strict or was told to raise when it
+        is full.
 
         Raises:
             SpoolFull: as was chosen with `when_full`.
@@ -129,7 +135,25 @@ class Client:
             "model": model, "policy": policy, "input": input, "output": output,
             "attributions": attributions, "context": context, "subject": subject,
         }  # fmt: skip
-        name = id or self._new_id()
+        return self._occasions.record(members, id, self._now, self._ticket)
+
+    def missed(self, reason: str) -> Ticket:
+        """Say that a prediction was made which cannot be put into words; `reason` is a code.
+
+        It uses up a counter, which the log will show to be missing. Nothing is raised.
+        """
+        self._tally.add(failed=1)
+        try:
+            running = self._started()
+            ticket = missed(running.spool, reason)
+            running.accepted()
+        except Exception as error:  # noqa: BLE001  # nothing may harm the prediction
+            _log.error("a gap could not be noted down: %s", type(error).__name__)
+            return Ticket("", "", None, reason)
+        return ticket
+
+    def _ticket(self, members: Mapping[str, Any], chosen_id: str | None) -> Ticket:
+        name = chosen_id or self._new_id()
         try:
             return self._accept(members, name)
         except NotAccepted as failure:
@@ -156,7 +180,8 @@ class Client:
         with self._news:
             self._waiters[name] = None
         try:
-            self._accept({"context": None, "subject": None, **decision}, name)
+            members = {"attributions": None, "context": None, "subject": None, **decision}
+            self._accept(self._occasions.completed(members), name)
             return self._await(name, timeout)
         except NotAccepted as failure:
             raise failure.why from None
@@ -283,7 +308,7 @@ class Client:
             raise NotAccepted(error, reason) from error
         try:
             ticket = accept(running.spool, self._options, members, name, nanoseconds)
-            self._tally.add(accepted=1)
+            self._tally.add(accepted=1, unattributed=members["attributions"] is None)
         except NotAccepted:
             self._tally.add(failed=1)
             raise
@@ -350,6 +375,7 @@ class Client:
         self._news = threading.Condition()
         self._source, self._not_before = "", 0.0
         self._tally = Tally()
+        self._occasions = Occasions(self._key, self._tally, strict=self._options.strict)
         self._waiters = {}
         if self._options.spool is None:
             self._kept = kept_in(self._options)

@@ -168,8 +168,10 @@ def show(decision_id: str) -> Response:
 
     The read is on the access log before the decision is opened.
     """
-    view = Reading(runtime(), auth.caller()).decision(decision_id)
-    return answer(shown(view, runtime().attributions.of(view)))
+    reading = Reading(runtime(), auth.caller())
+    view = reading.decision(decision_id)
+    told = shown(view, runtime().attributions.of(view))
+    return answer(told | {"hold": reading.held(decision_id)})
 
 
 @routes.add(
@@ -225,6 +227,7 @@ def _row(row: DecisionRow) -> dict[str, Any]:
         "policy": row.policy,
         "outcome": row.outcome,
         "margin": row.margin,
+        "hold": row.hold,
     }
 
 

@@ -7,13 +7,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import Response, request
-from marshmallow import fields
 
 from ledger.errors import MalformedError
 from ledger.roles import Permission
-from service.api import bodies
+from service.api import bodies, event_schemas
 from service.api.routes import Routes, answer, runtime
-from service.api.schemas import Strict
 from service.eventing import TYPES, Event, Taken
 from service.problems import Problem, problem_of
 
@@ -30,25 +28,11 @@ MAX_TEXT: Final = 256  # characters of an attribute
 MAX_DEPTH: Final = 32  # levels of nesting, of an event and of its payload
 
 
-class TakenSchema(Strict):
-    """What became of an event."""
-
-    status = fields.String(required=True)
-    decisions = fields.List(fields.String(), required=True)
-    refused = fields.Integer(required=True)
-
-
-class TakenBatchSchema(Strict):
-    """What became of each event of a batch."""
-
-    results = fields.List(fields.Dict(), required=True)
-
-
 @routes.add(
     "POST", "/v1/events", Permission.DECISIONS_RECORD,
     body={"type": "object"},
     also={STRUCTURED: {"type": "object"}, BATCHED: {"type": "array", "items": {"type": "object"}}},
-    returns={202: TakenSchema, 200: TakenBatchSchema},
+    returns={202: event_schemas.TakenSchema, 200: event_schemas.TakenBatchSchema},
     problems=("unavailable",),
 )  # fmt: skip
 def take() -> Response:

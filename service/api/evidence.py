@@ -6,7 +6,7 @@ from flask import Response
 
 from ledger.roles import Permission
 from service import auth
-from service.api import schemas
+from service.api import evidence_schemas
 from service.api.routes import Routes, accepted, answer, runtime
 from service.explaining import Issued, NotIssued
 from service.problems import Problem
@@ -90,7 +90,7 @@ def _document(body: str | bytes, media_type: str) -> Response:
 
 @routes.add(
     "GET", "/v1/decisions/<decision_id>/proof", Permission.DECISIONS_READ,
-    returns={200: {TEXT: _TEXT_SCHEMA, JSON: schemas.ProofSchema}},
+    returns={200: {TEXT: _TEXT_SCHEMA, JSON: evidence_schemas.ProofSchema}},
     problems=("not-found", "erased", "not-acceptable"),
 )  # fmt: skip
 def proof(decision_id: str) -> Response:
@@ -129,7 +129,7 @@ def cose_receipt(decision_id: str) -> Response:
     return response
 
 
-_REPLAYED: Final[dict[int, Any]] = {200: schemas.ReplaySchema}
+_REPLAYED: Final[dict[int, Any]] = {200: evidence_schemas.ReplaySchema}
 _REPLAY_PROBLEMS: Final = ("not-found", "erased", "not-explainable")
 
 

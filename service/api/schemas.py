@@ -239,6 +239,12 @@ class ProblemSchema(marshmallow.Schema):
     instance = fields.String(required=True, metadata={"format": "uri"})
     member = fields.String()
     errors = fields.List(fields.Dict(keys=fields.String(), values=fields.String()))
+    tombstone = fields.Dict(
+        keys=fields.String(), metadata={"description": "Where the log says that it is gone."}
+    )
+    erasure = fields.String(metadata={"description": "The request that it was erased by."})
+    holds = fields.List(fields.String(), metadata={"description": "The legal holds in the way."})
+    complain = fields.String(metadata={"description": "What a person who is refused may do."})
 
 
 class RecordedSchema(Strict):
@@ -297,6 +303,7 @@ class DecisionViewSchema(Strict):
     policy_digest = fields.String(required=True)
     attributions = fields.Nested(AttributedSchema, required=True)
     decision = fields.Nested(DecisionSchema, required=True)
+    hold = fields.String(allow_none=True, metadata={"description": "The legal hold that keeps it."})
 
 
 class RowSchema(Strict):
@@ -309,6 +316,11 @@ class RowSchema(Strict):
     policy = fields.String(required=True)
     outcome = fields.String(required=True)
     margin = fields.Integer(required=True)
+    hold = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The legal hold that keeps it, and restricts its use."},
+    )
 
 
 class PageSchema(Strict):
@@ -373,27 +385,3 @@ class SourceListSchema(Strict):
     """Every source of decisions, and what is missing of each."""
 
     sources = fields.List(fields.Nested(SourceReportSchema), required=True)
-
-
-class ProofSchema(Strict):
-    """Evidence about one decision: everything that a reader needs to check it offline."""
-
-    decision = fields.String(required=True)
-    entry = fields.Dict(keys=fields.String(), required=True)
-    receipt = fields.String(required=True, metadata={"description": "A C2SP tlog-proof."})
-    openings = fields.List(fields.Dict(keys=fields.String()), required=True)
-
-
-class ReplaySchema(Strict):
-    """What the archived model said when it was asked again."""
-
-    decision = fields.String(required=True)
-    verdict = fields.String(
-        required=True, validate=validate.OneOf(["drifted", "impossible", "reproduced"])
-    )
-    why = fields.String(required=True)
-    exact = fields.Boolean(required=True)
-    tolerance = fields.Integer(required=True)
-    recorded_margin = fields.Integer(required=True)
-    margin = fields.Integer(required=True, allow_none=True)
-    differences = fields.List(fields.Dict(keys=fields.String()), required=True)

@@ -96,6 +96,7 @@ class Shown:
             ),
             letter=told.letter,
             issue=self._issue if may_issue and told.panel and not told.issued else "",
+            hold=reading.held(decision_id) or "",
         )
 
     def erased(self, decision_id: str) -> ErasedPage:

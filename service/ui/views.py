@@ -59,6 +59,7 @@ class Viewer:
     name: str
     role: str
     purpose: str
+    sees_erasures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +335,7 @@ class DecisionPage:
     """Everything known about one decision.
 
     `letter` is the address of the letter once it was issued; `issue` is where to post to
-    issue it, for those who may.
+    issue it, for those who may; `hold` is the legal hold that keeps it, if one does.
     """
 
     id: str
@@ -351,6 +352,7 @@ class DecisionPage:
     proof: ProofPanel
     letter: str = ""
     issue: str = ""
+    hold: str = ""
 
 
 @dataclass(frozen=True, slots=True)

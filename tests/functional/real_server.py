@@ -28,6 +28,12 @@ class RealServer:
         self._settings = clean | dict(settings) | {"PORT": str(port)}
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The process that keeps the others; the leader of their group."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, and return once it is ready."""
         with self._log.open("ab") as log:
