@@ -13,7 +13,7 @@ from ledger.entries import UUID7_RANDOM_BYTES, uuid7
 
 
 def main() -> None:
-    version, rows, margins = clinic.scored("biopsy-jsonl", 200)
+    version, rows, margins = clinic.scored("biopsy-jsonl", 50)
     file, spool = clinic.FOLDER / "decisions.jsonl", clinic.FOLDER / "spools" / "jsonl"
     ids = [uuid7(time.time_ns() // 1_000_000, os.urandom(UUID7_RANDOM_BYTES)) for _ in rows]
     with file.open("w") as lines:

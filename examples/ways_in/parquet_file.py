@@ -29,7 +29,7 @@ MAPPING = {
 
 
 def main() -> None:
-    version, rows, margins = clinic.scored("biopsy-parquet", 200)
+    version, rows, margins = clinic.scored("biopsy-parquet", 50)
     file, spool = clinic.FOLDER / "scored.parquet", clinic.FOLDER / "spools" / "parquet"
     ids = [uuid7(time.time_ns() // 1_000_000, os.urandom(UUID7_RANDOM_BYTES)) for _ in rows]
     columns: dict[str, Any] = {
@@ -39,7 +39,7 @@ def main() -> None:
     columns |= {"scored_at": [datetime(2026, 5, 14, 9, 31, tzinfo=UTC)] * len(rows)}
     columns |= {"raw_score": [margin / 1e6 for margin in margins]}
     columns |= {"route": [clinic.outcome(margin) for margin in margins]}
-    parquet.write_table(pa.table(columns), file, row_group_size=64)
+    parquet.write_table(pa.table(columns), file, row_group_size=20)
     mapping = clinic.FOLDER / "mapping.json"
     mapping.write_text(json.dumps({"model": version, **MAPPING}, indent=1))
     command = ["import", str(spool), str(file), "--source", "parquet", "--mapping", str(mapping)]
