@@ -9,6 +9,7 @@ a conflict: acknowledged as a repetition it would be lost.
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal
@@ -137,6 +138,12 @@ class EventHalves:
         Raises:
             PushbackError: the database does not answer.
         """
+        try:
+            return self._drawn(tag, source, count)
+        except ConflictError:  # another exchange was the first of this source at the same time
+            return self._drawn(tag, source, count)
+
+    def _drawn(self, tag: bytes, source: str, count: int) -> int:
         theirs = event_half.c.tag == tag
         with writing(self._vault.engine) as connection:
             mine = event_count.c.source == source
@@ -173,7 +180,8 @@ class EventHalves:
         """Delete what is kept of an exchange; that it was settled is remembered for a while."""
         now, tag = microseconds(self._clock()), exchange.tag
         marks = {part: self._mark(tag, part, said) for part, said in exchange.halves.items()}
-        with writing(self._vault.engine) as connection:
+        # A conflict is with whoever settles the same exchange at the same time.
+        with suppress(ConflictError), writing(self._vault.engine) as connection:
             connection.execute(delete(event_half).where(event_half.c.tag == tag))
             connection.execute(delete(event_done).where(event_done.c.tag == tag))
             connection.execute(insert(event_done).values(tag=tag, done_us=now, **marks))
