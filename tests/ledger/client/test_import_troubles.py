@@ -222,3 +222,34 @@ def test_without_pyarrow_it_says_what_to_install(
     wanted = pytest.raises(LedgerError, match=r"decision-ledger\[parquet\]")
     with wanted, open_table(tmp_path / "f"):
         pass
+
+
+def test_a_terminal_sees_how_far_it_is(
+    bring: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    shown = Terminal()
+    monkeypatch.setattr(importing, "SHOWN_SECONDS", 0.0)
+    monkeypatch.setattr(sys, "stderr", shown)
+    assert bring(lines(tmp_path / "f", *rows(600)))[0] == 0
+    first, *_, last = shown.getvalue().split("\r")[1:]
+    assert first.startswith("500 rows, ")
+    assert " a second, " in first
+    assert first.endswith(" s left\x1b[K")
+    assert last == "\x1b[K"
+
+
+def test_an_outage_that_lasts_ends_the_command_and_not_the_import(
+    bring: Import, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "MAX_RETRIES", 1)
+    ledger.retry_after = "0"
+    ledger.before.extend([503, 503])
+    file = lines(tmp_path / "f", *rows(2))
+    status, said = bring(file)
+    assert (status, "STOPPED" in said) == (2, True)
+    assert bring(file)[0] == 0
+    assert places(ledger) == [0, 1]
