@@ -19,6 +19,7 @@ from service.commands.backups import backup, restore
 from service.commands.dating import timestamp
 from service.commands.decisions import decisions, explain, letter, proof, replay
 from service.commands.erasures import erasure
+from service.commands.eventing import events
 from service.commands.forks import fork
 from service.commands.holds import hold
 from service.commands.incidents import incident
@@ -41,7 +42,7 @@ class _Sections(click.Group):
     sections = (
         ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
-        ("Look up", ("decisions", "explain", "letter", "replay", "attributions")),
+        ("Look up", ("decisions", "explain", "letter", "replay", "attributions", "events")),
         ("Erase", ("erasure", "hold")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
@@ -85,7 +86,7 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
                  restore, fork, incident, continue_, vault, attributions, erasure,
-                 hold):  # fmt: skip
+                 hold, events):  # fmt: skip
     main.add_command(_command)
 
 

@@ -6,7 +6,7 @@ import sys
 from contextlib import redirect_stdout
 from io import StringIO
 
-from examples.ways_in.clinic import FOLDER, POLICY_MANIFEST
+from examples.ways_in.clinic import EVENTS, FOLDER, POLICY_MANIFEST
 from service.cli import main as decision_ledger
 
 
@@ -25,11 +25,15 @@ def main() -> None:
         FOLDER.mkdir()
         ledger("init", "--origin", "ledger.example/clinic")
         (FOLDER / "policy.json").write_text(json.dumps(POLICY_MANIFEST))
+        (FOLDER / "events.json").write_text(json.dumps(EVENTS, indent=1))
         ledger("policy", "register", f"{FOLDER}/policy.json")
-        for name, role in (("desk", "source"), ("owner", "model_owner")):
+        for name, role in (
+            ("desk", "source"), ("owner", "model_owner"), ("auditor", "auditor"),
+        ):  # fmt: skip
             key = FOLDER / f"{name}.key"
             key.touch(0o600)
             key.write_text(ledger("key", "issue", "--name", name, "--role", role).strip())
+    os.environ["LEDGER_EVENTS"] = f"{FOLDER}/events.json"
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "service.cli", "serve"])  # noqa: S606
 

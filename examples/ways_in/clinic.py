@@ -33,6 +33,16 @@ POLICY_MANIFEST: dict[str, Any] = {
     "regimes": ["gdpr"],
 }
 OUTCOME = CutOff.of(POLICY_MANIFEST)
+EVENTS = {  # LEDGER_EVENTS: which model and policy stand behind a model server
+    "services": {
+        "default/biopsy": {
+            "model": "biopsy-kserve@1.0.0",
+            "policy": POLICY,
+            "source": "kserve.biopsy",
+            "context": {"decision_role": "advisory"},
+        }
+    }
+}
 
 
 def samples() -> tuple[pd.DataFrame, "pd.Series[int]"]:
@@ -72,6 +82,31 @@ def register(name: str, engine: str, files: dict[str, tuple[str, bytes]]) -> str
         timeout=60,
     ).raise_for_status()
     return f"{name}@1.0.0"
+
+
+def scored(name: str, count: int) -> tuple[str, list[dict[str, float]], list[int]]:
+    """A registered model's reference, and rows with the margins that it gave them.
+
+    It stands for whatever scores elsewhere: a batch job, a model server.
+    """
+    import xgboost
+
+    table, benign = samples()
+    classifier = xgboost.XGBClassifier(n_estimators=40, max_depth=3, n_jobs=1)
+    classifier.fit(table[count:], benign[count:])
+    files = {"model": ("xgboost-json", bytes(classifier.get_booster().save_raw("json")))}
+    version = register(name, "xgboost-contributions", files)
+    margins = classifier.predict(table[:count], output_margin=True)
+    rows = [
+        {str(key): float(value) for key, value in row.items()}
+        for row in table[:count].to_dict("records")
+    ]
+    return version, rows, [round(float(margin) * 10**6) for margin in margins]
+
+
+def outcome(margin: int) -> str:
+    """What the policy makes of a margin."""
+    return OUTCOME.passed if margin >= OUTCOME.margin else OUTCOME.failed
 
 
 def policy() -> Policy:

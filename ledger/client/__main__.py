@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from ledger.client.options import key_reader
 from ledger.client.outbox import LaneOutbox, Outbox, read_refusals
 from ledger.client.receipts import FileReceipts
 from ledger.client.refused_outbox import RefusedOutbox
+from ledger.client.row_mapping import RowMapping
 from ledger.client.spool_cipher import SpoolCipher
 from ledger.client.spooled import Refusal
 from ledger.client.totals import state
@@ -175,19 +177,33 @@ def _told(delivery: Delivery) -> Counters:
 
 def _import(spool: Path, options: argparse.Namespace) -> int:
     mapping = importing.read_mapping(options.mapping)
-    with importing.table_of(options.file) as (table, digest):
+    if not options.url and not options.dry_run:
+        raise MalformedError("give --url, or --dry-run")
+    worst = DONE
+    for path in options.files:
+        if len(options.files) > 1:
+            _say(f"{path}:")
+        worst = max(worst, _import_one(spool, path, mapping, options))
+        if worst == NOT_TRIED:
+            break  # the next one would fail likewise
+    return worst
+
+
+def _import_one(
+    spool: Path, path: str, mapping: RowMapping | None, options: argparse.Namespace
+) -> int:
+    with importing.table_of(path) as (table, digest):
         if options.dry_run:
             count, bad = importing.rows_checked(table, mapping, digest, options.source, _say)
             _say(f"{count:,} rows, {bad:,} are no decision; nothing was sent")
             return NEEDS_SOMEBODY if bad else DONE
-        if not options.url:
-            raise MalformedError("give --url, or --dry-run")
         private_directory(spool / "lanes")
-        outbox = ImportOutbox(table, mapping, digest, options.source, spool / "imports")
-        delivery = _delivery(spool, options)
-        progress = importing.Progress(table)
-        outcome = importing.import_file(outbox, delivery, progress)
-        progress.end()
+        directory = spool / "imports"
+        with closing(ImportOutbox(table, mapping, digest, options.source, directory)) as outbox:
+            delivery = _delivery(spool, options)
+            progress = importing.Progress(table)
+            outcome = importing.import_file(outbox, delivery, progress)
+            progress.end()
     _told(delivery)
     needs = importing.summary(outbox, outcome, _say)
     if isinstance(outcome, Retry):

@@ -242,12 +242,15 @@ event_count = Table(
     sqlite_strict=True,
 )
 
-# Exchanges that were recorded or declared lately, so that an event sent again is known.
+# Exchanges that were recorded or declared lately, so that an event sent again is known; and
+# an HMAC of what each half said, so that other content under a used id is not taken for it.
 event_done = Table(
     "event_done",
     vault,
     Column("tag", LargeBinary, primary_key=True),
-    Column("done_us", _COUNT, nullable=False),
+    Column("done_us", _COUNT, nullable=False, index=True),
+    Column("request", LargeBinary),
+    Column("response", LargeBinary),
     sqlite_strict=True,
 )
 

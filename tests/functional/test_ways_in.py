@@ -15,8 +15,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PLACE = ROOT / "examples" / "ways_in"
 PROGRAMS = (
-    *("decorator", "fastapi_app", "flask_app", "lightgbm_model"),
-    *("mlflow_model", "sklearn_model", "xgboost_model"),
+    *("decorator", "fastapi_app", "flask_app", "jsonl_file", "kserve_events", "lightgbm_model"),
+    *("mlflow_model", "parquet_file", "sklearn_model", "xgboost_model"),
 )
 SECONDS = 120  # on a busy machine; alone it takes a tenth of that
 
@@ -87,6 +87,10 @@ def test_a_prediction_is_recorded_and_its_receipt_verified(ran: Ways, name: str)
     status, said = ran[name]
     assert status == 0, said
     assert "RESULT: fine" in said
+    if name == "jsonl_file":
+        assert said.count("\n50 recorded, ") == said.count("\n0 recorded, 0 were there") == 1
+    if name == "kserve_events":
+        assert "attributions: later" in said
     if name == "flask_app":
         assert "1 decision, 1 repeated" in said
 

@@ -122,9 +122,12 @@ def _create_events() -> None:
         "event_done",
         sa.Column("tag", sa.LargeBinary(), nullable=False),
         sa.Column("done_us", _COUNT, nullable=False),
+        sa.Column("request", sa.LargeBinary(), nullable=True),
+        sa.Column("response", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("tag", name="pk_event_done"),
         sqlite_strict=True,
     )
+    op.create_index("ix_event_done_done_us", "event_done", ["done_us"])
 
 
 def _create_erasures() -> None:
