@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
 from ledger.errors import ErasedError, PushbackError
-from ledger.operate.key_wrapper import KeyWrapper, Random
+from ledger.operate.key_wrapper import KeyWrapper, Random, key_id_of
 from ledger.sealing import KEY_BYTES, NONCE_BYTES, unwrap_key, wrap_key
 from ledger.storage.database import reading, writing
 from ledger.storage.driver import insert_rows, run, run_each
@@ -181,7 +181,9 @@ class Vault:
             details = [(row.record_id, row.detail) for row in rows if row.detail is not None]
             insert_rows(connection, access_detail, details)
             # Asked last: whoever takes a key-encryption key away waits for these rows.
-            if not all(self._wrapper.knows(row.key.wrapped_holder) for row in rows):
+            # Of what was wrapped under one key, one tells of all.
+            wrapped = {key_id_of(each): each for each in (r.key.wrapped_holder for r in rows)}
+            if not all(map(self._wrapper.knows, wrapped.values())):
                 raise PushbackError(
                     "vault: the key-encryption key was replaced meanwhile", retry_after=0.0
                 )

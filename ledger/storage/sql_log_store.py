@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -43,7 +44,6 @@ from ledger.storage.models import (
 
 _ENTRY = (log_entry.c.seq, log_entry.c.entry_id, log_entry.c.entry, log_entry.c.leaf_hash)
 _ALONE_MS = 60_000  # of a turn in which nothing is heard from its process: the machine is gone
-_IDS_PER_QUERY = 500  # bound variables of one statement; SQLite's oldest limit is 999
 
 _ALONE_LIMITS = select(
     func.set_config("lock_timeout", str(BUSY_TIMEOUT_MS), True),
@@ -71,9 +71,6 @@ _ENTRIES = (
     .order_by(log_entry.c.seq)
     .limit(_COUNT)
 )
-_PLACES = select(log_entry.c.entry_id, log_entry.c.seq).where(
-    log_entry.c.log_id == _OF_LOG, log_entry.c.entry_id.in_(bindparam("ids", expanding=True))
-)
 _REFERRING = (
     select(*_ENTRY)
     .join(
@@ -100,6 +97,11 @@ _SEALED = select(sealed_payload.c.sealed).where(sealed_payload.c.record_id == bi
 _ADD_HEAD = insert(log_head)
 
 # Of each batch, and so for the driver as they stand (`ledger.storage.driver`).
+_AMONG = {
+    "sqlite": "IN (SELECT value FROM json_each(?))",
+    "postgresql": "= ANY(?)",
+}
+_LOCATE = "SELECT entry_id, seq FROM log_entry WHERE log_id = ? AND entry_id {}"
 _READ_BACK = (
     "SELECT seq, entry_id, entry, leaf_hash FROM log_entry"
     " WHERE log_id = ? AND seq >= ? ORDER BY seq LIMIT ?"
@@ -184,13 +186,13 @@ class SqlLogStore:
 
     def locate(self, origin: str, ids: Collection[str]) -> Mapping[str, int]:
         """The index of each of these entries that is in the log."""
-        wanted, found = sorted(ids), {}
         with reading(self._engine) as connection:
             log_id = self._find_log(connection, origin)
-            for at in range(0, len(wanted), _IDS_PER_QUERY):
-                some = {"of_log": log_id, "ids": wanted[at : at + _IDS_PER_QUERY]}
-                found.update({row.entry_id: row.seq for row in connection.execute(_PLACES, some)})
-        return found
+            dialect = connection.dialect.name
+            # One parameter for all: an array, or what SQLite takes for one.
+            wanted = json.dumps([*ids]) if dialect == "sqlite" else [*ids]
+            statement = _LOCATE.format(_AMONG[dialect])
+            return dict(fetch(connection, statement, (log_id, wanted)))
 
     def referring(self, origin: str, reference: str) -> tuple[StoredEntry, ...]:
         """The entries that name this id or digest besides their own, in order."""
