@@ -116,6 +116,17 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextlib.contextmanager
+def asking(engine: Engine) -> Iterator[Connection]:
+    """A connection for one statement that reads: a transaction around it would only take time.
+
+    Raises:
+        PushbackError, ConflictError, LedgerError: as :func:`translated` says.
+    """
+    with translated(), _asker(engine).connect() as connection:
+        yield connection
+
+
+@contextlib.contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One write transaction, committed at the end or rolled back whole.
 
@@ -135,6 +146,13 @@ def _reader(engine: Engine) -> Engine:
     if engine.name != "postgresql":
         return engine  # SQLite's transactions are snapshots already
     return engine.execution_options(isolation_level="REPEATABLE READ")
+
+
+@functools.lru_cache(maxsize=8)
+def _asker(engine: Engine) -> Engine:
+    if engine.name != "postgresql":
+        return engine  # SQLite's driver begins nothing unless it is told to
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @functools.lru_cache(maxsize=8)

@@ -64,14 +64,15 @@ def fetch(connection: Connection, statement: str, parameters: Parameters) -> lis
         return list(cursor.fetchall())
 
 
-def run(connection: Connection, statement: str, parameters: Parameters) -> None:
-    """Run a statement with `?` for its parameters.
+def run(connection: Connection, statement: str, parameters: Parameters) -> int:
+    """Run a statement with `?` for its parameters; return how many rows it changed.
 
     Raises:
         DBAPIError: as SQLAlchemy would.
     """
     with _cursor(connection) as cursor:
         cursor.execute(_written(statement, connection.dialect.name), parameters)
+        return int(cursor.rowcount)
 
 
 def _copy(connection: Connection, table: Table, rows: Sequence[Parameters]) -> None:

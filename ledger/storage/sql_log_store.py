@@ -17,12 +17,18 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    update,
 )
 
 from ledger.errors import CheckpointConflict, NotFoundError
-from ledger.storage.database import BUSY_TIMEOUT_MS, alone_beside, reading, translated, writing
-from ledger.storage.driver import fetch, insert_rows, run_each
+from ledger.storage.database import (
+    BUSY_TIMEOUT_MS,
+    alone_beside,
+    asking,
+    reading,
+    translated,
+    writing,
+)
+from ledger.storage.driver import fetch, insert_rows, run, run_each
 from ledger.storage.log_store import (
     MAX_READ_ENTRIES,
     Batch,
@@ -56,15 +62,6 @@ _START = bindparam("start", type_=BigInteger)
 _COUNT = bindparam("count", type_=Integer)
 _LOG_ID = select(log.c.id).where(log.c.origin == bindparam("origin"))
 _NEW_LOG = insert(log).returning(log.c.id)
-_HEAD = (
-    select(log_head.c.size, log_checkpoint.c.note)
-    .join(
-        log_checkpoint,
-        (log_checkpoint.c.log_id == log_head.c.log_id) & (log_checkpoint.c.size == log_head.c.size),
-    )
-    .where(log_head.c.log_id == _OF_LOG)
-)
-_LOCKED_HEAD = _HEAD.with_for_update(of=log_head)
 _ENTRIES = (
     select(*_ENTRY)
     .where(log_entry.c.log_id == _OF_LOG, log_entry.c.seq >= _START)
@@ -80,23 +77,20 @@ _REFERRING = (
     .where(log_reference.c.log_id == _OF_LOG, log_reference.c.reference == bindparam("reference"))
     .order_by(log_entry.c.seq)
 )
-_THIS_TILE = (
-    (log_tile.c.log_id == _OF_LOG)
-    & (log_tile.c.level == bindparam("of_level"))
-    & (log_tile.c.tile_index == bindparam("of_index"))
-)
-_WIDEST_TILE = (
-    select(log_tile.c.hashes).where(_THIS_TILE).order_by(log_tile.c.width.desc()).limit(1)
-)
-_ADVANCE = (
-    update(log_head)
-    .where(log_head.c.log_id == _OF_LOG, log_head.c.size == bindparam("expected"))
-    .values(size=bindparam("new_size"))
-)
 _SEALED = select(sealed_payload.c.sealed).where(sealed_payload.c.record_id == bindparam("record"))
 _ADD_HEAD = insert(log_head)
 
-# Of each batch, and so for the driver as they stand (`ledger.storage.driver`).
+# Of each batch and look-up, and so for the driver as they stand (`ledger.storage.driver`).
+_HEAD = (
+    "SELECT log_head.size, log_checkpoint.note FROM log_head JOIN log_checkpoint"
+    " ON log_checkpoint.log_id = log_head.log_id AND log_checkpoint.size = log_head.size"
+    " WHERE log_head.log_id = ?"
+)
+_LOCKED = {  # SQLite's write transaction keeps others out from its beginning
+    "sqlite": _HEAD,
+    "postgresql": f"{_HEAD} FOR UPDATE OF log_head",
+}
+_ADVANCE = "UPDATE log_head SET size = ? WHERE log_id = ? AND size = ?"
 _AMONG = {
     "sqlite": "IN (SELECT value FROM json_each(?))",
     "postgresql": "= ANY(?)",
@@ -124,9 +118,9 @@ class SqlLogStore:
 
     def head(self, origin: str) -> Head | None:
         """The newest committed head, or None before the first."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             log_id = self._find_log(connection, origin)
-            return None if log_id is None else _read_head(connection, log_id)
+            return None if log_id is None else _read_head(connection, log_id, _HEAD)
 
     def integrate(self, batch: Batch, sign: Sign) -> Head:
         """Commit entries, tiles and the head that `sign` returns together, or nothing.
@@ -177,16 +171,16 @@ class SqlLogStore:
         Raises:
             NotFoundError: nothing of this tile is stored.
         """
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             log_id = self._find_log(connection, origin)
-            hashes = connection.scalar(_WIDEST_TILE, _tile(log_id, level, index))
-        if hashes is None:
+            found = fetch(connection, _READ_TILE, (log_id, level, index))
+        if not found:
             raise NotFoundError("tile: nothing of it is in this log")
-        return bytes(hashes)
+        return bytes(found[0][0])
 
     def locate(self, origin: str, ids: Collection[str]) -> Mapping[str, int]:
         """The index of each of these entries that is in the log."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             log_id = self._find_log(connection, origin)
             dialect = connection.dialect.name
             # One parameter for all: an array, or what SQLite takes for one.
@@ -223,14 +217,15 @@ class SqlLogStore:
             new = connection.execute(_NEW_LOG, {"origin": batch.origin})
             return int(new.scalar_one())
         # A second sequencer, started by mistake, waits here and then fails the comparison.
-        if _read_head(connection, log_id, _LOCKED_HEAD) != batch.expected:
+        locked = _LOCKED[connection.dialect.name]
+        if _read_head(connection, log_id, locked) != batch.expected:
             raise CheckpointConflict("log store: the head has moved")
         return log_id
 
 
-def _read_head(connection: Connection, log_id: int, query: Select[Any] = _HEAD) -> Head | None:
-    row = connection.execute(query, {"of_log": log_id}).one_or_none()
-    return None if row is None else Head(row.size, row.note)
+def _read_head(connection: Connection, log_id: int, statement: str) -> Head | None:
+    found = fetch(connection, statement, (log_id,))
+    return Head(*found[0]) if found else None
 
 
 def _insert_entries(connection: Connection, log_id: int, batch: Batch) -> None:
@@ -280,14 +275,8 @@ def _advance(connection: Connection, log_id: int, expected: Head | None, head: H
     if expected is None:
         connection.execute(_ADD_HEAD, {"log_id": log_id, "size": head.size})
         return
-    move = {"of_log": log_id, "expected": expected.size, "new_size": head.size}
-    moved = connection.execute(_ADVANCE, move)
-    if moved.rowcount != 1:
+    if run(connection, _ADVANCE, (head.size, log_id, expected.size)) != 1:
         raise CheckpointConflict("log store: the head has moved")
-
-
-def _tile(log_id: int | None, level: int, index: int) -> dict[str, int | None]:
-    return {"of_log": log_id, "of_level": level, "of_index": index}
 
 
 def _entries(
