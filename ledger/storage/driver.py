@@ -92,6 +92,9 @@ def _cursor(connection: Connection) -> Iterator[Any]:
         with contextlib.closing(connection.connection.cursor()) as cursor:
             yield cursor
     except driver.Error as error:
+        used = connection.connection.dbapi_connection
+        if dialect.is_disconnect(error, used, None):
+            connection.invalidate(error)
         raise DBAPIError.instance(
             None, None, error, driver.Error, hide_parameters=True, dialect=dialect
         ) from error
