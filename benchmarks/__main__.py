@@ -28,7 +28,7 @@ FULL = "--full"
 GROUPS: dict[str, Callable[[Path, bool], Iterator[Measured]]] = {
     "log": lambda folder, _: log.measure(folder),
     "auditing": auditing.measure,
-    "ingest": lambda folder, _: ingest.measure(folder),
+    "ingest": ingest.measure,
     "erasing": erasing.measure,
     "client": lambda folder, _: client.measure(folder),
     "explaining": lambda *_: explaining.measure(),
@@ -47,7 +47,7 @@ def main(names: list[str]) -> int:
     logging.disable(logging.INFO)
     began = time.perf_counter()
     print(f"{platform.python_implementation()} {platform.python_version()}, {platform.platform()}")
-    print(f"{'ratio':<24}{'goal':>9}{'median':>10}{'lowest':>10}{'highest':>10}")
+    print(f"{'ratio':<36}{'goal':>9}{'median':>10}{'lowest':>10}{'highest':>10}")
     results = []
     for name in names or GROUPS:
         with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
@@ -64,7 +64,7 @@ def main(names: list[str]) -> int:
 def _line(measured: Measured) -> str:
     figures = (measured.ratio, min(measured.runs), max(measured.runs))
     columns = "".join(f"{figure:>10.3g}" for figure in figures)
-    return f"{measured.name:<24}{measured.goal!s:>9}{columns}  {'' if measured.met else 'missed'}"
+    return f"{measured.name:<36}{measured.goal!s:>9}{columns}  {'' if measured.met else 'missed'}"
 
 
 def _document(results: list[Measured]) -> dict[str, dict[str, object]]:

@@ -136,12 +136,18 @@ class GroupCommit:
             sorted_out = _Sorted(tickets, self._known(tickets))
             appended = self._append(sorted_out.fresh)
             head = self._log.published()
-            places = {
-                each.id: Place(each.seq, each.raw, self._log.proof(each.seq, head.size))
-                for each in appended
-            }
+            places = self._places(appended, head.size)
         for ticket in tickets:
             ticket.outcome = Written(sorted_out.places(ticket, places), head.note)
+
+    def _places(self, appended: Sequence[Appended], size: int) -> Mapping[str, Place]:
+        if not appended:
+            return {}
+        proofs = self._log.proofs(appended[0].seq, appended[-1].seq + 1, size)
+        return {
+            each.id: Place(each.seq, each.raw, proof)
+            for each, proof in zip(appended, proofs, strict=True)
+        }
 
     def _known(self, tickets: Sequence[_Ticket]) -> Mapping[str, int]:
         ids = {record.id for ticket in tickets for record in ticket.submission.records}

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -279,7 +280,7 @@ def _signed(note: str | None, signers: Sequence[NoteSigner]) -> bool:
     """Whether one of these keys signed the note; who calls this has verified the note."""
     if note is None:
         return False
-    lines = {(each.name, each.key_id) for each in SignedNote.parse(note).signatures}
+    lines = _lines(note)
     keys = (signer.verifier_key for signer in signers)
     return any((key.name, key.key_id) in lines for key in keys)
 
@@ -293,9 +294,15 @@ def _check_newest(note: str | None, known: Sequence[VerifierKey]) -> None:
     if note is None:
         return
     names = {key.name for key in known}
-    ours = [each for each in SignedNote.parse(note).signatures if each.name in names]
-    if ours and (ours[-1].name, ours[-1].key_id) not in {(k.name, k.key_id) for k in known}:
+    ours = [line for line in _lines(note) if line[0] in names]
+    if ours and ours[-1] not in {(k.name, k.key_id) for k in known}:
         raise StoppedError(
             "log keys: the newest checkpoint was signed with newer keys than are here: they"
             " were rotated; bring the keys that belong to this log"
         )
+
+
+@lru_cache(maxsize=4)  # the newest checkpoint of each log, looked at several times
+def _lines(note: str) -> tuple[tuple[str, bytes], ...]:
+    """The name and key id of each signature line."""
+    return tuple((each.name, each.key_id) for each in SignedNote.parse(note).signatures)

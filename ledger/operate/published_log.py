@@ -25,6 +25,7 @@ from ledger.tlog.merkle import (
     NodeReader,
     consistency_proof,
     inclusion_proof,
+    inclusion_proofs,
     leaf_hash,
     tree_root,
     verify_consistency,
@@ -212,9 +213,9 @@ class PublishedLog:
         """
         return self._of(entry_id, self.receipt_at(self._locate(entry_id)))
 
-    def proof(self, index: int, size: int) -> tuple[bytes, ...]:
-        """The inclusion proof of the entry at an index in the tree of `size`, not verified."""
-        return inclusion_proof(index, size, self._node_reader(size))
+    def proofs(self, start: int, end: int, size: int) -> tuple[tuple[bytes, ...], ...]:
+        """The proofs of the entries [start, end) in the tree of `size`, not verified."""
+        return inclusion_proofs(start, end, size, self._node_reader(size))
 
     def receipt_at(self, index: int) -> Receipt:
         """The proof for the entry at an index; as :meth:`receipt`."""

@@ -93,6 +93,7 @@ class Registry:
         self._policies = Manifests(engine, log, writer, policy_version, PolicyRegistered)
         self._clock = clock
         self._random = random
+        self._stages: dict[str, tuple[int, str]] = {}  # by digest: as of which size, and which
 
     def register_model(
         self, manifest: Mapping[str, JsonValue], artefacts: Mapping[str, bytes]
@@ -172,12 +173,24 @@ class Registry:
         return self._artefacts.read(digest)
 
     def _model(self, found: Registered) -> ModelVersion:
-        stages = [REGISTERED]
-        for raw in self._log.referring(found.digest):
-            body = parse_entry(raw).body
-            if isinstance(body, ModelVersionStatus):
-                stages.append(body.status)
-        return ModelVersion(found.digest, found.name, found.version, found.manifest, stages[-1])
+        status = self._status(found.digest)
+        return ModelVersion(found.digest, found.name, found.version, found.manifest, status)
+
+    def _status(self, digest: str) -> str:
+        """The stage that the log names last; it is asked again whenever the log has grown.
+
+        A change is answered once the checkpoint lock covers it, so no answered one is missed.
+        """
+        size = self._log.size()
+        seen, status = self._stages.get(digest, (-1, REGISTERED))
+        if seen != size:
+            status = REGISTERED
+            for raw in self._log.referring(digest):
+                body = parse_entry(raw).body
+                if isinstance(body, ModelVersionStatus):
+                    status = body.status
+            self._stages[digest] = (size, status)
+        return status
 
     def _keep_files(
         self, manifest: Mapping[str, JsonValue], artefacts: Mapping[str, bytes]

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Engine, Insert, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select
 
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
 from ledger.errors import ErasedError, PushbackError
-from ledger.operate.key_wrapper import KeyWrapper, Random
+from ledger.operate.key_wrapper import KeyWrapper, Random, key_id_of
 from ledger.sealing import KEY_BYTES, NONCE_BYTES, unwrap_key, wrap_key
 from ledger.storage.database import reading, writing
+from ledger.storage.driver import insert_rows, run, run_each
 from ledger.storage.models import (
     access_detail,
     decision_index,
@@ -37,12 +38,12 @@ _ACTOR_KEY: Final = "access-actors"
 PENDING: Final = 1  # of `decision_index.pending`: to be worked out; above it, how that ended
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Built once: building a statement costs more than running it, and each batch runs these.
-_ADD_HOLDER, _ADD_KEY = insert(subject_key), insert(record_key)
-_ADD_INDEX, _ADD_DETAIL = insert(decision_index), insert(access_detail)
-_SETTLE: Final = tuple(
-    update(table).where(table.c.record_id == bindparam("settled")).values(seq=bindparam("place"))
-    for table in (record_key, decision_index)
+# What each batch runs is for the driver as it stands (`ledger.storage.driver`).
+_INDEXED: Final = (record_key.name, decision_index.name)  # tables that say where a record stands
+_SETTLE: Final = "UPDATE {} SET seq = ? WHERE record_id = ?"
+_SETTLE_ALL: Final = (  # PostgreSQL: one statement for all, with an array for each parameter
+    "UPDATE {} SET seq = settled.place FROM unnest(?::bigint[], ?::text[])"
+    " AS settled (place, id) WHERE record_id = settled.id"
 )
 
 
@@ -173,14 +174,16 @@ class Vault:
         now = microseconds(self._clock())
         with writing(self._engine) as connection:
             _settle(connection, settled or {})
-            _insert(connection, _ADD_HOLDER, [_holder_values(row.key, now) for row in rows])
-            _insert(connection, _ADD_KEY, [_key_values(row, origin) for row in rows])
+            insert_rows(connection, subject_key, [_holder_values(row.key, now) for row in rows])
+            insert_rows(connection, record_key, [_key_values(row, origin) for row in rows])
             index = [_index_values(row.index, now) for row in rows if row.index is not None]
-            _insert(connection, _ADD_INDEX, index)
-            details = [_detail_values(row) for row in rows if row.detail is not None]
-            _insert(connection, _ADD_DETAIL, details)
+            insert_rows(connection, decision_index, index)
+            details = [(row.record_id, row.detail) for row in rows if row.detail is not None]
+            insert_rows(connection, access_detail, details)
             # Asked last: whoever takes a key-encryption key away waits for these rows.
-            if not all(self._wrapper.knows(row.key.wrapped_holder) for row in rows):
+            # Of what was wrapped under one key, one tells of all.
+            wrapped = {key_id_of(each): each for each in (r.key.wrapped_holder for r in rows)}
+            if not all(map(self._wrapper.knows, wrapped.values())):
                 raise PushbackError(
                     "vault: the key-encryption key was replaced meanwhile", retry_after=0.0
                 )
@@ -279,46 +282,34 @@ def microseconds(at: datetime) -> int:
 
 
 def _settle(connection: Connection, places: Mapping[str, int]) -> None:
-    rows = [{"settled": record_id, "place": seq} for record_id, seq in places.items()]
-    if not rows:
-        return
-    for statement in _SETTLE:
-        connection.execute(statement, rows)
+    for table in _INDEXED if places else ():
+        if connection.dialect.name == "postgresql":
+            found = (list(places.values()), list(places))
+            run(connection, _SETTLE_ALL.format(table), found)
+        else:
+            rows = [(seq, record_id) for record_id, seq in places.items()]
+            run_each(connection, _SETTLE.format(table), rows)
 
 
-def _insert(
-    connection: Connection, statement: Insert, rows: Sequence[Mapping[str, object]]
-) -> None:
-    if rows:
-        connection.execute(statement, rows)
+# Rows have a value for each column, in the order of the table (`models`).
+def _holder_values(key: HeldKey, now: int) -> tuple[object, ...]:
+    return (key.id, key.holder, key.wrapped_holder, now)
 
 
-def _holder_values(key: HeldKey, now: int) -> Mapping[str, object]:
-    return {"id": key.id, "tag": key.holder, "wrapped": key.wrapped_holder, "created_us": now}
+def _key_values(row: VaultRow, origin: str) -> tuple[object, ...]:
+    return (row.record_id, origin, row.key.id, row.key.wrapped, None)
 
 
-def _key_values(row: VaultRow, origin: str) -> Mapping[str, object]:
-    return {
-        "record_id": row.record_id,
-        "origin": origin,
-        "key_id": row.key.id,
-        "wrapped": row.key.wrapped,
-    }
-
-
-def _detail_values(row: VaultRow) -> Mapping[str, object]:
-    return {"record_id": row.record_id, "sealed": row.detail}
-
-
-def _index_values(row: IndexRow, now: int) -> Mapping[str, object]:
-    return {
-        "record_id": row.record_id,
-        "tag": row.tag,
-        "outcome": row.outcome,
-        "model": row.model,
-        "policy": row.policy,
-        "margin": row.margin,
-        "decided_us": row.decided_us,
-        "received_us": now,
-        "pending": PENDING if row.pending else None,
-    }
+def _index_values(row: IndexRow, now: int) -> tuple[object, ...]:
+    return (
+        row.record_id,
+        row.tag,
+        row.outcome,
+        row.model,
+        row.policy,
+        row.margin,
+        row.decided_us,
+        now,
+        None,
+        PENDING if row.pending else None,
+    )

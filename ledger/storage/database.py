@@ -14,8 +14,10 @@ import fcntl
 import functools
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,13 +27,14 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, make_url,
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import (
     DBAPIError,
+    DisconnectionError,
     IntegrityError,
     InterfaceError,
     OperationalError,
     SQLAlchemyError,
 )
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from ledger.errors import ConflictError, LedgerError, PushbackError
 from ledger.private_files import FILE_MODE, private_directory
@@ -39,6 +42,8 @@ from ledger.private_files import FILE_MODE, private_directory
 BUSY_TIMEOUT_MS: Final = 10_000  # SQLite: how long a writer waits for another process's commit
 RETRY_AFTER_SECONDS: Final = 2.0  # what a caller is told when the database does not answer
 
+_PING_AFTER_SECONDS: Final = 1.0
+_USED: Final = "ledger_used"
 _UNWRITABLE: Final = ("SQLITE_CANTOPEN", "SQLITE_READONLY")  # and their extended codes
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _SQLITE_PRAGMAS: Final = (
@@ -80,7 +85,10 @@ def open_database(url: str) -> Engine:
         raise LedgerError("database: neither SQLite nor PostgreSQL")
     if dialect == "postgresql":
         address = address.set(drivername="postgresql+psycopg")
-        return create_engine(address, hide_parameters=True, pool_pre_ping=True)
+        engine = create_engine(address, hide_parameters=True)
+        event.listen(engine, "checkout", partial(_ping_after_a_pause, engine))
+        event.listen(engine, "checkin", _note_use)
+        return engine
     if not address.database or address.database == ":memory:":
         raise LedgerError("database: SQLite needs a file")
     _create_private_file(Path(address.database))
@@ -117,6 +125,17 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextlib.contextmanager
+def asking(engine: Engine) -> Iterator[Connection]:
+    """A connection for one statement that reads: a transaction around it would only take time.
+
+    Raises:
+        PushbackError, ConflictError, LedgerError: as :func:`translated` says.
+    """
+    with translated(), _asker(engine).connect() as connection:
+        yield connection
+
+
+@contextlib.contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One write transaction, committed at the end or rolled back whole.
 
@@ -146,6 +165,13 @@ def _reader(engine: Engine) -> Engine:
     if engine.name != "postgresql":
         return engine  # SQLite's transactions are snapshots already
     return engine.execution_options(isolation_level="REPEATABLE READ")
+
+
+@functools.lru_cache(maxsize=8)
+def _asker(engine: Engine) -> Engine:
+    if engine.name != "postgresql":
+        return engine  # SQLite's driver begins nothing unless it is told to
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @functools.lru_cache(maxsize=8)
@@ -209,6 +235,29 @@ def alone_beside(engine: Engine, name: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)  # releases it
+
+
+def _ping_after_a_pause(
+    engine: Engine,
+    connection: DBAPIConnection,
+    entry: ConnectionPoolEntry,
+    _proxy: PoolProxiedConnection,
+) -> None:
+    """Have a connection replaced that was lost while it was not used.
+
+    One that was in use a moment ago is not asked: the question takes as long as a small query.
+    """
+    used = entry.info.get(_USED)
+    if used is None or time.monotonic() - used < _PING_AFTER_SECONDS:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise DisconnectionError from error  # the pool connects anew
+
+
+def _note_use(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+    entry.info[_USED] = time.monotonic()
 
 
 def _create_private_file(path: Path) -> None:

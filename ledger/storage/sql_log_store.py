@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -13,15 +14,21 @@ from sqlalchemy import (
     Row,
     Select,
     bindparam,
-    delete,
     func,
     insert,
     select,
-    update,
 )
 
 from ledger.errors import CheckpointConflict, NotFoundError
-from ledger.storage.database import BUSY_TIMEOUT_MS, alone_beside, reading, translated, writing
+from ledger.storage.database import (
+    BUSY_TIMEOUT_MS,
+    alone_beside,
+    asking,
+    reading,
+    translated,
+    writing,
+)
+from ledger.storage.driver import fetch, insert_rows, run, run_each
 from ledger.storage.log_store import (
     MAX_READ_ENTRIES,
     Batch,
@@ -43,7 +50,6 @@ from ledger.storage.models import (
 
 _ENTRY = (log_entry.c.seq, log_entry.c.entry_id, log_entry.c.entry, log_entry.c.leaf_hash)
 _ALONE_MS = 60_000  # of a turn in which nothing is heard from its process: the machine is gone
-_IDS_PER_QUERY = 500  # bound variables of one statement; SQLite's oldest limit is 999
 
 _ALONE_LIMITS = select(
     func.set_config("lock_timeout", str(BUSY_TIMEOUT_MS), True),
@@ -56,23 +62,11 @@ _START = bindparam("start", type_=BigInteger)
 _COUNT = bindparam("count", type_=Integer)
 _LOG_ID = select(log.c.id).where(log.c.origin == bindparam("origin"))
 _NEW_LOG = insert(log).returning(log.c.id)
-_HEAD = (
-    select(log_head.c.size, log_checkpoint.c.note)
-    .join(
-        log_checkpoint,
-        (log_checkpoint.c.log_id == log_head.c.log_id) & (log_checkpoint.c.size == log_head.c.size),
-    )
-    .where(log_head.c.log_id == _OF_LOG)
-)
-_LOCKED_HEAD = select(log_head.c.size).where(log_head.c.log_id == _OF_LOG).with_for_update()
 _ENTRIES = (
     select(*_ENTRY)
     .where(log_entry.c.log_id == _OF_LOG, log_entry.c.seq >= _START)
     .order_by(log_entry.c.seq)
     .limit(_COUNT)
-)
-_PLACES = select(log_entry.c.entry_id, log_entry.c.seq).where(
-    log_entry.c.log_id == _OF_LOG, log_entry.c.entry_id.in_(bindparam("ids", expanding=True))
 )
 _REFERRING = (
     select(*_ENTRY)
@@ -83,24 +77,36 @@ _REFERRING = (
     .where(log_reference.c.log_id == _OF_LOG, log_reference.c.reference == bindparam("reference"))
     .order_by(log_entry.c.seq)
 )
-_THIS_TILE = (
-    (log_tile.c.log_id == _OF_LOG)
-    & (log_tile.c.level == bindparam("of_level"))
-    & (log_tile.c.tile_index == bindparam("of_index"))
-)
-_WIDEST_TILE = (
-    select(log_tile.c.hashes).where(_THIS_TILE).order_by(log_tile.c.width.desc()).limit(1)
-)
-_DROP_NARROWER = delete(log_tile).where(_THIS_TILE, log_tile.c.width < bindparam("below"))
-_ADVANCE = (
-    update(log_head)
-    .where(log_head.c.log_id == _OF_LOG, log_head.c.size == bindparam("expected"))
-    .values(size=bindparam("new_size"))
-)
 _SEALED = select(sealed_payload.c.sealed).where(sealed_payload.c.record_id == bindparam("record"))
-_ADD_CHECKPOINT, _ADD_HEAD = insert(log_checkpoint), insert(log_head)
-_ADD_ENTRY, _ADD_REFERENCE = insert(log_entry), insert(log_reference)
-_ADD_SEALED, _ADD_TILE = insert(sealed_payload), insert(log_tile)
+_ADD_HEAD = insert(log_head)
+
+# Of each batch and look-up, and so for the driver as they stand (`ledger.storage.driver`).
+_HEAD = (
+    "SELECT log_head.size, log_checkpoint.note FROM log_head JOIN log_checkpoint"
+    " ON log_checkpoint.log_id = log_head.log_id AND log_checkpoint.size = log_head.size"
+    " WHERE log_head.log_id = ?"
+)
+_LOCKED = {  # SQLite's write transaction keeps others out from its beginning
+    "sqlite": _HEAD,
+    "postgresql": f"{_HEAD} FOR UPDATE OF log_head",
+}
+_ADVANCE = "UPDATE log_head SET size = ? WHERE log_id = ? AND size = ?"
+_AMONG = {
+    "sqlite": "IN (SELECT value FROM json_each(?))",
+    "postgresql": "= ANY(?)",
+}
+_LOCATE = "SELECT entry_id, seq FROM log_entry WHERE log_id = ? AND entry_id {}"
+_READ_BACK = (
+    "SELECT seq, entry_id, entry, leaf_hash FROM log_entry"
+    " WHERE log_id = ? AND seq >= ? ORDER BY seq LIMIT ?"
+)
+_READ_TILE = (
+    "SELECT hashes FROM log_tile WHERE log_id = ? AND level = ? AND tile_index = ?"
+    " ORDER BY width DESC LIMIT 1"
+)
+_DROP_NARROWER = (
+    "DELETE FROM log_tile WHERE log_id = ? AND level = ? AND tile_index = ? AND width < ?"
+)
 
 
 class SqlLogStore:
@@ -112,9 +118,9 @@ class SqlLogStore:
 
     def head(self, origin: str) -> Head | None:
         """The newest committed head, or None before the first."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             log_id = self._find_log(connection, origin)
-            return None if log_id is None else _read_head(connection, log_id)
+            return None if log_id is None else _read_head(connection, log_id, _HEAD)
 
     def integrate(self, batch: Batch, sign: Sign) -> Head:
         """Commit entries, tiles and the head that `sign` returns together, or nothing.
@@ -165,22 +171,22 @@ class SqlLogStore:
         Raises:
             NotFoundError: nothing of this tile is stored.
         """
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             log_id = self._find_log(connection, origin)
-            hashes = connection.scalar(_WIDEST_TILE, _tile(log_id, level, index))
-        if hashes is None:
+            found = fetch(connection, _READ_TILE, (log_id, level, index))
+        if not found:
             raise NotFoundError("tile: nothing of it is in this log")
-        return bytes(hashes)
+        return bytes(found[0][0])
 
     def locate(self, origin: str, ids: Collection[str]) -> Mapping[str, int]:
         """The index of each of these entries that is in the log."""
-        wanted, found = sorted(ids), {}
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             log_id = self._find_log(connection, origin)
-            for at in range(0, len(wanted), _IDS_PER_QUERY):
-                some = {"of_log": log_id, "ids": wanted[at : at + _IDS_PER_QUERY]}
-                found.update({row.entry_id: row.seq for row in connection.execute(_PLACES, some)})
-        return found
+            dialect = connection.dialect.name
+            # One parameter for all: an array, or what SQLite takes for one.
+            wanted = json.dumps([*ids]) if dialect == "sqlite" else [*ids]
+            statement = _LOCATE.format(_AMONG[dialect])
+            return dict(fetch(connection, statement, (log_id, wanted)))
 
     def referring(self, origin: str, reference: str) -> tuple[StoredEntry, ...]:
         """The entries that name this id or digest besides their own, in order."""
@@ -204,108 +210,73 @@ class SqlLogStore:
 
     def _claim(self, connection: Connection, batch: Batch) -> int:
         """The log's id, its head locked until commit and equal to `batch.expected`."""
-        log_id: int | None = connection.scalar(_LOG_ID, {"origin": batch.origin})
+        log_id = self._find_log(connection, batch.origin)
         if log_id is None:
             if batch.expected is not None:
                 raise CheckpointConflict("log store: the log is not there")
             new = connection.execute(_NEW_LOG, {"origin": batch.origin})
             return int(new.scalar_one())
         # A second sequencer, started by mistake, waits here and then fails the comparison.
-        connection.execute(_LOCKED_HEAD, {"of_log": log_id})
-        if _read_head(connection, log_id) != batch.expected:
+        locked = _LOCKED[connection.dialect.name]
+        if _read_head(connection, log_id, locked) != batch.expected:
             raise CheckpointConflict("log store: the head has moved")
         return log_id
 
 
-def _read_head(connection: Connection, log_id: int) -> Head | None:
-    row = connection.execute(_HEAD, {"of_log": log_id}).one_or_none()
-    return None if row is None else Head(row.size, row.note)
+def _read_head(connection: Connection, log_id: int, statement: str) -> Head | None:
+    found = fetch(connection, statement, (log_id,))
+    return Head(*found[0]) if found else None
 
 
 def _insert_entries(connection: Connection, log_id: int, batch: Batch) -> None:
-    connection.execute(
-        _ADD_ENTRY,
-        [
-            {
-                "log_id": log_id,
-                "seq": new.stored.seq,
-                "entry_id": new.stored.entry_id,
-                "entry": new.stored.entry,
-                "leaf_hash": new.stored.leaf_hash,
-            }
-            for new in batch.entries
-        ],
-    )
-    references = [
-        {"log_id": log_id, "reference": reference, "seq": new.stored.seq}
-        for new in batch.entries
-        for reference in new.references
-    ]
-    if references:
-        connection.execute(_ADD_REFERENCE, references)
-    sealed = [
-        {"record_id": new.stored.entry_id, "log_id": log_id, "sealed": new.sealed}
-        for new in batch.entries
-        if new.sealed is not None
-    ]
-    if sealed:
-        connection.execute(_ADD_SEALED, sealed)
+    rows: list[tuple[object, ...]] = []
+    references: list[tuple[object, ...]] = []
+    payloads: list[tuple[object, ...]] = []
+    for new in batch.entries:
+        stored = new.stored
+        rows.append((log_id, stored.seq, stored.entry_id, stored.entry, stored.leaf_hash))
+        references += [(log_id, reference, stored.seq) for reference in new.references]
+        if new.sealed is not None:
+            payloads.append((stored.entry_id, log_id, new.sealed))
+    insert_rows(connection, log_entry, rows)
+    insert_rows(connection, log_reference, references)
+    insert_rows(connection, sealed_payload, payloads)
 
 
 def _insert_tiles(connection: Connection, log_id: int, batch: Batch) -> None:
-    rows = [
-        {
-            "log_id": log_id,
-            "level": tile.level,
-            "tile_index": tile.index,
-            "width": tile.width,
-            "hashes": tile.hashes,
-        }
-        for tile in batch.tiles
-    ]
-    if rows:
-        connection.execute(_ADD_TILE, rows)
-    for tile in batch.tiles:  # at most one per level and 256 entries
-        narrower = {**_tile(log_id, tile.level, tile.index), "below": tile.width}
-        connection.execute(_DROP_NARROWER, narrower)
+    places = [(log_id, tile.level, tile.index, tile.width) for tile in batch.tiles]
+    rows = [(*place, tile.hashes) for place, tile in zip(places, batch.tiles, strict=True)]
+    insert_rows(connection, log_tile, rows)
+    run_each(connection, _DROP_NARROWER, places)  # at most one per level and 256 entries
 
 
 def _read_back(connection: Connection, log_id: int, batch: Batch) -> Written:
     first = batch.entries[0].stored.seq
     # One more than was written: nothing may stand behind the batch.
-    entries = _entries(
-        connection, _ENTRIES, of_log=log_id, start=first, count=len(batch.entries) + 1
+    limit = len(batch.entries) + 1
+    entries = tuple(
+        StoredEntry(seq, entry_id, bytes(entry), bytes(leaf_hash))
+        for seq, entry_id, entry, leaf_hash in fetch(connection, _READ_BACK, (log_id, first, limit))
     )
     tiles = tuple(
-        StoredTile(
-            tile.level,
-            tile.index,
-            _read_tile(connection, log_id, tile),
-        )
+        StoredTile(tile.level, tile.index, _read_tile(connection, log_id, tile))
         for tile in batch.tiles
     )
     return Written(entries, tiles)
 
 
 def _read_tile(connection: Connection, log_id: int, tile: StoredTile) -> bytes:
-    place = _tile(log_id, tile.level, tile.index)
-    return bytes(connection.execute(_WIDEST_TILE, place).scalar_one())
+    ((hashes,),) = fetch(connection, _READ_TILE, (log_id, tile.level, tile.index))
+    return bytes(hashes)
 
 
 def _advance(connection: Connection, log_id: int, expected: Head | None, head: Head) -> None:
-    checkpoint = {"log_id": log_id, "size": head.size, "note": head.note}
-    connection.execute(_ADD_CHECKPOINT, checkpoint)
+    insert_rows(connection, log_checkpoint, [(log_id, head.size, head.note)])
     if expected is None:
         connection.execute(_ADD_HEAD, {"log_id": log_id, "size": head.size})
         return
-    move = {"of_log": log_id, "expected": expected.size, "new_size": head.size}
-    moved = connection.execute(_ADVANCE, move)
-    if moved.rowcount != 1:
+    if run(connection, _ADVANCE, (head.size, log_id, expected.size)) != 1:
         raise CheckpointConflict("log store: the head has moved")
-
-
-def _tile(log_id: int | None, level: int, index: int) -> dict[str, int | None]:
-    return {"of_log": log_id, "of_level": level, "of_index": index}
 
 
 def _entries(

@@ -56,7 +56,7 @@ class MLDSA44Signer:
     def verifier_key(self) -> VerifierKey:
         """The public half."""
         raw = self.private_key.public_key().public_bytes_raw()
-        return VerifierKey(self.name, MLDSA44_COSIGNATURE, raw)
+        return VerifierKey.of(self.name, MLDSA44_COSIGNATURE, raw)
 
     def sign(self, text: str) -> bytes:
         """Return 8 bytes of time and 2,420 bytes of signature over a checkpoint's text.
@@ -81,7 +81,7 @@ class Ed25519Cosigner:
     def verifier_key(self) -> VerifierKey:
         """The public half."""
         raw = self.private_key.public_key().public_bytes_raw()
-        return VerifierKey(self.name, ED25519_COSIGNATURE, raw)
+        return VerifierKey.of(self.name, ED25519_COSIGNATURE, raw)
 
     def sign(self, text: str) -> bytes:
         """Return 8 bytes of time and 64 bytes of signature over a note's text.

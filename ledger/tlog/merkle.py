@@ -21,6 +21,7 @@ __all__ = [
     "consistency_proof",
     "consistency_root",
     "inclusion_proof",
+    "inclusion_proofs",
     "inclusion_root",
     "leaf_hash",
     "node_hash",
@@ -79,6 +80,35 @@ def inclusion_proof(index: int, size: int, nodes: NodeReader) -> tuple[bytes, ..
             path.append(_range_root(start, middle, nodes))
             start = middle
     return tuple(reversed(path))
+
+
+def inclusion_proofs(
+    start: int, end: int, size: int, nodes: NodeReader
+) -> tuple[tuple[bytes, ...], ...]:
+    """Return the audit paths of the leaves [start, end), as :func:`inclusion_proof` would.
+
+    What several paths have in common is worked out once.
+
+    Raises:
+        MalformedError: no such leaves in such a tree.
+    """
+    _check_size(size)
+    if not 0 <= start <= end <= size:
+        raise MalformedError("inclusion proof: the index is not in the tree")
+    found: list[tuple[bytes, ...]] = []
+    # Subtrees yet to be walked, the leftmost on top, each with the path from its root up.
+    waiting: list[tuple[int, int, tuple[bytes, ...]]] = [(0, size, ())] if start < end else []
+    while waiting:
+        low, high, path = waiting.pop()
+        if high - low == 1:
+            found.append(path)
+            continue
+        middle = low + _split(high - low)
+        if end > middle:
+            waiting.append((middle, high, (_range_root(low, middle, nodes), *path)))
+        if start < middle:
+            waiting.append((low, middle, (_range_root(middle, high, nodes), *path)))
+    return tuple(found)
 
 
 def consistency_proof(old_size: int, new_size: int, nodes: NodeReader) -> tuple[bytes, ...]:

@@ -9,6 +9,7 @@ import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final, Protocol, Self
 
@@ -96,6 +97,12 @@ class VerifierKey:
             raise MalformedError("verifier key: wrong length for its type")
         object.__setattr__(self, "key_id", key_id(self.name, self.kind, self.public_key))
 
+    @staticmethod
+    @lru_cache(maxsize=64)  # a signer is asked for its key at each checkpoint
+    def of(name: str, kind: int, public_key: bytes) -> "VerifierKey":
+        """Return the key, the same value each time."""
+        return VerifierKey(name, kind, public_key)
+
     @classmethod
     def parse(cls, vkey: str) -> Self:
         """Return the key of `name+hex(key ID)+base64(type ‖ key)`.
@@ -169,7 +176,8 @@ class Ed25519Signer:
     @property
     def verifier_key(self) -> VerifierKey:
         """The public half."""
-        return VerifierKey(self.name, ED25519, self.private_key.public_key().public_bytes_raw())
+        raw = self.private_key.public_key().public_bytes_raw()
+        return VerifierKey.of(self.name, ED25519, raw)
 
     def sign(self, text: str) -> bytes:
         """Return 64 bytes."""

@@ -5,6 +5,7 @@ file stands alone. Whose signature counts is left to a policy.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 from ledger.errors import MalformedError
@@ -45,7 +46,7 @@ class Receipt:
             raise MalformedError("receipt: the index or the proof is out of range")
         if any(len(each) != HASH_BYTES for each in self.proof):
             raise MalformedError("receipt: a hash is not 32 bytes")
-        Checkpoint.parse(SignedNote.parse(self.checkpoint_note).text)
+        _checkpoint(self.checkpoint_note)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -88,3 +89,8 @@ class Receipt:
             self.proof,
             checkpoint.root_hash,
         )
+
+
+@lru_cache(maxsize=8)  # of notes of up to a megabyte; the receipts of a batch share one
+def _checkpoint(note: str) -> Checkpoint:
+    return Checkpoint.parse(SignedNote.parse(note).text)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import MalformedError, NotFoundError, RefusedError
-from ledger.operate.credentials import ApiKeys
+from ledger.operate.credentials import REMEMBER_SECONDS, ApiKeys
 from ledger.roles import Role
 from tests.ledger.operate.premises import Premises
 
@@ -70,6 +70,31 @@ def test_a_revoked_key_is_refused(keys: ApiKeys) -> None:
     assert listed[0].created_at < revoked_at
     with pytest.raises(NotFoundError):
         keys.revoke("0" * 16)
+
+
+def test_a_key_revoked_by_another_process_is_refused_within_a_second(premises: Premises) -> None:
+    now = [0.0]
+    here = ApiKeys(premises.engine, premises.clock, premises.random, lambda: now[0])
+    elsewhere = ApiKeys(premises.engine, premises.clock, premises.random)
+    text, key_id = here.issue("Audit desk", Role.AUDITOR)
+    assert here.authenticate(text).id == key_id
+    elsewhere.revoke(key_id)
+    now[0] = REMEMBER_SECONDS - 0.001
+    assert here.authenticate(text).id == key_id
+    now[0] = REMEMBER_SECONDS
+    for _ in range(2):
+        with pytest.raises(RefusedError):
+            here.authenticate(text)
+
+
+def test_not_more_keys_are_remembered_than_fit(
+    premises: Premises, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.operate.credentials.MAX_REMEMBERED", 2)
+    keys = ApiKeys(premises.engine, premises.clock, premises.random, lambda: 0.0)
+    texts = [keys.issue("Audit desk", Role.AUDITOR)[0] for _ in range(3)]
+    named = [keys.authenticate(text).id for text in (*texts, *texts)]
+    assert named == [text.split("_")[1] for text in (*texts, *texts)]
 
 
 @pytest.mark.parametrize("name", ["", "x" * 101, "two\nlines"])

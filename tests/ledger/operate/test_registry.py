@@ -123,6 +123,16 @@ def test_the_log_says_in_which_stage_a_model_is(premises: Premises, ledger: Open
         ledger.registry.set_status("mortgage-approval@1.0.0", "excellent")
 
 
+def test_a_stage_that_another_process_logged_is_seen_at_once(
+    premises: Premises, ledger: Open
+) -> None:
+    elsewhere = premises.open().registry
+    for status in ("approved", "suspended", "promoted"):
+        assert elsewhere.model("mortgage-approval@1.0.0").status != status
+        ledger.registry.set_status("mortgage-approval@1.0.0", status)
+        assert elsewhere.model("mortgage-approval@1.0.0").status == status
+
+
 def test_files_are_hashed_when_they_are_read(premises: Premises, ledger: Open) -> None:
     digest = hashlib.sha256(MODEL_FILE).hexdigest()
     assert ledger.registry.artefact(digest) == MODEL_FILE

@@ -29,6 +29,10 @@ FORBIDDEN = (
     "INSERT INTO log_entry VALUES (1, 3, 'c', {b}, {b})",
     "INSERT INTO log_entry VALUES (1, 1, 'c', {b}, {b})",
     "INSERT INTO log_entry VALUES (1, 2, 'a', {b}, {b})",
+    "INSERT INTO log_entry VALUES (1, 2, 'c', {b}, {b}), (1, 4, 'd', {b}, {b})",
+    "INSERT INTO log_entry VALUES (1, 3, 'c', {b}, {b}), (1, 4, 'd', {b}, {b})",
+    "INSERT INTO log_entry VALUES (1, -1, 'c', {b}, {b})",
+    "INSERT INTO log_entry VALUES (2, 0, 'c', {b}, {b})",
     "UPDATE log_reference SET reference = 'b'",
     "DELETE FROM log_reference",
     "UPDATE log_tile SET hashes = {b}",
@@ -43,6 +47,7 @@ FORBIDDEN = (
     "DELETE FROM log_head",
     "UPDATE sealed_payload SET sealed = {bb}",
     "INSERT INTO sealed_payload VALUES ('a', 1, {bb})",
+    "INSERT INTO sealed_payload VALUES ('b', 2, {b})",
 )
 REPLACING = (
     "INSERT OR REPLACE INTO log VALUES (1, 'p')",
@@ -120,6 +125,7 @@ def allowed(engine: Engine) -> None:
     run(
         engine,
         "INSERT INTO log_entry VALUES (1, 2, 'c', {b}, {b})",
+        "INSERT INTO log_entry VALUES (1, 3, 'd', {b}, {b}), (1, 4, 'e', {b}, {b})",
         "INSERT INTO log_tile VALUES (1, 0, 0, 3, {bb})",
         "DELETE FROM log_tile WHERE width = 2",
         "INSERT INTO log_checkpoint VALUES (1, 3, 'note')",

@@ -24,6 +24,7 @@ from ledger.tlog.merkle import (
     Frontier,
     consistency_proof,
     inclusion_proof,
+    inclusion_proofs,
     leaf_hash,
     node_hash,
     tree_root,
@@ -85,6 +86,15 @@ def test_every_pair_up_to_130_agrees_with_the_reference_and_folds_into_one_hash(
     own = json.loads((OWN / "merkle.json").read_text())
     assert folded.hexdigest() == own["accumulated_proofs_sizes_0_to_131"]
     assert ROOTS[SIZES].hex() == own["root_of_131_leaves"]
+
+
+def test_proofs_of_neighbours_are_those_of_each() -> None:
+    for size in range(SIZES + 1):
+        each = tuple(inclusion_proof(index, size, nodes) for index in range(size))
+        for start in range(0, size + 1, 7):
+            assert inclusion_proofs(start, size, size, nodes) == each[start:]
+            end = (start + size) // 2
+            assert inclusion_proofs(start, end, size, nodes) == each[start:end]
 
 
 @given(st.data())
@@ -166,6 +176,9 @@ def test_proofs_are_only_made_of_trees_that_can_be() -> None:
     for make in (
         lambda: inclusion_proof(5, 5, nodes),
         lambda: inclusion_proof(-1, 5, nodes),
+        lambda: inclusion_proofs(0, 6, 5, nodes),
+        lambda: inclusion_proofs(3, 2, 5, nodes),
+        lambda: inclusion_proofs(-1, 2, 5, nodes),
         lambda: consistency_proof(6, 5, nodes),
         lambda: consistency_proof(-1, 5, nodes),
         lambda: tree_root(-1, nodes),

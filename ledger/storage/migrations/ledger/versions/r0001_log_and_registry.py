@@ -16,6 +16,7 @@ _COUNT = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 # A fence is (table, event, condition under which the statement is refused, reason).
 # NEW and OLD are the rows; both databases read these conditions.
 _NEXT = "COALESCE((SELECT max(seq) + 1 FROM log_entry WHERE log_id = NEW.log_id), 0)"
+_NO_LOG = "NOT EXISTS (SELECT 1 FROM log WHERE id = NEW.log_id)"
 _FENCES = (
     ("log", "INSERT", "EXISTS (SELECT 1 FROM log WHERE id = NEW.id OR origin = NEW.origin)"),
     ("log", "UPDATE", "TRUE"),
@@ -25,7 +26,7 @@ _FENCES = (
         "INSERT",
         (
             f"NEW.seq <> {_NEXT} OR EXISTS (SELECT 1 FROM log_entry"  # noqa: S608  constants
-            " WHERE log_id = NEW.log_id AND entry_id = NEW.entry_id)"
+            f" WHERE log_id = NEW.log_id AND entry_id = NEW.entry_id) OR {_NO_LOG}"
         ),
     ),
     ("log_entry", "UPDATE", "TRUE"),
@@ -80,10 +81,25 @@ _FENCES = (
     (
         "sealed_payload",
         "INSERT",
-        "EXISTS (SELECT 1 FROM sealed_payload WHERE record_id = NEW.record_id)",
+        f"EXISTS (SELECT 1 FROM sealed_payload WHERE record_id = NEW.record_id) OR {_NO_LOG}",  # noqa: S608  constants
     ),
     ("sealed_payload", "UPDATE", "TRUE"),
 )
+# On PostgreSQL a fence on each row of a large batch takes as long as inserting it, so these
+# look once at all rows of a statement, `fresh`. That no key comes twice is the constraints'
+# business, which nothing disables and PostgreSQL cannot be asked to ignore.
+_FRESH = {
+    ("log_entry", "INSERT"): (
+        "EXISTS (SELECT 1 FROM (SELECT log_id, min(seq) AS first, max(seq) AS last, count(*) AS"
+        " rows FROM fresh GROUP BY log_id) AS added WHERE added.last - added.first + 1 <>"
+        " added.rows OR added.first <> COALESCE((SELECT max(seq) + 1 FROM log_entry WHERE"
+        " log_id = added.log_id AND seq < added.first), 0)"
+        " OR NOT EXISTS (SELECT 1 FROM log WHERE id = added.log_id))"
+    ),
+    ("sealed_payload", "INSERT"): (
+        "EXISTS (SELECT 1 FROM fresh WHERE log_id NOT IN (SELECT id FROM log))"
+    ),
+}
 _PREFIX = {
     "sqlite": "substr(wider.hashes, 1, length(OLD.hashes))",
     "postgresql": "substring(wider.hashes FROM 1 FOR length(OLD.hashes))",
@@ -97,7 +113,11 @@ def upgrade() -> None:
     dialect = op.get_bind().dialect.name
     for table, event, condition in _FENCES:
         refused = condition.replace("{prefix}", _PREFIX[dialect])
-        for statement in _fence(dialect, table, event, refused):
+        if dialect == "postgresql" and (table, event) in _FRESH:
+            statements = _fence_of_statement(table, event, _FRESH[table, event])
+        else:
+            statements = _fence(dialect, table, event, refused)
+        for statement in statements:
             op.execute(sa.text(statement))
     if dialect == "postgresql":
         for table in _NEVER_TRUNCATED:
@@ -123,7 +143,6 @@ def _create_log() -> None:
         sa.Column("leaf_hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "seq", name="pk_log_entry"),
         sa.UniqueConstraint("log_id", "entry_id", name="uq_log_entry_log_id_entry_id"),
-        sa.ForeignKeyConstraint(["log_id"], ["log.id"], name="fk_log_entry_log_id"),
         sqlite_strict=True,
     )
     op.create_table(
@@ -172,7 +191,6 @@ def _create_beside_the_log() -> None:
         sa.Column("log_id", sa.Integer(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("record_id", name="pk_sealed_payload"),
-        sa.ForeignKeyConstraint(["log_id"], ["log.id"], name="fk_sealed_payload_log_id"),
         sqlite_strict=True,
     )
     for table in ("model_version", "policy_version"):
@@ -218,6 +236,22 @@ def _fence(dialect: str, table: str, event: str, refused: str) -> tuple[str, ...
         ),
         f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()",
         # ALWAYS: or session_replication_role = replica walks past the fence.
+        f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}",
+    )
+
+
+def _fence_of_statement(table: str, event: str, refused: str) -> tuple[str, ...]:
+    name = f"fence_{table}_{event.lower()}"
+    reason = f"{table}: this {event} would change what was logged"
+    return (
+        (
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" IF {refused} THEN RAISE EXCEPTION '{reason}'; END IF; RETURN NULL; END $$"
+        ),
+        (
+            f"CREATE TRIGGER {name} AFTER {event} ON {table} REFERENCING NEW TABLE AS fresh"
+            f" FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
+        ),
         f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}",
     )
 
