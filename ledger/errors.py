@@ -13,6 +13,7 @@ __all__ = [
     "HoldInForce",
     "InclusionError",
     "InconsistencyError",
+    "KeyExpired",
     "LedgerError",
     "MalformedError",
     "NotFoundError",
@@ -143,6 +144,10 @@ class RefusedError(LedgerError):
 
 class StoppedError(RefusedError):
     """The log may not be written, whoever asks: submit it again once its keeper has seen to it."""
+
+
+class KeyExpired(RefusedError):
+    """The key was good until its time was up: ask for a new one."""
 
 
 class PermissionRefused(RefusedError):

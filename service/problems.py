@@ -43,6 +43,8 @@ _TABLE: Final = (
          "or infinity, no integer beyond 2^53 - 1."),
     Kind("unauthenticated", 401, "A key is needed", "Send `Authorization: Bearer dl_…`. The "
          "operator issues keys with `decision-ledger key issue`."),
+    Kind("key-expired", 401, "Your key has expired", "Ask the operator for a new one; nothing was "
+         "stored. `decision-ledger key list` tells the operator which keys end soon."),
     Kind("refused", 403, "Your role does not allow this", "Ask the operator for a key whose role "
          "carries the permission, or ask someone who has it."),
     Kind("not-found", 404, "There is nothing here", "Check the id. What was never recorded and "
@@ -86,6 +88,7 @@ _LEDGER: Final = (
     (errors.PushbackError, "unavailable"),
     (errors.ErasedError, "erased"),
     (errors.NotFoundError, "not-found"),
+    (errors.KeyExpired, "key-expired"),
     (errors.RefusedError, "refused"),
 )
 _HTTP: Final = {kind.status: kind.slug for kind in reversed(_TABLE)}

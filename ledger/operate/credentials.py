@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, Row, insert, select, update
 
-from ledger.errors import MalformedError, NotFoundError, RefusedError
+from ledger.errors import KeyExpired, MalformedError, NotFoundError, RefusedError
 from ledger.operate.key_wrapper import Random
 from ledger.operate.sequencer import Clock
 from ledger.operate.vault import EPOCH, microseconds
@@ -26,19 +26,28 @@ from ledger.storage.models import api_key
 ID_BYTES: Final = 8
 SECRET_BYTES: Final = 32
 MAX_NAME_CHARACTERS: Final = 100
+MAX_DAYS: Final = 3_660  # a key may be issued for ten years
 
 _KEY: Final = re.compile(r"dl_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An issued key, without its secret. `revoked_at` is None while it is in force."""
+    """An issued key, without its secret.
+
+    `revoked_at` is None while nobody has revoked it, `expires_at` if it never ends by itself.
+    """
 
     id: str
     name: str
     role: Role
     created_at: datetime
     revoked_at: datetime | None
+    expires_at: datetime | None = None
+
+    def in_force(self, now: datetime) -> bool:
+        """Say whether it opens anything at this time."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 class ApiKeys:
@@ -49,17 +58,24 @@ class ApiKeys:
         self._clock = clock
         self._random = random
 
-    def issue(self, name: str, role: Role) -> tuple[str, str]:
+    def issue(self, name: str, role: Role, days: int | None = None) -> tuple[str, str]:
         """A new key: its text, which is shown this once, and its id.
 
+        It ends by itself after so many days, or never.
+
         Raises:
-            MalformedError: the name is empty, too long or not printable.
+            MalformedError: the name is empty, too long or not printable, or it would end
+                at once or in more than `MAX_DAYS` days.
         """
+        if days is not None and not 1 <= days <= MAX_DAYS:
+            raise MalformedError(f"API key: not 1 to {MAX_DAYS:,} days", member="expires")
         if not 1 <= len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():
             raise MalformedError("API key: not a printable name", member="name")
         key_id = self._random(ID_BYTES).hex()
         secret = base64.urlsafe_b64encode(self._random(SECRET_BYTES)).decode().rstrip("=")
         text = f"dl_{key_id}_{secret}"
+        now = self._clock()
+        ends = None if days is None else microseconds(now + timedelta(days=days))
         with writing(self._engine) as connection:
             connection.execute(
                 insert(api_key).values(
@@ -67,7 +83,8 @@ class ApiKeys:
                     digest=_digest(text),
                     name=name,
                     role=role.value,
-                    created_us=microseconds(self._clock()),
+                    created_us=microseconds(now),
+                    expires_us=ends,
                 )
             )
         return text, key_id
@@ -76,6 +93,7 @@ class ApiKeys:
         """Who calls with this key.
 
         Raises:
+            KeyExpired: somebody, until its time was up; only who has the secret learns of it.
             RefusedError: nobody: it is not a key, unknown or revoked. It does not say which.
         """
         match = _KEY.fullmatch(text)
@@ -84,17 +102,19 @@ class ApiKeys:
         digest = bytes(row.digest) if row else bytes(hashlib.sha256().digest_size)
         if not hmac.compare_digest(digest, _digest(text)) or row is None or row.revoked_us:
             raise RefusedError("API key: not one that is in force")
+        self._check_time(row)
         return Principal(row.id, row.name, Role(row.role))
 
     def principal(self, key_id: str) -> Principal:
         """Who holds the key with this id, for a session that was opened with it.
 
         Raises:
-            RefusedError: the key is unknown or revoked.
+            RefusedError: the key is unknown or revoked, or its time is up.
         """
         row = self._row(key_id)
         if row is None or row.revoked_us is not None:
             raise RefusedError("API key: not one that is in force")
+        self._check_time(row)
         return Principal(row.id, row.name, Role(row.role))
 
     def revoke(self, key_id: str) -> None:
@@ -120,6 +140,10 @@ class ApiKeys:
             rows = connection.execute(select(api_key).order_by(api_key.c.created_us, api_key.c.id))
             return tuple(_value(row) for row in rows)
 
+    def _check_time(self, row: Row[Any]) -> None:
+        if row.expires_us is not None and microseconds(self._clock()) >= row.expires_us:
+            raise KeyExpired("API key: its time is up")
+
     def _row(self, key_id: str) -> Row[Any] | None:
         with reading(self._engine) as connection:
             query = select(api_key).where(api_key.c.id == key_id)
@@ -136,7 +160,10 @@ def _value(row: Row[Any]) -> ApiKey:
         name=row.name,
         role=Role(row.role),
         created_at=EPOCH + timedelta(microseconds=row.created_us),
-        revoked_at=(
-            None if row.revoked_us is None else EPOCH + timedelta(microseconds=row.revoked_us)
-        ),
+        revoked_at=_moment(row.revoked_us),
+        expires_at=_moment(row.expires_us),
     )
+
+
+def _moment(us: int | None) -> datetime | None:
+    return None if us is None else EPOCH + timedelta(microseconds=us)
