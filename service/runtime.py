@@ -23,6 +23,7 @@ from ledger.operate.group_commit import GroupCommit
 from ledger.operate.incidents import Incidents
 from ledger.operate.key_ring import KeyRing
 from ledger.operate.key_wrapper import KeyUnknown
+from ledger.operate.log_clock import LogClock
 from ledger.operate.log_writer import LogWriter
 from ledger.operate.registry import Registry
 from ledger.operate.retention import Retention
@@ -200,7 +201,7 @@ class Runtime:
         if not despite_fork:
             fork_marks(settings).check()
         databases = (open_database(settings.database_url), open_database(settings.vault_url))
-        how = _How(writer, fork=despite_fork, gap=despite_gap)
+        how = _How(writer, fork=despite_fork, gap=despite_gap, timed=clock is not None)
         try:
             return cls._take_up(settings, clock or system_clock, how, databases)
         except BaseException:
@@ -223,7 +224,7 @@ class Runtime:
                 log_lock(settings, name),
                 ring.origin,
                 ring,
-                now,
+                how.log_clock(now),
                 cosigned=cosigned_checkpoint(settings, name),
                 may_write=_anything if how.fork else fork_marks(settings).check,
             )
@@ -291,11 +292,16 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class _How:
-    """Who writes, and what a person asked to be overlooked in order to see to it."""
+    """Who writes, what a person asked to be overlooked to see to it, and whether time is given."""
 
     writer: WriterConnection | None
     fork: bool
     gap: bool
+    timed: bool
+
+    def log_clock(self, now: Clock) -> Clock:
+        """The clock of a log's entries; leaps of one that was handed in cannot be told."""
+        return now if self.timed else LogClock(now)
 
     def writers(self, logs: Mapping[str, Sequencer], vault: Vault) -> dict[str, LogWriter]:
         """What writes to each log: another process, or this one."""
