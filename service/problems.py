@@ -16,6 +16,8 @@ from werkzeug.exceptions import HTTPException
 
 from explain.errors import ExplainError
 from ledger import errors
+from ledger.private_files import no_room
+from ledger.storage.database import ROOM_SECONDS
 from reports.errors import ReportError
 
 __all__ = ["KINDS", "Kind", "Problem", "problem_of", "register", "render"]
@@ -148,6 +150,8 @@ def problem_of(error: BaseException) -> Problem:
         return error
     if isinstance(error, HTTPException):
         return _http_problem(error)
+    if isinstance(error, OSError) and no_room(error):
+        error = errors.PushbackError("a disk of the ledger is full", retry_after=ROOM_SECONDS)
     member = getattr(error, "member", None)
     if isinstance(error, (errors.PushbackError, errors.StoppedError)):
         seconds = getattr(error, "retry_after", STOPPED_SECONDS)

@@ -1,7 +1,7 @@
 """The running ledger: everything built once from the settings, and handed to every door."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ from ledger.operate.timestamps import KeptTimestamps
 from ledger.operate.vault import Vault, is_new
 from ledger.operate.vault_standing import VaultGap, find_gap
 from ledger.operate.writer_client import RemoteWriter, WriterConnection
-from ledger.storage.database import Schema, migrate, open_database
+from ledger.storage.database import InPlace, Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
 from ledger.tlog.note import VerifierKey
 from service.event_services import read_services
@@ -217,6 +217,7 @@ class Runtime:
         migrate(engine, Schema.LEDGER)
         migrate(vault_engine, Schema.VAULT)
         store = SqlLogStore(engine)
+        in_place = tuple(map(InPlace, databases))
         keys = {name: log_keys(settings, name, now) for name in LOGS}
         logs = {
             name: Sequencer(
@@ -226,7 +227,7 @@ class Runtime:
                 ring,
                 how.log_clock(now),
                 cosigned=cosigned_checkpoint(settings, name),
-                may_write=_anything if how.fork else fork_marks(settings).check,
+                may_write=how.may_write(settings, in_place),
             )
             for name, ring in keys.items()
         }
@@ -299,6 +300,18 @@ class _How:
     gap: bool
     timed: bool
 
+    def may_write(self, settings: Settings, in_place: Sequence[InPlace]) -> Callable[[], None]:
+        """What is looked at before each commit."""
+        marks = fork_marks(settings)
+
+        def check() -> None:
+            if not self.fork:
+                marks.check()
+            for each in in_place:
+                each.check()
+
+        return check
+
     def log_clock(self, now: Clock) -> Clock:
         """The clock of a log's entries; leaps of one that was handed in cannot be told."""
         return now if self.timed else LogClock(now)
@@ -308,10 +321,6 @@ class _How:
         if self.writer is not None:
             return {name: RemoteWriter(self.writer, name) for name in logs}
         return {name: GroupCommit(log, vault) for name, log in logs.items()}
-
-
-def _anything() -> None:
-    """Nothing keeps the writer from writing."""
 
 
 def vault_gaps(

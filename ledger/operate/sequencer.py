@@ -232,7 +232,8 @@ class Sequencer(PublishedLog):
         Raises:
             MalformedError: no drafts.
             ConflictError: an id is in the log already.
-            PushbackError: the database does not answer, or another process wrote meanwhile.
+            PushbackError: the database does not answer, another process wrote meanwhile, or a
+                disk is full.
             StoppedError: the clock is wrong, see `log_clock`; nothing was written, and the next
                 call looks again. Or fatal: the lock could not be swapped, or a signature was
                 wrong. Every later call is refused then until the log is taken up anew.
@@ -316,6 +317,8 @@ class Sequencer(PublishedLog):
     def _swap(self, old: str, new: str) -> None:
         try:
             self._lock.swap(old, new)
+        except PushbackError:
+            raise  # the next turn finds the head ahead of the lock, as a restart would
         except LedgerError as error:
             raise self._stop("log: the checkpoint lock could not be swapped") from error
 
