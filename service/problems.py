@@ -19,6 +19,7 @@ from ledger import errors
 from ledger.private_files import no_room
 from ledger.storage.database import ROOM_SECONDS
 from reports.errors import ReportError
+from service.log_lines import place_of
 
 __all__ = ["KINDS", "Kind", "Problem", "problem_of", "register", "render"]
 
@@ -185,7 +186,7 @@ def register(app: Flask) -> None:
                 "request %s failed: %s at %s",
                 g.get("request_id", "-"),
                 type(error).__name__,
-                _place(error),
+                place_of(error.__traceback__),
             )
         return render(problem)
 
@@ -209,12 +210,3 @@ def _http_problem(error: HTTPException) -> Problem:
         413: "The body is larger than this address takes.",
     }.get(code, error.name + ".")
     return Problem(slug, detail, headers=headers)
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return "an unknown place"
-    return f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"

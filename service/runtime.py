@@ -217,18 +217,10 @@ class Runtime:
         migrate(engine, Schema.LEDGER)
         migrate(vault_engine, Schema.VAULT)
         store = SqlLogStore(engine)
-        in_place = tuple(map(InPlace, databases))
         keys = {name: log_keys(settings, name, now) for name in LOGS}
+        may_write = how.may_write(settings, tuple(map(InPlace, databases)))
         logs = {
-            name: Sequencer(
-                store,
-                log_lock(settings, name),
-                ring.origin,
-                ring,
-                how.log_clock(now),
-                cosigned=cosigned_checkpoint(settings, name),
-                may_write=how.may_write(settings, in_place),
-            )
+            name: _log(settings, name, store, ring, how.log_clock(now), may_write)
             for name, ring in keys.items()
         }
         if not how.gap:
@@ -321,6 +313,25 @@ class _How:
         if self.writer is not None:
             return {name: RemoteWriter(self.writer, name) for name in logs}
         return {name: GroupCommit(log, vault) for name, log in logs.items()}
+
+
+def _log(
+    settings: Settings,
+    name: str,
+    store: SqlLogStore,
+    ring: KeyRing,
+    clock: Clock,
+    may_write: Callable[[], None],
+) -> Sequencer:
+    return Sequencer(
+        store,
+        log_lock(settings, name),
+        ring.origin,
+        ring,
+        clock,
+        cosigned=cosigned_checkpoint(settings, name),
+        may_write=may_write,
+    )
 
 
 def vault_gaps(

@@ -5,11 +5,11 @@ hands what is to be written to the writer process. `service.wsgi:application()` 
 other process; several of them take turns at the log.
 """
 
-import logging
 import os
 from typing import TYPE_CHECKING
 
 from service import create_app
+from service.log_lines import configure
 from service.settings import Settings
 from service.tenants import Tenants, mounted
 
@@ -30,8 +30,6 @@ def worker() -> "WSGIApplication":
 
 
 def _made(*, writer_apart: bool) -> "WSGIApplication":
-    # Libraries tell of their progress, line by line and in words that we did not weigh.
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("service").setLevel(logging.INFO)
+    configure(os.environ.get("LEDGER_LOG_FORMAT", ""))
     main = create_app(Settings.from_environ(os.environ), writer_apart=writer_apart)
     return mounted(main, Tenants(main, os.environ))

@@ -139,11 +139,13 @@ def serve() -> None:
     seconds: one that holds more of a log than is here stops the start; of a tenant, that
     tenant alone.
     """
+    from service.log_lines import configure
     from service.supervision import supervise
     from service.tenants import names
 
     main_only("serve serves every tenant")
     chosen = settings()
+    configure(chosen.log_format)
     with opened() as runtime:  # fails here, with a sentence, rather than in a worker
         _check_port(chosen.host, chosen.port)
         _compare(runtime)

@@ -96,8 +96,8 @@ def test_sqlite_without_room_says_so(premises: Premises, ledger: Open) -> None:
     with pytest.raises(PushbackError, match="disk is full") as raised:
         ledger.decisions.record([premises.decision(seq) for seq in range(50)])
     assert raised.value.retry_after > 2
-    for connection in held:
-        connection.execute("PRAGMA max_page_count=1000000")
+    for each in held:
+        each.execute("PRAGMA max_page_count=1000000")
     assert ledger.decisions.record([premises.decision(60)])[0].status == "recorded"
 
 
