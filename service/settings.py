@@ -112,8 +112,8 @@ class Settings:
             raise SettingsError(
                 "LEDGER_ORIGIN: give a host and path without a scheme, such as ledger.example/demo"
             )
-        if not 0 <= self.port <= MAX_PORT:
-            raise SettingsError(f"PORT: give a number from 0 to {MAX_PORT}")
+        if not 1 <= self.port <= MAX_PORT:
+            raise SettingsError(f"PORT: give a number from 1 to {MAX_PORT}")
         if not 1 <= self.threads <= MAX_THREADS:
             raise SettingsError(f"LEDGER_THREADS: give a number from 1 to {MAX_THREADS}")
         if not 1 <= self.workers <= MAX_WORKERS:
