@@ -15,6 +15,7 @@ __all__ = [
     "HoldInForce",
     "InclusionError",
     "InconsistencyError",
+    "KeyExpired",
     "LedgerError",
     "MalformedError",
     "NotFoundError",
@@ -169,6 +170,10 @@ class RefusedError(LedgerError):
 
 class StoppedError(RefusedError):
     """The log may not be written, whoever asks: submit it again once its keeper has seen to it."""
+
+
+class KeyExpired(RefusedError):
+    """The key was good until its time was up: ask for a new one."""
 
 
 class PermissionRefused(RefusedError):

@@ -3,6 +3,7 @@
 Knows nothing of what is in them.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ __all__ = [
     "DIRECTORY_MODE",
     "FILE_MODE",
     "alone",
+    "no_room",
     "private_directory",
     "sync_directory",
     "write_new",
@@ -22,6 +24,14 @@ __all__ = [
 
 FILE_MODE: Final = 0o600
 DIRECTORY_MODE: Final = 0o700
+
+# A full disk, a quota that is used up, a limit on the size of files.
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def no_room(error: OSError) -> bool:
+    """Say whether it could not be written for want of space alone, which may come back."""
+    return error.errno in _NO_ROOM
 
 
 def private_directory(path: Path) -> Path:

@@ -1,7 +1,7 @@
 """The running ledger: everything built once from the settings, and handed to every door."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from ledger.operate.holds import Holds
 from ledger.operate.incidents import Incidents
 from ledger.operate.key_ring import KeyRing
 from ledger.operate.key_wrapper import KeyUnknown
+from ledger.operate.log_clock import LogClock
 from ledger.operate.log_writer import LogWriter
 from ledger.operate.registry import Registry
 from ledger.operate.retention import Retention
@@ -33,7 +34,7 @@ from ledger.operate.timestamps import KeptTimestamps
 from ledger.operate.vault import Vault, is_new
 from ledger.operate.vault_standing import VaultGap, find_gap
 from ledger.operate.writer_client import RemoteWriter, WriterConnection
-from ledger.storage.database import Schema, migrate, open_database
+from ledger.storage.database import InPlace, Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
 from ledger.tlog.note import VerifierKey
 from service.event_services import read_services
@@ -204,7 +205,7 @@ class Runtime:
         if not despite_fork:
             fork_marks(settings).check()
         databases = (open_database(settings.database_url), open_database(settings.vault_url))
-        how = _How(writer, fork=despite_fork, gap=despite_gap)
+        how = _How(writer, fork=despite_fork, gap=despite_gap, timed=clock is not None)
         try:
             return cls._take_up(settings, clock or system_clock, how, databases)
         except BaseException:
@@ -221,9 +222,10 @@ class Runtime:
         migrate(vault_engine, Schema.VAULT)
         store = SqlLogStore(engine)
         keys = {name: log_keys(settings, name, now) for name in LOGS}
-        may_write = _anything if how.fork else fork_marks(settings).check
+        may_write = how.may_write(settings, tuple(map(InPlace, databases)))
         logs = {
-            name: _log(settings, name, store, ring, now, may_write) for name, ring in keys.items()
+            name: _log(settings, name, store, ring, how.log_clock(now), may_write)
+            for name, ring in keys.items()
         }
         if not how.gap:
             _check_vault(store, logs, vault_engine)
@@ -289,11 +291,28 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class _How:
-    """Who writes, and what a person asked to be overlooked in order to see to it."""
+    """Who writes, what a person asked to be overlooked to see to it, and whether time is given."""
 
     writer: WriterConnection | None
     fork: bool
     gap: bool
+    timed: bool
+
+    def may_write(self, settings: Settings, in_place: Sequence[InPlace]) -> Callable[[], None]:
+        """What is looked at before each commit."""
+        marks = fork_marks(settings)
+
+        def check() -> None:
+            if not self.fork:
+                marks.check()
+            for each in in_place:
+                each.check()
+
+        return check
+
+    def log_clock(self, now: Clock) -> Clock:
+        """The clock of a log's entries; leaps of one that was handed in cannot be told."""
+        return now if self.timed else LogClock(now)
 
     def writers(self, logs: Mapping[str, Sequencer], vault: Vault) -> dict[str, LogWriter]:
         """What writes to each log: another process, or this one."""
@@ -307,7 +326,7 @@ def _log(
     name: str,
     store: SqlLogStore,
     ring: KeyRing,
-    now: Clock,
+    clock: Clock,
     may_write: Callable[[], None],
 ) -> Sequencer:
     return Sequencer(
@@ -315,14 +334,10 @@ def _log(
         log_lock(settings, name),
         ring.origin,
         ring,
-        now,
+        clock,
         cosigned=cosigned_checkpoint(settings, name),
         may_write=may_write,
     )
-
-
-def _anything() -> None:
-    """Nothing keeps the writer from writing."""
 
 
 def vault_gaps(

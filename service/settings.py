@@ -30,6 +30,8 @@ _DATABASES: Final = ("LEDGER_DATABASE_URL", "LEDGER_VAULT_URL")
 _PER_TENANT: Final = (*_DATABASES, "LEDGER_CONTACTS", "LEDGER_EVENTS", "LEDGER_KEY_PASSPHRASE_FILE",
                "LEDGER_VAULT_PASSPHRASE_FILE", "LEDGER_VAULT_KEY_SERVICE")  # fmt: skip
 
+LOG_FORMATS: Final = ("text", "json")
+
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]+(/[A-Za-z0-9._-]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2}")
 OTHERS: Final = frozenset({"LEDGER_CLIENT_KEY"})  # read by `python -m ledger.client`, not here
@@ -65,6 +67,7 @@ class Settings:
             `{tenant}` in addresses and file names stands for the name.
         events: `LEDGER_EVENTS`, a JSON file of model servers whose payload loggers send events
             (none: events are refused).
+        log_format: `LEDGER_LOG_FORMAT`, how log lines are written, `text` or `json` (`text`).
         language: `LEDGER_LANGUAGE`, language of explanations and letters (`en`).
         contacts: `LEDGER_CONTACTS`, a JSON file of everyone that a letter names
             (`contacts.json` in `data`); without it no letter can be written.
@@ -89,6 +92,7 @@ class Settings:
     log_public: bool = True
     tenant: str = ""
     events: Path | None = None
+    log_format: str = "text"
     language: str = "en"
     contacts: Path | None = None
     key_passphrase: bytes | None = field(default=None, repr=False)
@@ -108,12 +112,14 @@ class Settings:
             raise SettingsError(
                 "LEDGER_ORIGIN: give a host and path without a scheme, such as ledger.example/demo"
             )
-        if not 0 <= self.port <= MAX_PORT:
-            raise SettingsError(f"PORT: give a number from 0 to {MAX_PORT}")
+        if not 1 <= self.port <= MAX_PORT:
+            raise SettingsError(f"PORT: give a number from 1 to {MAX_PORT}")
         if not 1 <= self.threads <= MAX_THREADS:
             raise SettingsError(f"LEDGER_THREADS: give a number from 1 to {MAX_THREADS}")
         if not 1 <= self.workers <= MAX_WORKERS:
             raise SettingsError(f"LEDGER_WORKERS: give a number from 1 to {MAX_WORKERS}")
+        if self.log_format not in LOG_FORMATS:
+            raise SettingsError(f"LEDGER_LOG_FORMAT: give {' or '.join(LOG_FORMATS)}")
         if not _LANGUAGE.fullmatch(self.language):
             raise SettingsError("LEDGER_LANGUAGE: give a language of two letters, such as en")
 
@@ -337,6 +343,7 @@ KNOWN: Final = {
     "LEDGER_HTTPS": ("https", _yes_or_no),
     "LEDGER_KEY_PASSPHRASE_FILE": ("key_passphrase", read_passphrase),
     "LEDGER_LANGUAGE": ("language", _text),
+    "LEDGER_LOG_FORMAT": ("log_format", _text),
     "LEDGER_LOG_PUBLIC": ("log_public", _yes_or_no),
     "LEDGER_ORIGIN": ("origin", _text),
     "LEDGER_TENANT": ("tenant", _tenant),

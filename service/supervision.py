@@ -20,10 +20,10 @@ from typing import Final, Self
 
 from ledger.operate.writer_protocol import address, local_socket
 
-__all__ = ["supervise"]
+__all__ = ["end_with_parent", "supervise"]
 
 START_SECONDS: Final = 60.0  # until the writer listens: a long log's edge is read first
-WEB_SECONDS: Final = 40.0  # to answer what is under way; the web server itself takes 30
+WEB_SECONDS: Final = 40.0  # to answer what is under way; `web.DRAIN_SECONDS` and some
 WRITER_SECONDS: Final = 30.0  # to write what it has taken
 ASIDE_SECONDS: Final = 10.0
 FIRST_PAUSE: Final = 2.0
@@ -117,7 +117,7 @@ class _Child:
     def start(self) -> None:
         """Start it, also again."""
         # This process has one thread, so running code between fork and exec is safe.
-        self._process = subprocess.Popen(self._command, preexec_fn=_end_with_parent)  # noqa: PLW1509
+        self._process = subprocess.Popen(self._command, preexec_fn=end_with_parent)  # noqa: PLW1509
 
     def status(self) -> int | None:
         """Its exit status, None while it runs."""
@@ -162,8 +162,8 @@ def _signals() -> Iterator[list[int]]:
             signal.signal(each, handler)
 
 
-def _end_with_parent() -> None:
-    """Have this child asked to end when its parent dies, where the system can (Linux)."""
+def end_with_parent() -> None:
+    """Have this process asked to end when its parent dies, where the system can (Linux)."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

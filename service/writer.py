@@ -12,6 +12,7 @@ import sys
 from ledger.errors import LedgerError
 from ledger.operate.writer_process import WriterProcess
 from service.erasing import go_on
+from service.log_lines import configure
 from service.runtime import Runtime
 from service.settings import Settings, SettingsError
 
@@ -24,7 +25,7 @@ _log = logging.getLogger("service.writer")
 
 def main() -> int:
     """Serve the writers of the ledger that the environment names; the exit status."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    configure(os.environ.get("LEDGER_LOG_FORMAT", ""))
     parent = os.getppid()
     try:
         runtime = Runtime.open(Settings.from_environ(os.environ))

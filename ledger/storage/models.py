@@ -138,6 +138,7 @@ api_key = Table(
     Column("role", Text, nullable=False),
     Column("created_us", _COUNT, nullable=False),
     Column("revoked_us", _COUNT),
+    Column("expires_us", _COUNT),
     sqlite_strict=True,
 )
 

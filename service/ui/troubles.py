@@ -11,6 +11,7 @@ from flask import Response, g, request
 from ledger.errors import LedgerError, PermissionRefused
 from service import problems
 from service.api.routes import runtime
+from service.log_lines import place_of
 from service.problems import Problem, problem_of
 from service.ui import rendering
 from service.ui.session import Visit
@@ -107,8 +108,13 @@ def answer(error: Exception) -> Response:
     if isinstance(error, PermissionRefused):
         _note_refusal()
     if problem.slug == "internal":
-        # The class alone: its text could hold a person's data.
-        _log.error("request %s failed: %s", g.get("request_id", "-"), type(error).__name__)
+        # The class and the line alone: its text could hold a person's data.
+        _log.error(
+            "request %s failed: %s at %s",
+            g.get("request_id", "-"),
+            type(error).__name__,
+            place_of(error.__traceback__),
+        )
     if not prefers_pages():
         return problems.render(problem)
     return _page(problem)

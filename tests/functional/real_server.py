@@ -58,6 +58,12 @@ class RealServer:
         """Ask it to end, and wait."""
         self._end(signal.SIGTERM)
 
+    def ask_to_end(self) -> subprocess.Popen[bytes]:
+        """Tell the first process alone, as a service manager does."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process
+
     def kill(self) -> None:
         """End it in the middle of whatever it does."""
         self._end(signal.SIGKILL)
