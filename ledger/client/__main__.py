@@ -124,6 +124,7 @@ def _ship(spool: Path, options: argparse.Namespace) -> int:
     delivery = Delivery(
         ledger, policy, FileHeads(spool / "heads"), FileReceipts(spool / "receipts"), tally,
         _Nobody(), evidence=spool / "alarms", most=MAX_BATCH,
+        make_room=directory.reserve.release,
     )  # fmt: skip
     passed: set[str] = set()
     outcome: Outcome = Idle()

@@ -28,7 +28,8 @@ from ledger.client.counters import Tally
 from ledger.client.heads import NEWEST, Heads
 from ledger.client.outbox import Item, Outbox
 from ledger.client.receipts import Receipts
-from ledger.client.spooled import Refusal
+from ledger.client.segments import FULL
+from ledger.client.spooled import Gap, Refusal
 from ledger.client.transport import Answer, Ledger, NoAnswer
 from ledger.errors import InconsistencyError, LedgerError, MalformedError
 from ledger.private_files import private_directory, write_new
@@ -75,20 +76,25 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """No usable answer: send it again after a while, `after` seconds if the ledger said so."""
+    """No usable answer: send it again after a while, `after` seconds if the ledger said so.
+
+    With `alone` it is this outbox that cannot be read; others are not concerned.
+    """
 
     reason: str
     after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
+    alone: bool = False
 class Paused:
-    """The ledger will not take it as things are: somebody has to see to it."""
+    """The ledger will not take it as things are: somebody has to see to it; `alone` as above."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
+    alone: bool = False
 class Alarm:
     """An answer that proves nothing, or another history: the batch is kept."""
 
@@ -114,6 +120,7 @@ class Delivery:
         busy: whether a step is under way: what is settled may not be counted yet.
     """
 
+        make_room: lets go of room on a full disk, and says whether there was any.
     ledger: Ledger
     policy: Policy | None
     heads: Heads
@@ -125,6 +132,7 @@ class Delivery:
     busy: bool = False
     _fewer: dict[str, int] = field(default_factory=dict)
 
+    make_room: Callable[[], bool] = lambda: False
     def step(self, outbox: Outbox) -> Outcome:
         """Send one batch of the outbox, if there is any."""
         self.busy = True
@@ -137,8 +145,15 @@ class Delivery:
         most = min(self._fewer.get(outbox.source, self.most), MAX_BATCH)
         try:
             items = outbox.batch(most, MAX_BATCH_BYTES)
-            if not items:
-                return Idle()
+        except LedgerError as error:
+            return Paused(str(error), alone=True)
+        except OSError as error:
+            return self._disk_failed(error, alone=True)
+        return self._exchange(outbox, items) if items else Idle()
+
+    def _exchange(self, outbox: Outbox, items: Sequence[Item]) -> Outcome:
+        """Send the batch, and do as the answer says."""
+        try:
             seen = self.heads.read(NEWEST)
             body = b'{"decisions":[' + b",".join(item.body for item in items) + b"]}"
             answer = self.ledger.post(_PATH, body)
@@ -151,7 +166,7 @@ class Delivery:
         except LedgerError as error:
             return Paused(str(error))
         except OSError as error:
-            return Retry(f"the spool's disk: {error.strerror}")
+            return self._disk_failed(error)
 
     def declare_gaps(self, outbox: Outbox) -> Outcome:
         """Tell the ledger which counters no decision will carry; it may not take that yet."""
@@ -166,7 +181,19 @@ class Delivery:
                 self.tally.add(gaps_declared=1)
         except (LedgerError, OSError) as error:
             return Retry(type(error).__name__)
-        return Idle()
+        self.tally.add(gaps_declared=len(told))
+        return outcome
+
+    def _declared(self, source: str, gap: Gap) -> int:
+        """The status that the ledger answers a gap with."""
+        told = {"first": gap.first, "last": gap.last, "reason": gap.reason}
+        return self.ledger.post(f"/v1/sources/{source}/gaps", canonical.encode(told)).status
+
+    def _disk_failed(self, error: OSError, *, alone: bool = False) -> Outcome:
+        """Try again at once with room that was held back, or later."""
+        if error.errno in FULL and self.make_room():
+            return Sent()
+        return Retry(f"the spool's disk: {error.strerror}", alone=alone)
 
     def read(self, path: str) -> bytes:
         """The bytes at an address of the ledger.

@@ -83,13 +83,21 @@ class Running:
         else:
             self._directory = spool_directory(options, options.spool)
             lane = self._directory.claim()
-            self.spool = DiskSpool(lane)
-            self.outbox = LaneOutbox(lane)
-            measure = partial(self._directory.measure, lane)
-            self._syncer = Syncer(self.spool, options.sync_seconds, measure)
+            try:
+                self.spool = DiskSpool(lane)
+                self.outbox = LaneOutbox(lane)
+            except BaseException:
+                lane.close()  # else each attempt would keep another lane, and its files, for ever
+                raise
+            self._syncer = Syncer(
+                self.spool,
+                options.sync_seconds,
+                partial(self._directory.measure, lane),
+                self._directory.reserve.hold,
+            )
         self.delivery = Delivery(
             ledger, options.policy, kept.heads, kept.receipts, tally, listener,
-            evidence=kept.evidence, most=options.batch,
+            evidence=kept.evidence, most=options.batch, make_room=self._make_room,
         )  # fmt: skip
         self.shipper = Shipper(
             self.delivery, self.outbox, tally,
@@ -144,3 +152,7 @@ class Running:
         if directory is not None:
             yield from directory.orphans()
             self._tally.put(unreadable=len(directory.unreadable))
+    def _make_room(self) -> bool:
+        directory = self._directory
+        return directory is not None and directory.reserve.release()
+

@@ -39,12 +39,21 @@ class Syncer:
     """Syncs a spool at most every `interval` seconds, and lets it have enough counters."""
 
     def __init__(
-        self, spool: DiskSpool, interval: float, measure: Callable[[], None] = lambda: None
+        self,
+        spool: DiskSpool,
+        interval: float,
+        measure: Callable[[], None] = lambda: None,
+        hold: Callable[[], None] = lambda: None,
     ) -> None:
-        """A syncer of a spool; `measure` is called now and then, to see what others hold."""
+        """A syncer of a spool.
+
+        `measure` is called now and then, to see what others hold, and `hold` each time, to
+        take room again that a full disk was given.
+        """
         self._spool = spool
         self._interval = interval
         self._measure = measure
+        self._hold = hold
         self._measured = 0.0
         self._wake = threading.Event()
         self._stopped = False
@@ -77,6 +86,7 @@ class Syncer:
                 elif self._spool.has_many_counters(FEW):
                     self._spool.renew(FEW)
                 if time.monotonic() > self._measured + ADOPT_SECONDS:
+                self._hold()
                     self._measure()
                     self._measured = time.monotonic()
             except OSError as error:
@@ -198,6 +208,9 @@ class Shipper:
     def _is_due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
         if now < self._due[what]:
+            if isinstance(outcome, Retry | Paused) and outcome.alone:
+                failed += 1  # others may be read, and this one another time
+                continue
             return False
         self._due[what] = now + seconds
         return True

@@ -35,7 +35,7 @@ STEPS: list[tuple[Any, str]] = [
     (LaneOutbox, "gaps_declared"),
     (StateFile, "change"),
     (Segments, "remove"),
-    (outbox_module, "_append"),
+    (outbox_module, "append_synced"),
 ]
 
 
