@@ -160,7 +160,9 @@ def _drain(delivery: Delivery, lane: Lane, *, again: bool) -> Outcome:
             outcome = delivery.step(outbox)
         if isinstance(outcome, Retry | Paused | Alarm):
             return outcome
-        delivery.declare_gaps(outbox)
+        outcome = Sent()
+        while isinstance(outcome, Sent):
+            outcome = delivery.declare_gaps(outbox)
     return Idle()
 
 

@@ -42,10 +42,13 @@ __all__ = ["Alarm", "Delivery", "Idle", "Listener", "Outcome", "Paused", "Retry"
 
 MAX_BATCH: Final = 1_000  # decisions; the ledger takes no more in one request
 MAX_BATCH_BYTES: Final = 4_000_000  # of its 5,000,000
+GAPS_AT_ONCE: Final = 100  # declared, one a request, before decisions have their turn again
 MAX_ALARMS_KEPT: Final = 16  # files of evidence: the first ones tell it all
 EMPTY: Final = Checkpoint("none", 0, EMPTY_ROOT)  # nothing is in it
 _PATH: Final = "/v1/decisions?receipts=compact"
 _HALVED: Final = frozenset({400, 413, 422})  # perhaps because of one of them
+_ONE_GAP: Final = frozenset({400, 409, 413, 422})  # of this gap: others may be taken
+_OURS: Final = "/problems/"  # in the type of a ledger's problem, and of nobody else's
 _PAUSED: Final = {
     401: "the ledger does not know the key",
     403: "the key may not record decisions",
@@ -169,17 +172,31 @@ class Delivery:
             return self._disk_failed(error)
 
     def declare_gaps(self, outbox: Outbox) -> Outcome:
-        """Tell the ledger which counters no decision will carry; it may not take that yet."""
+        """Tell the ledger some of the gaps: `Sent` if there are more, `Retry` if it takes not all.
+
+        It may not take that yet. What it has taken is forgotten once for all of them, because
+        that writes anew what is left.
+        """
+        told: list[Gap] = []
+        outcome: Outcome = Idle()
         try:
             for gap in outbox.gaps():
-                told = {"first": gap.first, "last": gap.last, "reason": gap.reason}
-                path = f"/v1/sources/{outbox.source}/gaps"
-                answer = self.ledger.post(path, canonical.encode(told))
-                if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-                    return Retry(f"a gap was answered with status {answer.status}")
-                outbox.gaps_declared((gap,))
-                self.tally.add(gaps_declared=1)
+                if len(told) == GAPS_AT_ONCE:
+                    outcome = Sent()
+                    break
+                status = self._declared(outbox.source, gap)
+                if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+                    told.append(gap)
+                    continue
+                outcome = Retry(f"a gap was answered with status {status}")
+                if status not in _ONE_GAP:
+                    break
         except (LedgerError, OSError) as error:
+            outcome = Retry(type(error).__name__)
+        try:
+            if told:
+                outbox.gaps_declared(told)
+        except OSError as error:
             return Retry(type(error).__name__)
         self.tally.add(gaps_declared=len(told))
         return outcome

@@ -84,10 +84,10 @@ class Lane:
         Raises:
             SpoolFull, OSError: there is no room to say so.
         """
+        self.spool_skipped()
         state = self.state.state
         if state.closed:
             return
-        self.spool_skipped()
         # A copy does not know what the original went on to use.
         if rebooted and not copied and state.until > self.last:
             self._spool(Gap(self.last + 1, state.until, POWER_CUT))

@@ -143,11 +143,7 @@ class LaneOutbox:
             OSError: they stay, and are declared once more.
         """
         path = self._lane.directory / "gaps"
-        left = [
-            gap.frame(FrameKind.DECLARED)
-            for gap in self.gaps()
-            if not any(each.covers(gap) for each in declared)
-        ]
+        left = [each.frame(FrameKind.DECLARED) for each in undeclared(self.gaps(), declared)]
         if not left:
             path.unlink(missing_ok=True)
             return

@@ -192,6 +192,9 @@ class Shipper:
                 self._due["gaps"] = time.monotonic() + GAP_SECONDS
         if isinstance(outcome, Idle) and self._is_due("growth", GROWTH_SECONDS):
             outcome = self.check_growth()
+            if isinstance(told, Sent):
+                self._due["gaps"] = 0.0
+                return told
         return mine if isinstance(outcome, Idle) else outcome
 
     def adopt(self) -> Outcome:
@@ -202,7 +205,9 @@ class Shipper:
             self._tally.add(torn=outbox.torn, damaged=outbox.damaged)
             if not isinstance(outcome, Idle):
                 return outcome
-            self._delivery.declare_gaps(outbox)
+            if isinstance(self._delivery.declare_gaps(outbox), Sent):
+                self._due["orphans"] = 0.0  # there are more
+        self._tally.add(unreadable=failed)
         return Idle()
 
     def _is_due(self, what: str, seconds: float) -> bool:

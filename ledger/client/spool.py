@@ -93,6 +93,11 @@ class DiskSpool:
             self._check_open()
             seq = self.lane.last + 1
             before = self.lane.state.state.skipped
+            if before is not None and before.reason != reason:
+                with contextlib.suppress(SpoolFull, OSError):  # else one reason has to do for both
+                    self.lane.spool_skipped()
+                before = self.lane.state.state.skipped
+            seq = self.lane.last + 1
             gap = Gap(seq, seq, reason) if before is None else Gap(before.first, seq, before.reason)
             self.lane.last = seq
             self.lane.state.change(skipped=gap)

@@ -57,6 +57,7 @@ class Ledger:
     retry_after: str = "1"
     key: str = KEY
     takes_gaps: bool = True
+    refused_gaps: set[str] = field(default_factory=set)  # reasons of gaps to refuse
     most_bytes: int = 5_000_000
     seconds: float = 0.0
     requests: list[tuple[str, int]] = field(default_factory=list)
@@ -183,7 +184,11 @@ class _Handler(BaseHTTPRequestHandler):
             if not ledger.takes_gaps:
                 self._answer(404, b"{}")
                 return
-            ledger.declare(self.path.split("/")[3], json.loads(body))
+            gap = json.loads(body)
+            if gap["reason"] in ledger.refused_gaps:
+                self._answer(422, b"{}")
+                return
+            ledger.declare(self.path.split("/")[3], gap)
             self._answer(201, b"{}")
             return
         assert self.path == "/v1/decisions?receipts=compact"
