@@ -84,6 +84,10 @@ class Client:
         Raises:
             MalformedError: an argument cannot be used.
         """
+        if spool is not None:
+            spool = spool.absolute()  # a server may change its directory when it starts
+        if choices.get("spill") is not None:
+            choices["spill"] = Path(choices["spill"]).absolute()  # type: ignore[arg-type]
         self._options = Options(source=source, spool=spool, policy=policy, **choices)
         self._ledger: Callable[[], HttpLedger] = partial(
             HttpLedger, url, key_reader(key), ca_file=ca_file, plain_http=plain_http
@@ -273,8 +277,8 @@ class Client:
         Raises:
             NotAccepted: and the counter that it would have had is declared as a gap.
         """
-        nanoseconds = self._now()
         try:
+            nanoseconds = self._now()
             running = self._started()
         except Exception as error:
             self._tally.add(failed=1)
@@ -340,7 +344,8 @@ class Client:
             self._on_state(state, reason)
 
     def _new_id(self) -> str:
-        return uuid7(self._now() // _MILLION, os.urandom(UUID7_RANDOM_BYTES))
+        milliseconds = max(self._now() // _MILLION, 0)  # a clock that was never set may lie below
+        return uuid7(milliseconds, os.urandom(UUID7_RANDOM_BYTES))
 
     def _after_fork(self) -> None:
         """In the child: what was inherited is the parent's, its locks perhaps taken for ever."""

@@ -8,7 +8,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -86,18 +86,18 @@ class Retry:
 
     reason: str
     after: float | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-    alone: bool = False
 class Paused:
     """The ledger will not take it as things are: somebody has to see to it; `alone` as above."""
 
     reason: str
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-    alone: bool = False
 class Alarm:
     """An answer that proves nothing, or another history: the batch is kept."""
 
@@ -120,10 +120,10 @@ class Delivery:
         listener: who hears of results.
         evidence: a directory for answers that raised the alarm, or None.
         most: decisions in one request.
+        make_room: lets go of room on a full disk, and says whether there was any.
         busy: whether a step is under way: what is settled may not be counted yet.
     """
 
-        make_room: lets go of room on a full disk, and says whether there was any.
     ledger: Ledger
     policy: Policy | None
     heads: Heads
@@ -132,10 +132,10 @@ class Delivery:
     listener: Listener
     evidence: Path | None = None
     most: int = 100
+    make_room: Callable[[], bool] = lambda: False
     busy: bool = False
     _fewer: dict[str, int] = field(default_factory=dict)
 
-    make_room: Callable[[], bool] = lambda: False
     def step(self, outbox: Outbox) -> Outcome:
         """Send one batch of the outbox, if there is any."""
         self.busy = True
@@ -273,6 +273,9 @@ class Delivery:
             if len(items) > 1:
                 self._fewer[outbox.source] = len(items) // 2
                 return Sent()
+            ours = _OURS in str(problem.get("type", ""))
+            if not ours and status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                return Paused(f"something else than a ledger answers with status {status}")
             refusal = Refusal(items[0].decision, problem | {"status": status})
             outbox.settle((refusal,))
             self._grow(outbox.source)

@@ -217,8 +217,11 @@ class SpoolDirectory:
                     else:
                         lane.spool_skipped()
                 yield lane
-                if (rebooted or copied) and _is_empty(lane):
-                    lane.remove()
+                if rebooted or copied:
+                    with contextlib.suppress(SpoolFull, OSError):  # what was sent made room
+                        lane.retire(rebooted=rebooted, copied=copied)
+                    if lane.state.state.closed and _is_empty(lane):
+                        lane.remove()
             finally:
                 lane.close()
 
@@ -285,9 +288,6 @@ class SpoolDirectory:
             places.append(Place(link.readlink(), lambda: self._max_spill_bytes))
         return places
 
-    def _create(self) -> Lane:
-        name = lane_name(self._source or "", os.urandom(MARK_BYTES))
-        directory = self.path / "lanes" / name
     def _room(self) -> int:
         """How many bytes a lane may take right now."""
         return self._max_bytes - self.others if self.reserve.held else 0
@@ -301,6 +301,9 @@ class SpoolDirectory:
         self.reserve = Reserve(self.path / "reserve", size)
         self.reserve.hold()
 
+    def _create(self) -> Lane:
+        name = lane_name(self._source or "", os.urandom(MARK_BYTES))
+        directory = self.path / "lanes" / name
         # Under a name that is no lane's until it is locked: nobody may take it half made.
         unborn = directory.with_name(f"{name}.new")
         unborn.mkdir(mode=DIRECTORY_MODE)

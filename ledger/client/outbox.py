@@ -259,18 +259,3 @@ def _frames(path: Path, kind: FrameKind) -> Iterator[Frame]:
     for each in read_frames(data):
         if isinstance(each, Frame) and each.kind is kind:
             yield each
-
-
-def _append(path: Path, data: bytes) -> None:
-    """Add to a file, durable when this returns."""
-    new = not path.exists()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fdatasync(descriptor)
-    finally:
-        os.close(descriptor)
-    if new:
-        sync_directory(path.parent)

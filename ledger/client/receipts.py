@@ -5,6 +5,7 @@ bytes, which a processor does at gigabytes a second, and the frame around it is 
 """
 
 import contextlib
+import errno
 import mmap
 import re
 import struct
@@ -92,8 +93,8 @@ class FileReceipts:
         self._keep_for = keep_for
         self._now = now
         self._pruned = ""
-
         self._full: set[Path] = set()
+
     def keep(self, source: str, receipts: Sequence[Receipt]) -> None:
         """Keep the receipts of one batch; durable when this returns.
 
@@ -143,12 +144,6 @@ class FileReceipts:
 
     def _file(self, source: str) -> Path:
         day = self._now().strftime("%Y%m%d")
-        if self._keep_for is not None and day != self._pruned:
-            oldest = (self._now() - self._keep_for).strftime("%Y%m%d")
-            for path in self._files():
-                if _day(path)[0] < oldest:
-                    path.unlink(missing_ok=True)
-            self._pruned = day
         number = 0
         while True:
             path = self._directory / f"{source}.{day}.{number:04}.receipts"
@@ -156,6 +151,19 @@ class FileReceipts:
             if room and path not in self._full:
                 return path
             number += 1
+
+    def _prune(self, newest: Receipt) -> None:
+        """Remove files that are old by our clock and by the ledger's: one may be wrong."""
+        if self._keep_for is None:
+            return
+        now = min(self._now(), parse_entry(newest.entry).at)
+        day = now.strftime("%Y%m%d")
+        if day != self._pruned:
+            oldest = (now - self._keep_for).strftime("%Y%m%d")
+            for path in self._files():
+                if _day(path)[0] < oldest:
+                    path.unlink(missing_ok=True)
+            self._pruned = day
 
     def _files(self) -> list[Path]:
         with contextlib.suppress(FileNotFoundError):

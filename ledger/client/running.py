@@ -105,10 +105,21 @@ class Running:
         )  # fmt: skip
 
     def start(self) -> None:
-        """Begin to sync and to deliver."""
-        if self._syncer is not None:
-            self._syncer.start()
-        self.shipper.start()
+        """Begin to sync and to deliver.
+
+        Raises:
+            RuntimeError: no thread can be started; the lane is let go of.
+        """
+        try:
+            if self._syncer is not None:
+                self._syncer.start()
+            self.shipper.start()
+        except RuntimeError:
+            if self._syncer is not None:
+                self._syncer.stop()
+            with contextlib.suppress(OSError):
+                self.spool.close()
+            raise
 
     def accepted(self) -> None:
         """A decision was accepted: sync and deliver it."""
@@ -147,12 +158,12 @@ class Running:
         with contextlib.suppress(OSError):
             self.spool.abandon()
 
+    def _make_room(self) -> bool:
+        directory = self._directory
+        return directory is not None and directory.reserve.release()
+
     def _orphans(self) -> Iterator[Lane]:
         directory = self._directory
         if directory is not None:
             yield from directory.orphans()
             self._tally.put(unreadable=len(directory.unreadable))
-    def _make_room(self) -> bool:
-        directory = self._directory
-        return directory is not None and directory.reserve.release()
-

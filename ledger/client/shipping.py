@@ -72,7 +72,8 @@ class Syncer:
         """End, once what goes on is done."""
         self._stopped = True
         self._wake.set()
-        self._thread.join()
+        if self._thread.ident is not None:  # it may never have been started
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._stopped:
@@ -85,12 +86,15 @@ class Syncer:
                     self._spool.sync()
                 elif self._spool.has_many_counters(FEW):
                     self._spool.renew(FEW)
-                if time.monotonic() > self._measured + ADOPT_SECONDS:
                 self._hold()
+                if time.monotonic() > self._measured + ADOPT_SECONDS:
                     self._measure()
                     self._measured = time.monotonic()
             except OSError as error:
                 _log.error("the spool's disk: %s", error.strerror)
+                time.sleep(TIDY_SECONDS)
+            except Exception as error:  # noqa: BLE001  # without counters nothing is accepted any more
+                _log.error("syncing failed: %s", type(error).__name__)
                 time.sleep(TIDY_SECONDS)
             if woken and not self._stopped:
                 time.sleep(self._interval)
@@ -188,21 +192,25 @@ class Shipper:
             outcome = self.adopt()
         if isinstance(outcome, Idle) and self._is_due("gaps", TIDY_SECONDS):
             told = self._delivery.declare_gaps(self._own)
+            if isinstance(told, Sent):
+                self._due["gaps"] = 0.0
+                return told
             if not isinstance(told, Idle):
                 self._due["gaps"] = time.monotonic() + GAP_SECONDS
         if isinstance(outcome, Idle) and self._is_due("growth", GROWTH_SECONDS):
             outcome = self.check_growth()
-            if isinstance(told, Sent):
-                self._due["gaps"] = 0.0
-                return told
         return mine if isinstance(outcome, Idle) else outcome
 
     def adopt(self) -> Outcome:
         """Send what processes that died have left behind."""
+        failed = 0
         for lane in self._orphans():
             outbox = LaneOutbox(lane)
             outcome = self.drain(outbox)
             self._tally.add(torn=outbox.torn, damaged=outbox.damaged)
+            if isinstance(outcome, Retry | Paused) and outcome.alone:
+                failed += 1  # others may be read, and this one another time
+                continue
             if not isinstance(outcome, Idle):
                 return outcome
             if isinstance(self._delivery.declare_gaps(outbox), Sent):
@@ -213,9 +221,6 @@ class Shipper:
     def _is_due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
         if now < self._due[what]:
-            if isinstance(outcome, Retry | Paused) and outcome.alone:
-                failed += 1  # others may be read, and this one another time
-                continue
             return False
         self._due[what] = now + seconds
         return True
@@ -233,7 +238,8 @@ class Shipper:
                 self._wake.clear()
             case Retry(reason, after):
                 self._enter(State.WAITING, reason)
-                wait = self._backoff() if after is None else after
+                # A ledger that says 0 for ever is not asked all the time.
+                wait = self._backoff() if after is None else max(after, FIRST_WAIT)
                 self._resumed.wait(wait)
             case Paused(reason):
                 self._enter(State.PAUSED, reason)
