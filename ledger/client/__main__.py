@@ -24,8 +24,8 @@ from ledger.client.refused_outbox import RefusedOutbox
 from ledger.client.spool_cipher import SpoolCipher
 from ledger.client.spooled import Refusal
 from ledger.client.transport import HttpLedger
+from ledger.client.trust import Trust
 from ledger.errors import LedgerError, MalformedError
-from ledger.tlog.policy import MAX_POLICY_LENGTH, Policy
 from ledger.tlog.proof import Receipt
 
 DONE, NEEDS_SOMEBODY, NOT_TRIED = 0, 1, 2
@@ -115,14 +115,12 @@ class _Nobody:
 def _ship(spool: Path, options: argparse.Namespace) -> int:
     directory = SpoolDirectory(spool, cipher=SpoolCipher(_spool_key(options)))
     tally = Tally()
-    policy = None
-    if options.policy:
-        policy = Policy.parse(_bounded(Path(options.policy), MAX_POLICY_LENGTH).decode())
+    trust = Trust(Path(options.policy), spool / "heads") if options.policy else None
     ledger = HttpLedger(
         options.url, _key(options), ca_file=options.ca_file, plain_http=options.plain_http
     )
     delivery = Delivery(
-        ledger, policy, FileHeads(spool / "heads"), FileReceipts(spool / "receipts"), tally,
+        ledger, trust, FileHeads(spool / "heads"), FileReceipts(spool / "receipts"), tally,
         _Nobody(), evidence=spool / "alarms", most=MAX_BATCH,
         make_room=directory.reserve.release,
     )  # fmt: skip
@@ -138,7 +136,7 @@ def _ship(spool: Path, options: argparse.Namespace) -> int:
         f"{counters.recorded:,} recorded, {counters.duplicates:,} were there already,"
         f" {counters.refused:,} refused, {counters.gaps_declared:,} gaps declared"
     )
-    if policy is None:
+    if trust is None:
         _say("NOT CHECKED who signed the receipts: give --policy")
     if not isinstance(outcome, Idle):
         _say(f"STOPPED: {getattr(outcome, 'reason', '')}")

@@ -28,9 +28,9 @@ from ledger.client.options import Choices, Key, Options, key_reader
 from ledger.client.running import Running, kept_in
 from ledger.client.spooled import Gap, Refusal
 from ledger.client.transport import HttpLedger
+from ledger.client.trust import PolicySource
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
 from ledger.errors import PushbackError, RefusedError, StoppedError, VerificationError
-from ledger.tlog.policy import Policy
 from ledger.tlog.proof import Receipt
 
 __all__ = ["Client", "Ticket"]
@@ -57,7 +57,7 @@ class Client:
         *,
         source: str,
         spool: Path | None,
-        policy: Policy | None = None,
+        policy: PolicySource | None = None,
         ca_file: str | None = None,
         plain_http: bool = False,
         on_refused: Callable[[str, Mapping[str, Any]], None] | None = None,
@@ -73,7 +73,8 @@ class Client:
             source: the name of what makes predictions.
             spool: the directory to spool in, on a local disk; None: memory only.
             policy: the trust policy that receipts are checked against, from a place of its
-                own; None: nobody's signature is checked.
+                own: a value, a file that is read again when it changes, or a function that
+                is asked about each answer; None: nobody's signature is checked.
             ca_file: certificates to trust instead of the system's.
             plain_http: allow http to other machines.
             on_refused: told a decision's id and the ledger's problem with it.
@@ -86,6 +87,8 @@ class Client:
         """
         if spool is not None:
             spool = spool.absolute()  # a server may change its directory when it starts
+        if isinstance(policy, Path):
+            policy = policy.absolute()
         if choices.get("spill") is not None:
             choices["spill"] = Path(choices["spill"]).absolute()  # type: ignore[arg-type]
         self._options = Options(source=source, spool=spool, policy=policy, **choices)

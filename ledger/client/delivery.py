@@ -31,11 +31,11 @@ from ledger.client.receipts import Receipts
 from ledger.client.segments import FULL
 from ledger.client.spooled import Gap, Refusal
 from ledger.client.transport import Answer, Ledger, NoAnswer
+from ledger.client.trust import Trust, UnknownKeys
 from ledger.errors import InconsistencyError, LedgerError, MalformedError
 from ledger.private_files import private_directory, write_new
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.merkle import EMPTY_ROOT
-from ledger.tlog.policy import Policy
 from ledger.tlog.proof import Receipt
 
 __all__ = ["Alarm", "Delivery", "Idle", "Listener", "Outcome", "Paused", "Retry", "Sent"]
@@ -113,7 +113,7 @@ class Delivery:
 
     Attributes:
         ledger: where to.
-        policy: whose heads are accepted; None: anybody's.
+        trust: whose heads are accepted; None: anybody's.
         heads: the heads that were accepted before.
         receipts: where receipts go.
         tally: what is counted.
@@ -125,7 +125,7 @@ class Delivery:
     """
 
     ledger: Ledger
-    policy: Policy | None
+    trust: Trust | None
     heads: Heads
     receipts: Receipts
     tally: Tally
@@ -235,12 +235,14 @@ class Delivery:
             return Retry(str(error))
         try:
             results = self._checked(outbox, items, read, seen)
+        except UnknownKeys as error:
+            return Paused(str(error))
         except LedgerError as error:
             self._keep_evidence(error, answer.body)
             return Alarm(str(error))
         kept = [each for each in results if isinstance(each, Receipt)]
         refusals = [each for each in results if isinstance(each, Refusal)]
-        if self.policy is None:
+        if self.trust is None:
             self.tally.add(unverified=len(kept))
         self.receipts.keep(outbox.source, kept)
         outbox.settle(refusals)
@@ -248,7 +250,18 @@ class Delivery:
         again = sum(getattr(each, "status", "") == "duplicate" for each in read.results)
         self.tally.add(recorded=len(kept) - again, duplicates=again, refused=len(refusals))
         self._tell(items, results)
+        self._follow(read.note, seen)
         return Sent()
+
+    def _follow(self, note: str, seen: Seen | None) -> None:
+        """See where the log's keys lead: after the batch, since no batch depends on it yet."""
+        if self.trust is None or not note:
+            return
+        try:
+            self.trust.follow(note, seen, self.read)
+        except (LedgerError, OSError) as error:
+            _log.warning("a change of the log's keys cannot be followed: %s", type(error).__name__)
+        self.tally.put(rotations_followed=self.trust.followed)
 
     def _checked(
         self, outbox: Outbox, items: Sequence[Item], read: BatchAnswer, seen: Seen | None
@@ -256,7 +269,7 @@ class Delivery:
         """The results, each verified; the head they stand under is remembered."""
         if not read.note:  # all of them refused
             return list(checked_results(items, read, outbox.source, EMPTY))
-        checkpoint = checked_head(read.note, self.policy, seen)
+        checkpoint = checked_head(read.note, self.trust, seen)
         results: list[Receipt | Refusal] = []
         for each in checked_results(items, read, outbox.source, checkpoint):
             results.append(each)

@@ -21,6 +21,7 @@ from ledger.client.shipping import Shipper, Syncer
 from ledger.client.spool import DiskSpool
 from ledger.client.spool_cipher import SpoolCipher
 from ledger.client.transport import HttpLedger
+from ledger.client.trust import Trust
 
 __all__ = ["Kept", "Running", "kept_in", "spool_directory"]
 
@@ -31,15 +32,22 @@ class Kept:
 
     receipts: Receipts
     heads: Heads
+    trust: Trust | None = None
     evidence: Path | None = None
 
 
 def kept_in(options: Options) -> Kept:
-    """Where these options keep receipts, heads and evidence; nothing is made yet."""
-    if options.spool is None:
-        return Kept(MemoryReceipts(), MemoryHeads())
+    """Where these options keep receipts, heads and evidence; nothing is made yet.
+
+    Raises:
+        MalformedError: the file of the policy cannot be read, or is none.
+    """
+    heads = None if options.spool is None else options.spool / "heads"
+    trust = None if options.policy is None else Trust(options.policy, heads)
+    if options.spool is None or heads is None:
+        return Kept(MemoryReceipts(), MemoryHeads(), trust)
     receipts = FileReceipts(options.spool / "receipts", options.keep_receipts_for)
-    return Kept(receipts, FileHeads(options.spool / "heads"), options.spool / "alarms")
+    return Kept(receipts, FileHeads(heads), trust, options.spool / "alarms")
 
 
 def spool_directory(options: Options, path: Path) -> SpoolDirectory:
@@ -96,7 +104,7 @@ class Running:
                 self._directory.reserve.hold,
             )
         self.delivery = Delivery(
-            ledger, options.policy, kept.heads, kept.receipts, tally, listener,
+            ledger, kept.trust, kept.heads, kept.receipts, tally, listener,
             evidence=kept.evidence, most=options.batch, make_room=self._make_room,
         )  # fmt: skip
         self.shipper = Shipper(
