@@ -6,8 +6,8 @@ Knows nothing of what is in them.
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ __all__ = [
     "DIRECTORY_MODE",
     "FILE_MODE",
     "alone",
+    "append_synced",
     "no_room",
     "private_directory",
     "sync_directory",
@@ -71,6 +72,34 @@ def write_new(path: Path, content: bytes) -> None:
     finally:
         beside.unlink()
     sync_directory(path.parent)
+
+
+def append_synced(path: Path, content: Callable[[int], bytes]) -> None:
+    """Add to the file what `content` makes of its length; durable when this returns.
+
+    One at a time, whoever else adds to it. A crash can leave a part of it.
+
+    Raises:
+        OSError: it cannot be written, and nothing of it is there.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        start = os.fstat(descriptor).st_size
+        try:
+            view = memoryview(content(start))
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fdatasync(descriptor)
+        except BaseException:
+            with suppress(OSError):
+                os.ftruncate(descriptor, start)  # a full disk would be fuller with each attempt
+            raise
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child of a fork may hold the descriptor too
+        os.close(descriptor)
+    if not start:
+        sync_directory(path.parent)
 
 
 @contextmanager
