@@ -5,7 +5,7 @@ as data protection law alone sets none but necessity. Rules that contradict each
 never averaged. A floor whose beginning this ledger does not know keeps records open.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -16,7 +16,7 @@ from ledger.errors import MalformedError, RefusedError
 from ledger.operate.periods import Period, end_of, zone_of
 from ledger.operate.retention_rules import Bound, RetentionClass, Rule, RuleBook
 
-__all__ = ["Resolution", "resolve", "resolve_policy"]
+__all__ = ["Resolution", "check_class", "resolve", "resolve_policy"]
 
 _FIRST_DAYS: Final = (date(2023, 1, 1), date(2096, 1, 1))  # cycles with and without a leap day
 _CYCLE_DAYS: Final = 9 * 366
@@ -147,12 +147,8 @@ def resolve(
     named, here = own.regimes | set(regimes), own.jurisdictions | set(jurisdictions)
     for each in sorted(named):
         _check_regime(book, each, here, class_id)
-    fit = [
-        rule
-        for _, rule in sorted(book.rules.items())
-        if rule.regime in named and rule.kinds & own.kinds and rule.holds_in(here)
-    ]
-    _check_bounds(own, [rule for rule in fit if not (rule.ended and rule.ended <= on)])
+    fit = _fitting(book, own, named, here)
+    _check_bounds(own, fit, on)
     counted = [rule for rule in fit if not rule.standing(on)]
     floors = [rule for rule in counted if rule.bound is Bound.FLOOR]
     return Resolution(
@@ -163,6 +159,16 @@ def resolve(
         ceilings=tuple(rule for rule in counted if rule.bound is Bound.CEILING),
         uncounted=tuple((rule, rule.standing(on)) for rule in fit if rule.standing(on)),
     )
+
+
+def check_class(book: RuleBook, class_id: str, on: date) -> None:
+    """Return if a stated class does not contradict itself, whatever policies add to it.
+
+    Raises:
+        RefusedError: it does; the text names the rules.
+    """
+    own = book.classes[class_id]
+    _check_bounds(own, _fitting(book, own, own.regimes, own.jurisdictions), on)
 
 
 def resolve_policy(
@@ -190,6 +196,17 @@ def resolve_policy(
     return found
 
 
+def _fitting(
+    book: RuleBook, own: RetentionClass, regimes: Collection[str], here: Collection[str]
+) -> list[Rule]:
+    """The rules of these regimes on such records in these places, by name."""
+    return [
+        rule
+        for _, rule in sorted(book.rules.items())
+        if rule.regime in regimes and rule.kinds & own.kinds and rule.holds_in(here)
+    ]
+
+
 def _check_regime(book: RuleBook, name: str, here: Iterable[str], class_id: str) -> None:
     """Return if the regime is known and, if it has rules, has one in these places."""
     if name not in book.regimes:
@@ -208,9 +225,10 @@ def _check_regime(book: RuleBook, name: str, here: Iterable[str], class_id: str)
         )
 
 
-def _check_bounds(own: RetentionClass, rules: Iterable[Rule]) -> None:
+def _check_bounds(own: RetentionClass, rules: Iterable[Rule], on: date) -> None:
     """Return if no floor, in force now or later, is longer than a ceiling."""
-    active = [rule for rule in rules if rule.active and rule.countable]
+    lasting = [rule for rule in rules if not (rule.ended and rule.ended <= on)]
+    active = [rule for rule in lasting if rule.active and rule.countable]
     ceilings = [(_OPERATOR, own.ceiling)]
     ceilings += [(_told(r), r.period) for r in active if r.bound is Bound.CEILING]
     for rule in active:
