@@ -25,6 +25,7 @@ from service.commands.incidents import incident
 from service.commands.keys import key
 from service.commands.registry import model, policy, sources
 from service.commands.reports import report, verify
+from service.commands.retention import retention
 from service.commands.running import continue_, export, init, serve
 from service.commands.signing import log
 from service.commands.tenants import tenant as tenants
@@ -41,7 +42,7 @@ class _Sections(click.Group):
         ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay", "attributions")),
-        ("Erase", ("erasure", "hold")),
+        ("Erase", ("erasure", "hold", "retention")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
         ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
@@ -84,7 +85,7 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
                  restore, fork, incident, continue_, vault, attributions, erasure,
-                 hold):  # fmt: skip
+                 hold, retention):  # fmt: skip
     main.add_command(_command)
 
 

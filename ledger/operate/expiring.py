@@ -100,6 +100,11 @@ class Expiring:
         """The rules in effect."""
         return self._book
 
+    @property
+    def erasings(self) -> tuple[Erasing, ...]:
+        """What destroys: every erasure of this ledger is one of these."""
+        return tuple(self._erasings.values())
+
     def check(self) -> None:
         """Return if no class and no registered policy contradicts itself.
 
