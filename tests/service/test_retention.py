@@ -104,7 +104,7 @@ def test_two_officers_at_the_command_line(
     assert standing["overdue"] == 0
     assert standing["last_run"] is not None
     access = run("run", "--dry-run", "--of", "access", *ann)
-    assert "access log: 1 due" in access.stderr
+    assert "access log: 2 due" in access.stderr
     run("run", access.stdout.strip(), *ben)
     run("run", "--dry-run", plan, *ann, code=2)
     run("run", *ann, code=2)
