@@ -1,6 +1,7 @@
 """Rules from files, and what they come to: floors, ceilings, and what contradicts itself."""
 
 import json
+import re
 import tempfile
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
@@ -250,3 +251,12 @@ def test_what_is_due_is_what_is_over_and_never_beyond_the_ceiling(
     assert until.date() <= found.of.ceiling.after(at.date()) + timedelta(days=2)
     before = found.due_before(now)
     assert (before is not None and at < before) == (until <= now)
+
+
+def test_the_example_of_the_manual_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs" / "operating.md"
+    (example,) = re.findall(r'```json\n(\{"v": 1,.*?)```', page.read_text("utf-8"), re.DOTALL)
+    jsonschema.validate(json.loads(example), shipped("retention_rules.schema.json"))
+    (tmp_path / "ours.json").write_text(example)
+    found = resolve(read_rules(tmp_path), "credit", TODAY)
+    assert found.until(THEN) == datetime(2029, 8, 1, 22, tzinfo=UTC)  # 1 February in Berlin
