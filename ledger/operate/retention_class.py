@@ -14,7 +14,7 @@ from typing import Final
 from ledger.canonical import JsonValue
 from ledger.errors import MalformedError, RefusedError
 from ledger.operate.periods import Period, end_of, zone_of
-from ledger.operate.retention_rules import Bound, RetentionClass, Rule, RuleBook
+from ledger.operate.retention_rules import PLACE, Bound, RetentionClass, Rule, RuleBook
 
 __all__ = ["Resolution", "check_class", "resolve", "resolve_policy"]
 
@@ -90,6 +90,8 @@ class Resolution:
         yield f"class {self.of.id}, days in {self.of.zone}, rules as on {self.on}"
         for rule in (*self.floors, *self.ceilings):
             yield f"  {rule.bound:<8}{_told(rule)}{_to(rule.period, day)}  [{rule.mark}]"
+            if rule.note:
+                yield f"          {rule.note}"
         for rule in self.open_floors:
             yield f"  floor   {_told(rule)}: from its {rule.start}, which is not on record: open"
         own = self.of
@@ -186,6 +188,8 @@ def resolve_policy(
     if not isinstance(class_id, str):
         raise MalformedError("manifest: not a text", member="retention_class")
     regimes, countries = _names(manifest, "regimes"), _names(manifest, "countries")
+    if not all(map(PLACE.fullmatch, countries)):
+        raise MalformedError("manifest: not a place as DE or US-NY", member="countries")
     if class_id not in book.classes and not book.stated:
         return None
     found = resolve(book, class_id, on, regimes, countries)

@@ -21,6 +21,7 @@ from ledger.operate.retention_rules import (
     ACCESS_LOG,
     DECISION_KINDS,
     EVERYWHERE,
+    PLACE,
     Bound,
     Mark,
     RecordKind,
@@ -39,7 +40,6 @@ MAX_FILES: Final = 100  # of an operator; more is a wrong directory
 MAX_LISTED: Final = 1_000  # rules, classes or names in one list
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
-_JURISDICTION: Final = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 _MAX_TEXT: Final = 1_000
 _COVERS: Final = {"access_log": ACCESS_LOG, "decision": DECISION_KINDS}
 _MEMBERS: Final = frozenset({"v", "regimes", "rules", "classes", "rely_on"})
@@ -191,7 +191,7 @@ def _class(each: Mapping[str, Any]) -> RetentionClass:
     return RetentionClass(
         id=_text(each, "id", _NAME),
         regimes=frozenset(_texts(each, "regimes", _NAME)),
-        jurisdictions=frozenset(_texts(each, "jurisdictions", _JURISDICTION)),
+        jurisdictions=frozenset(_texts(each, "jurisdictions", PLACE)),
         kinds=_COVERS[covers],
         ceiling=Period.parse(_text(ceiling, "period")),
         reason=_text(ceiling, "reason"),
@@ -203,7 +203,7 @@ def _class(each: Mapping[str, Any]) -> RetentionClass:
 def _place(each: Mapping[str, Any]) -> str:
     if each.get("jurisdiction") == EVERYWHERE:
         return EVERYWHERE
-    return _text(each, "jurisdiction", _JURISDICTION)
+    return _text(each, "jurisdiction", PLACE)
 
 
 def _once(name: str, known: Mapping[str, Any]) -> None:

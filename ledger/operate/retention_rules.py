@@ -4,6 +4,7 @@ They are facts with a source, read from data files (`ledger.operate.retention_fi
 One that nobody read in the source counts only once an operator says why they rely on it.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +18,7 @@ __all__ = [
     "ACCESS_LOG",
     "DECISION_KINDS",
     "EVERYWHERE",
+    "PLACE",
     "Bound",
     "Mark",
     "RecordKind",
@@ -69,7 +71,42 @@ ACCESS_LOG: Final = frozenset({RecordKind.ACCESS_LOG})
 DECISION_KINDS: Final = frozenset({RecordKind.DECISION, RecordKind.EXPLANATION, RecordKind.NOTICE})
 """What goes together: explanations and notices are destroyed with their decision."""
 
+PLACE: Final = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")  # ISO 3166-1 or -2, or EU
 EVERYWHERE: Final = "*"
+UNION: Final = "EU"
+MEMBERS: Final = frozenset(
+    [
+        "AT",
+        "BE",
+        "BG",
+        "CY",
+        "CZ",
+        "DE",
+        "DK",
+        "EE",
+        "ES",
+        "FI",
+        "FR",
+        "GR",
+        "HR",
+        "HU",
+        "IE",
+        "IT",
+        "LT",
+        "LU",
+        "LV",
+        "MT",
+        "NL",
+        "PL",
+        "PT",
+        "RO",
+        "SE",
+        "SI",
+        "SK",
+    ]
+)
+"""The member states of the Union, by ISO 3166: what holds in `EU` holds in each of them."""
+
 _KNOWN_STARTS: Final = frozenset({Start.ACCESS, Start.DECISION})
 _RELIABLE: Final = frozenset({Mark.VERIFIED, Mark.SECONDARY, Mark.POLICY})
 
@@ -139,10 +176,16 @@ class Rule:
         return self.start in _KNOWN_STARTS
 
     def holds_in(self, jurisdictions: Iterable[str]) -> bool:
-        """Whether it holds in one of these; what holds in `US` holds in `US-CO`."""
+        """Whether it holds in one of these.
+
+        What holds in `US` holds in `US-CO`, and what holds in `EU` in its member states.
+        """
         here = self.jurisdiction
         return here == EVERYWHERE or any(
-            each == here or each.startswith(f"{here}-") for each in jurisdictions
+            each == here
+            or each.startswith(f"{here}-")
+            or (here == UNION and each.partition("-")[0] in MEMBERS)
+            for each in jurisdictions
         )
 
     def standing(self, on: date) -> str:

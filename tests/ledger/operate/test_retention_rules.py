@@ -57,6 +57,7 @@ def test_a_credit_class_of_the_us() -> None:
     assert [each.id for each in found.floors] == ["reg-b"]
     told = "\n".join(found.lines(THEN))
     assert "12 CFR 1002.12(b)" in told
+    assert "give the class a buffer" in told
     assert "until 2028-03-01T00:00:00Z" in told
     assert "2 years 1 month after the decision, by reg-b" in "\n".join(found.lines())
 
@@ -91,6 +92,25 @@ def test_rules_count_only_while_in_force_and_where_they_hold() -> None:
     }
     assert "not counted" in "\n".join(found.lines())
     assert len(resolved(rule(), later, on=date(2027, 1, 1)).floors) == 2
+
+
+@pytest.mark.parametrize(
+    ("rules", "records", "holds"),
+    [
+        ("EU", "DE", True),
+        ("EU", "DE-BY", True),
+        ("EU", "EU", True),
+        ("EU", "CH", False),
+        ("DE", "EU", False),
+        ("US", "US-CO", True),
+        ("US-CO", "US", False),
+        ("US-CO", "US-CA", False),
+        ("*", "BR", True),
+    ],
+)
+def test_where_a_rule_holds(rules: str, records: str, holds: bool) -> None:
+    ours = book(file_of([rule(jurisdiction=rules)]))
+    assert ours.rules["test-floor"].holds_in([records]) == holds
 
 
 def test_an_operator_relies_on_what_they_checked() -> None:
@@ -155,6 +175,8 @@ def test_policies() -> None:
     for wrong in ({}, policy | {"countries": ["FR"]}, {"retention_class": "debit"}):
         with pytest.raises(RefusedError):
             resolve_policy(ours, wrong, TODAY)
+    with pytest.raises(MalformedError, match="DE or US-NY"):
+        resolve_policy(ours, policy | {"countries": ["de"]}, TODAY)
     for member in ("regimes", "countries", "retention_class"):
         with pytest.raises(MalformedError):
             resolve_policy(ours, policy | {member: [7]}, TODAY)
