@@ -1,29 +1,28 @@
 """A run of retention that is cut short before any of its commits: planned, or done in the end."""
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from ledger.errors import PushbackError
 from ledger.operate.erasure import UNDER_WAY, Stage
 from ledger.operate.expiry import Scope
-from tests.faults.test_erasing_steps import MANY, Death, served
+from tests.faults.test_erasing_steps import MANY, Death, on_postgres, on_sqlite, served
 from tests.ledger.operate.eraser import ANN, BEN
 from tests.ledger.operate.expirer import Expirer
 from tests.ledger.operate.premises import Premises
 
-
-@pytest.fixture
-def premises(bare: Path, tmp_path: Path) -> Iterator[Premises]:
-    shutil.copytree(bare, tmp_path, dirs_exist_ok=True)
-    one = Premises(tmp_path)
-    yield one
-    one.close()
+__all__ = ["on_postgres", "on_sqlite"]  # fixtures
 
 
-def test_every_step_of_a_run(premises: Premises) -> None:
+def test_every_step_of_a_run_on_sqlite(on_sqlite: Premises) -> None:
+    cut_short_everywhere(on_sqlite)
+
+
+@pytest.mark.postgres
+def test_every_step_of_a_run_on_postgresql(on_postgres: Premises) -> None:
+    cut_short_everywhere(on_postgres)
+
+
+def cut_short_everywhere(premises: Premises) -> None:
     expirer = Expirer(premises, premises.found())
     death = Death(premises.engine, premises.vault_engine)
     stages = set()
