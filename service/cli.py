@@ -26,6 +26,7 @@ from service.commands.incidents import incident
 from service.commands.keys import key
 from service.commands.registry import model, policy
 from service.commands.reports import report, verify
+from service.commands.retention import retention
 from service.commands.running import continue_, export, init, serve
 from service.commands.signing import log
 from service.commands.sources import sources
@@ -43,7 +44,7 @@ class _Sections(click.Group):
         ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay", "attributions", "events")),
-        ("Erase", ("erasure", "hold")),
+        ("Erase", ("erasure", "hold", "retention")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
         ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
@@ -86,7 +87,7 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
                  restore, fork, incident, continue_, vault, attributions, erasure,
-                 hold, events):  # fmt: skip
+                 hold, events, retention):  # fmt: skip
     main.add_command(_command)
 
 

@@ -19,6 +19,7 @@ from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
 from ledger.operate.erasing import Erasing
 from ledger.operate.event_halves import EventHalves
+from ledger.operate.expiring import Expiring
 from ledger.operate.fork_marks import ForkMarks
 from ledger.operate.group_commit import GroupCommit
 from ledger.operate.holds import Holds
@@ -41,6 +42,7 @@ from service.event_services import read_services
 from service.eventing import Eventing
 from service.explaining import Explaining
 from service.reporting import Reporting
+from service.retention import checking, expiry, rule_book
 from service.settings import Settings
 from service.vault_keys import kek_ring
 
@@ -168,6 +170,7 @@ class Runtime:
     explaining: Explaining
     eventing: Eventing
     reporting: Reporting
+    expiring: Expiring
     session_key: bytes
     databases: tuple[Engine, Engine]
 
@@ -194,6 +197,7 @@ class Runtime:
         Raises:
             NotFoundError: there is none.
             StoppedError: a fork is suspected.
+            RefusedError: rules of retention contradict each other.
             LedgerError: the start-up rule forbids it, or a key does not open.
         """
         check_restored(settings)
@@ -207,11 +211,14 @@ class Runtime:
         databases = (open_database(settings.database_url), open_database(settings.vault_url))
         how = _How(writer, fork=despite_fork, gap=despite_gap, timed=clock is not None)
         try:
-            return cls._take_up(settings, clock or system_clock, how, databases)
+            runtime = cls._take_up(settings, clock or system_clock, how, databases)
+            if not despite_fork and not despite_gap:
+                runtime.expiring.check()
         except BaseException:
             for engine in databases:
                 engine.dispose()
             raise
+        return runtime
 
     @classmethod
     def _take_up(
@@ -222,25 +229,24 @@ class Runtime:
         migrate(vault_engine, Schema.VAULT)
         store = SqlLogStore(engine)
         keys = {name: log_keys(settings, name, now) for name in LOGS}
-        may_write = how.may_write(settings, tuple(map(InPlace, databases)))
-        logs = {
-            name: _log(settings, name, store, ring, how.log_clock(now), may_write)
-            for name, ring in keys.items()
-        }
+        may_write, clock = (
+            how.may_write(settings, tuple(map(InPlace, databases))),
+            how.log_clock(now),
+        )
+        logs = {name: _log(settings, name, store, keys[name], clock, may_write) for name in keys}
         if not how.gap:
             _check_vault(store, logs, vault_engine)
         vault = _vault(settings, vault_engine, now)
         writers = how.writers(logs, vault)
         log, writer = logs["decisions"], writers["decisions"]
-        registry = Registry(engine, log, writer, settings.artefacts_dir, now, os.urandom)
+        book = rule_book(settings)
+        files = settings.artefacts_dir
+        registry = Registry(engine, log, writer, files, now, os.urandom, checking(book, now))
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
-        explaining = Explaining(registry, decisions, attributions)
         completeness = Completeness(log, writer, vault)
-        eventing = Eventing(
-            EventHalves(vault, now, os.urandom),
-            read_services(settings.events), registry, decisions, completeness, now,
-        )  # fmt: skip
+        halves, services = EventHalves(vault, now, os.urandom), read_services(settings.events)
+        erasing = Erasing(log, writer, vault, engine, now, os.urandom)
         return cls(
             settings=settings,
             clock=now,
@@ -255,11 +261,12 @@ class Runtime:
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=completeness,
             incidents=_incidents(logs, writers, vault, now),
-            erasing=Erasing(log, writer, vault, engine, now, os.urandom),
+            erasing=erasing,
             holds=Holds(log, writer, vault, now, os.urandom),
-            explaining=explaining,
-            eventing=eventing,
+            explaining=Explaining(registry, decisions, attributions),
+            eventing=Eventing(halves, services, registry, decisions, completeness, now),
             reporting=Reporting(settings, registry, decisions, attributions),
+            expiring=expiry(settings, book, registry, erasing, logs, writers, vault, engine, now),
             session_key=_session_key(settings.session_key_path),
             databases=databases,
         )

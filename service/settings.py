@@ -28,7 +28,8 @@ TENANT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")  # a path segment, a
 _PLACEHOLDER: Final = "{tenant}"
 _DATABASES: Final = ("LEDGER_DATABASE_URL", "LEDGER_VAULT_URL")
 _PER_TENANT: Final = (*_DATABASES, "LEDGER_CONTACTS", "LEDGER_EVENTS", "LEDGER_KEY_PASSPHRASE_FILE",
-               "LEDGER_VAULT_PASSPHRASE_FILE", "LEDGER_VAULT_KEY_SERVICE")  # fmt: skip
+               "LEDGER_RETENTION", "LEDGER_VAULT_PASSPHRASE_FILE",
+               "LEDGER_VAULT_KEY_SERVICE")  # fmt: skip
 
 LOG_FORMATS: Final = ("text", "json")
 
@@ -78,6 +79,8 @@ class Settings:
             else than the log's (None: file mode 0600 only).
         vault_key_service: `LEDGER_VAULT_KEY_SERVICE`, a key of a key service, such as
             `hv:ledger-vault`, that encrypts key-encryption keys made from now on (none).
+        retention: `LEDGER_RETENTION`, a directory of JSON files: classes of retention, and
+            rules beside those that are shipped (none: nothing expires).
     """
 
     data: Path
@@ -98,6 +101,7 @@ class Settings:
     key_passphrase: bytes | None = field(default=None, repr=False)
     vault_passphrase: bytes | None = field(default=None, repr=False)
     vault_key_service: str = ""
+    retention: Path | None = None
 
     def __post_init__(self) -> None:
         _set(self, "database_url", self.database_url or f"sqlite:///{self.data / 'ledger.db'}")
@@ -171,6 +175,11 @@ class Settings:
     def pruning_dir(self) -> Path:
         """Where the minimum index of each log is kept, once a retention policy was stated."""
         return self.data / "pruning"
+
+    @property
+    def retention_dir(self) -> Path:
+        """Where reports of dry runs of retention are kept."""
+        return self.data / "retention"
 
     @property
     def kek_path(self) -> Path:
@@ -346,6 +355,7 @@ KNOWN: Final = {
     "LEDGER_LOG_FORMAT": ("log_format", _text),
     "LEDGER_LOG_PUBLIC": ("log_public", _yes_or_no),
     "LEDGER_ORIGIN": ("origin", _text),
+    "LEDGER_RETENTION": ("retention", _path),
     "LEDGER_TENANT": ("tenant", _tenant),
     "LEDGER_THREADS": ("threads", _number),
     "LEDGER_VAULT_KEY_SERVICE": ("vault_key_service", _text),

@@ -30,6 +30,13 @@ class Ground(StrEnum):
     UNLAWFUL_PROCESSING = "unlawful_processing"
 
 
+class Ending(StrEnum):
+    """Why records expire, each the ground of its tombstones; no person asks for these."""
+
+    ACCESS_LOG_ENDED = "access_log_ended"
+    RETENTION_ENDED = "retention_ended"
+
+
 class Refusal(StrEnum):
     """Why a request comes to nothing: a closed list, after GDPR Art. 17(3) and 12(2), (5), (6)."""
 
@@ -65,7 +72,7 @@ class Erasure:
     Attributes:
         id: its id.
         stage: how far it has come.
-        ground: why.
+        ground: why; an `Ending` makes it a run of retention.
         whole_person: whether it is about all that there was of a person, not single records.
         requester: the credential that asked, and `requester_role` its role.
         approver: the credential that agreed (or refused), and its role; None before.
@@ -81,7 +88,7 @@ class Erasure:
 
     id: str
     stage: Stage
-    ground: Ground
+    ground: Ground | Ending
     whole_person: bool
     requester: str
     requester_role: str

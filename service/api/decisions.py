@@ -171,7 +171,7 @@ def show(decision_id: str) -> Response:
     reading = Reading(runtime(), auth.caller())
     view = reading.decision(decision_id)
     told = shown(view, runtime().attributions.of(view))
-    return answer(told | {"hold": reading.held(decision_id)})
+    return answer(told | {"hold": reading.held(decision_id), "retention": _retention(view)})
 
 
 @routes.add(
@@ -229,6 +229,11 @@ def _row(row: DecisionRow) -> dict[str, Any]:
         "margin": row.margin,
         "hold": row.hold,
     }
+
+
+def _retention(view: DecisionView) -> dict[str, Any]:
+    kept = runtime().expiring.standing(view.payload.policy, view.payload.decided_at)
+    return {"class": kept.class_id, "until": written(kept.until) if kept.until else None}
 
 
 def shown(view: DecisionView, attributed: Attributed) -> dict[str, Any]:

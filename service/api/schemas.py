@@ -296,6 +296,13 @@ class AttributedSchema(Strict):
     logged_at = fields.String(required=True, allow_none=True)
 
 
+class KeptUntilSchema(Strict):
+    """Until when a decision is kept by the rules as they are now; null: no end is known."""
+
+    class_ = fields.String(required=True, allow_none=True, data_key="class")
+    until = fields.String(required=True, allow_none=True, metadata={"format": "date-time"})
+
+
 class DecisionViewSchema(Strict):
     """A decision as it was recorded, and its place in the log."""
 
@@ -307,6 +314,7 @@ class DecisionViewSchema(Strict):
     attributions = fields.Nested(AttributedSchema, required=True)
     decision = fields.Nested(DecisionSchema, required=True)
     hold = fields.String(allow_none=True, metadata={"description": "The legal hold that keeps it."})
+    retention = fields.Nested(KeptUntilSchema)
 
 
 class RowSchema(Strict):

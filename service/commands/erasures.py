@@ -173,9 +173,11 @@ def certificate(erasure_id: str, **who: Any) -> None:
 def resume() -> None:
     """Go on with every erasure that was cut short. The service does it when it starts."""
     with opened() as runtime:
-        waiting = runtime.erasing.under_way()
-        for each in waiting:
-            _say_done(runtime.erasing.resume(each.id))
+        waiting = [
+            (erasing, each) for erasing in runtime.expiring.erasings for each in erasing.under_way()
+        ]
+        for erasing, each in waiting:
+            _say_done(erasing.resume(each.id))
     if not waiting:
         click.echo("No erasure was cut short.")
 

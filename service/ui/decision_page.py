@@ -91,8 +91,11 @@ class Shown:
             why_missing=told.missing,
             inputs=_inputs(view, model.manifest, told.explanation),
             timeline=detail.timeline(self._runtime.decisions.history(decision_id)),
-            provenance=detail.provenance(
-                model.manifest, model.digest, policy.digest, f"{policy.name}, {policy.version}"
+            provenance=(
+                *detail.provenance(
+                    model.manifest, model.digest, policy.digest, f"{policy.name}, {policy.version}"
+                ),
+                *self._kept(view),
             ),
             proof=proof.panel(
                 view.receipt,
@@ -116,6 +119,14 @@ class Shown:
             timeline=detail.timeline(history),
             proof=self._proof(decision_id),
         )
+
+    def _kept(self, view: DecisionView) -> tuple[Fact, ...]:
+        """Until when it is kept, once classes of retention are stated."""
+        kept = self._runtime.expiring.standing(view.payload.policy, view.payload.decided_at)
+        if kept.class_id is None:
+            return ()
+        until = "no end is known" if kept.until is None else wording.minute(kept.until)
+        return (Fact("Kept until", f"{until}, class {kept.class_id}"),)
 
     def _told(self, decision_id: str, attributed: Attributed) -> "_Told":
         """What the person was told; or what they would be, if nothing was issued yet."""

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ledger.canonical import JsonValue
 from ledger.errors import MalformedError
-from ledger.operate.erasure import Erasure, Ground, Hold, HoldTerms, Refusal, Stage
+from ledger.operate.erasure import Ending, Erasure, Ground, Hold, HoldTerms, Refusal, Stage
 from ledger.operate.holds import MAX_REVIEW
 from ledger.roles import Permission
 from service.api.routes import runtime
@@ -205,7 +205,8 @@ def _row(found: Erasure) -> ErasureRow:
 
 def _page(found: Erasure, kept: tuple[tuple[str, str], ...]) -> ErasurePage:
     me = _caller().principal
-    open_ = found.stage is Stage.REQUESTED and me.may(Permission.ERASURES_MANAGE)
+    planned = isinstance(found.ground, Ending)  # a run of retention is agreed to in a terminal
+    open_ = found.stage is Stage.REQUESTED and me.may(Permission.ERASURES_MANAGE) and not planned
     mine = found.requester == me.id
     done = found.stage is Stage.DONE
     return ErasurePage(
@@ -227,12 +228,16 @@ def _page(found: Erasure, kept: tuple[tuple[str, str], ...]) -> ErasurePage:
     )
 
 
+def _ground(ground: Ground | Ending) -> str:
+    return "End of retention" if isinstance(ground, Ending) else GROUNDS[ground]
+
+
 def _facts(found: Erasure) -> tuple[Fact, ...]:
     names = {each.id: each.name for each in runtime().api_keys.list()}
     who = names.get(found.requester, found.requester)
     facts = [
         Fact("What", _scope(whole_person=found.whole_person)),
-        Fact("Ground", GROUNDS[found.ground]),
+        Fact("Ground", _ground(found.ground)),
         Fact("Asked", f"{wording.minute(found.requested_at)}, by {who}"),
     ]
     if found.approved_at is not None and found.approver is not None:
