@@ -15,6 +15,7 @@ from ledger.errors import (
     LedgerError,
     MalformedError,
     NotFoundError,
+    PushbackError,
     RefusedError,
     SignatureError,
     SizeConflict,
@@ -254,7 +255,7 @@ def test_what_cannot_be_written_is_not_cosigned(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("ledger.operate.checkpoint_lock.write_synced", full)
-    with pytest.raises(RefusedError):
+    with pytest.raises(PushbackError):
         witness.add_checkpoint(log.request(3, 4))
     monkeypatch.undo()
     assert witness.checkpoint(ORIGIN) == before
