@@ -27,6 +27,7 @@ class Permission(StrEnum):
     MODELS_READ = "models_read"
     MODELS_REGISTER = "models_register"
     REPORTS_EXPORT = "reports_export"
+    SUBJECTS_EXPORT = "subjects_export"
 
 
 class Role(StrEnum):
@@ -75,6 +76,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 Permission.HOLDS_READ,
                 Permission.MODELS_READ,
                 Permission.REPORTS_EXPORT,
+                Permission.SUBJECTS_EXPORT,
             }
         ),
         Role.MODEL_OWNER: frozenset({Permission.MODELS_READ, Permission.MODELS_REGISTER}),

@@ -33,6 +33,7 @@ _WATCHED: Final = frozenset(
         Permission.EXPLANATIONS_ISSUE,
         Permission.HOLDS_MANAGE,
         Permission.HOLDS_READ,
+        Permission.SUBJECTS_EXPORT,
     }
 )
 

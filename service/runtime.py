@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from ledger.errors import NotFoundError, RefusedError, VerificationError
 from ledger.operate.access_log import AccessLog
+from ledger.operate.attachments import Attachments
 from ledger.operate.attributions import LaterAttributions
 from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.completeness import Completeness
@@ -157,6 +158,7 @@ class Runtime:
     registry: Registry
     decisions: Decisions
     attributions: LaterAttributions
+    attachments: Attachments
     access_log: AccessLog
     cose: Mapping[str, CoseReceipts]
     api_keys: ApiKeys
@@ -248,6 +250,7 @@ class Runtime:
             registry=registry,
             decisions=decisions,
             attributions=attributions,
+            attachments=Attachments(log, writer, vault, now, os.urandom),
             access_log=AccessLog(logs["access"], writers["access"], vault, now, os.urandom),
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),

@@ -30,6 +30,16 @@ from reports.documents.letter import (
     SubjectLetter,
 )
 from reports.documents.model_card import ExcludedFeature, FeatureLine, ModelCard, TrainingSet
+from reports.documents.subject_copy import (
+    CopiedDecision,
+    CopiedErasure,
+    CopiedEvent,
+    CopiedItem,
+    CopiedLookup,
+    CopiedModel,
+    Held,
+    SubjectCopy,
+)
 
 __all__ = [
     "Attachment",
@@ -37,6 +47,12 @@ __all__ = [
     "ConsumerReport",
     "Contact",
     "Contacts",
+    "CopiedDecision",
+    "CopiedErasure",
+    "CopiedEvent",
+    "CopiedItem",
+    "CopiedLookup",
+    "CopiedModel",
     "DecidedBy",
     "ExcludedFeature",
     "FairnessTable",
@@ -44,6 +60,7 @@ __all__ = [
     "FeatureWeight",
     "Finding",
     "GroupOutcome",
+    "Held",
     "InputUsed",
     "LedgerPlace",
     "LetterDecision",
@@ -60,6 +77,7 @@ __all__ = [
     "Signatory",
     "Signature",
     "SourceCompleteness",
+    "SubjectCopy",
     "SubjectLetter",
     "TrainingSet",
 ]
