@@ -27,6 +27,7 @@ from service.commands.registry import model, policy, sources
 from service.commands.reports import report, verify
 from service.commands.running import continue_, export, init, serve
 from service.commands.signing import log
+from service.commands.subjects import subject
 from service.commands.tenants import tenant as tenants
 from service.commands.vault import vault
 from service.commands.witnessing import cosign, witness
@@ -41,7 +42,7 @@ class _Sections(click.Group):
         ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay", "attributions")),
-        ("Erase", ("erasure", "hold")),
+        ("Answer", ("subject", "erasure", "hold")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
         ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
@@ -84,7 +85,7 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
                  restore, fork, incident, continue_, vault, attributions, erasure,
-                 hold):  # fmt: skip
+                 hold, subject):  # fmt: skip
     main.add_command(_command)
 
 

@@ -134,9 +134,10 @@ class CopiedErasure:
 class SubjectCopy:
     """What the first page says around the decisions.
 
-    `pages` are the names of the further pages with decisions. `lookups` are the newest of
-    `lookup_count`. `withheld` are the items that are held back because they are about
-    somebody else (Art. 15(4)). `recipients` are those to whom something was disclosed.
+    `gone` is how many decisions were erased while the copy was made. `pages` are the names of
+    the further pages with decisions. `lookups` are the newest of `lookup_count`. `withheld` are
+    the items that are held back because they are about somebody else (Art. 15(4)). `recipients`
+    are those to whom something was disclosed, None where disclosures are not recorded.
     """
 
     reference: str
@@ -147,13 +148,14 @@ class SubjectCopy:
     contacts: Contacts
     held: Held
     count: int
+    gone: int
     first: date | None
     last: date | None
     pages: tuple[str, ...]
     models: tuple[CopiedModel, ...]
     lookups: tuple[CopiedLookup, ...]
     lookup_count: int
-    recipients: tuple[str, ...]
+    recipients: tuple[str, ...] | None
     erasures: tuple[CopiedErasure, ...]
     withheld: tuple[str, ...]
 

@@ -1,6 +1,7 @@
 """Everything about one decision: as it is stored, as a page shows it, and what proves it."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -20,9 +21,8 @@ from service.runtime import Runtime
 if TYPE_CHECKING:
     # Imported for real inside the functions: the doors open without them.
     from reports.documents.subject_copy import CopiedDecision, CopiedItem
-    from reports.wording import Wording
 
-__all__ = ["Gathered", "Gathering", "check_withheld"]
+__all__ = ["Gathered", "Gathering", "check_withheld", "printable"]
 
 MAX_WITHHELD: Final = 100  # names that are held back; a context has a handful
 MAX_FRESH: Final = 200  # explanations written for one copy; each costs some 50 ms and an entry
@@ -82,8 +82,6 @@ class Gathering:
             ErasedError: it went meanwhile.
             VerificationError: what is stored is not what was logged.
         """
-        from ledger.commitments import SECTIONS
-
         view = self._runtime.decisions.read(decision_id)
         issued, unexplained = self._explained(decision_id)
         attached = self._runtime.attachments.of(decision_id)
@@ -96,12 +94,9 @@ class Gathering:
             attached=attached,
             hold=self._hold(decision_id),
         )
-        assert len(openings) == len(SECTIONS)  # noqa: S101  # one each, in their order
         proofs = _proof(decision_id, view.receipt.format(), map(self._redacted, openings))
         for each in attached:
-            proofs |= _proof(
-                each.entry.id, each.receipt.format(), [self._redacted(each.opening)]
-            )
+            proofs |= _proof(each.entry.id, each.receipt.format(), [self._redacted(each.opening)])
         return Gathered(self._stored(parts, sorted(proofs)), self._shown(parts), proofs)
 
     def _explained(self, decision_id: str) -> tuple[Issued | None, str]:
@@ -270,8 +265,13 @@ class Gathering:
             text = self._words.say("copy.unknown.withheld") if hidden else self._value(value)
             new = corrected.get(name.removeprefix(WITHHELD))
             changed = "" if new is None or hidden else self._value(new)
-            found.append(CopiedItem(name, printable(name), text, corrected=changed))
+            found.append(CopiedItem(name, self._name(name), text, corrected=changed))
         return tuple(found)
+
+    def _name(self, name: str) -> str:
+        """What a member is called in words, or as it is where an operator named it."""
+        known = f"copy.names.{name.replace('.', '_')}"
+        return self._words.say(known) if self._words.has(known) else printable(name)
 
     def _value(self, value: JsonValue) -> str:
         if value is None or value == "":
@@ -322,9 +322,7 @@ def _state(entry: Entry) -> str:
     return entry.body.state.replace("_", " ") if isinstance(entry.body, Review) else ""
 
 
-def _proof(entry_id: str, receipt: str, openings: "Any") -> dict[str, bytes]:
-    import json
-
+def _proof(entry_id: str, receipt: str, openings: Iterable[Opening]) -> dict[str, bytes]:
     if not UUID7_PATTERN.fullmatch(entry_id):
         raise MalformedError("copy: not an id")  # it becomes the name of a file
     shown = DisclosedSections(entry_id, tuple(openings)).to_json()

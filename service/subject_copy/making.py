@@ -7,8 +7,8 @@ matter; and it is handed over only once the log says that it was (`export_issued
 
 import hashlib
 import json
+import os
 import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from ledger.entries import UUID7_RANDOM_BYTES, ExportIssued, uuid7
 from ledger.errors import ErasedError, MalformedError
 from ledger.operate.access_log import Purpose
+from ledger.operate.decisions import DecisionQuery
 from ledger.operate.erasure import Erasure, Stage
 from ledger.operate.log_writer import Record, Submission
 from ledger.operate.vault import microseconds
@@ -25,12 +26,14 @@ from ledger.roles import Permission
 from service.reading import EVERYTHING, Caller, Reading
 from service.runtime import Runtime
 from service.subject_copy.deadlines import RULE, Deadlines
+from service.subject_copy.describing import described, named
 from service.subject_copy.gathering import Gathered, Gathering, check_withheld, printable
 from service.subject_copy.lookups import lookups_of
+from service.subject_copy.packing import Archive
 
 if TYPE_CHECKING:
     from reports.documents.letter import Contacts
-    from reports.documents.subject_copy import CopiedDecision, CopiedModel, SubjectCopy
+    from reports.documents.subject_copy import CopiedDecision, SubjectCopy
 
 __all__ = ["Copy", "CopyRequest", "languages", "make_copy"]
 
@@ -40,8 +43,6 @@ PAGE_DECISIONS: Final = 100  # on one page of HTML; some 10 kB each, which a tel
 READ_ROWS: Final = 500  # decisions noted at once; as many as one query gives
 SHOWN_LOOKUPS: Final = 500  # on the first page; data.json has them all
 MAX_REFERENCE: Final = 200  # characters, as of a decision's subject
-_EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # ZIP's first moment: when a file was packed says nothing
-_CHUNK: Final = 1 << 20
 
 README: Final = """\
 This is a copy of what is held about you in a ledger of decisions.
@@ -174,28 +175,27 @@ class _Making:
         self._now = now
         self._contacts = contacts
         self._file = file
-        self._id = uuid7(microseconds(now) // 1000, _random())
-        self._listed: list[dict[str, Any]] = []
+        self._id = uuid7(microseconds(now) // 1000, os.urandom(UUID7_RANDOM_BYTES))
         self._seen = _Seen()
         self._deadlines = Deadlines.of(asked.received)
 
     def made(self) -> Copy:
         """The copy, logged."""
         with (
-            zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED) as self._zip,
+            Archive(self._file) as self._archive,
             tempfile.TemporaryFile(prefix="copy") as data,
         ):
             self._write_decisions(data)
             self._finish(data)
-            manifest = _json({"v": 1, "copy": self._id, "files": self._listed})
+            manifest = _json({"v": 1, "copy": self._id, "files": self._archive.listed})
             digest = hashlib.sha256(manifest).hexdigest()
-            self._pack("manifest.json", manifest)
+            self._archive.pack("manifest.json", manifest)
             # Logged before anybody gets it: what was handed over is on the log.
             self._runtime.writers["decisions"].write(
                 Submission((Record.of(self._id, ExportIssued(digest)),))
             )
             receipt = self._runtime.logs["decisions"].receipt(self._id)
-            self._pack("export.tlog-proof", receipt.format().encode())
+            self._archive.pack("export.tlog-proof", receipt.format().encode())
         size = self._file.tell()
         self._file.seek(0)
         return Copy(self._id, self._file, size, digest, len(self._seen.ids), self._deadlines)
@@ -217,8 +217,9 @@ class _Making:
         """The decisions about the person, newest first, each noted before it is given."""
         cursor: str | None = None
         while True:
-            asked = {"subject": self._asked.subject, "limit": READ_ROWS, "cursor": cursor}
-            page = self._reader.page(asked)
+            page = self._runtime.decisions.find(
+                DecisionQuery(subject=self._asked.subject, limit=READ_ROWS, cursor=cursor)
+            )
             ids = [row.id for row in page.rows]
             self._reader.note(ids, EVERYTHING)
             yield from ids
@@ -229,7 +230,7 @@ class _Making:
     def _take(self, gathered: Gathered) -> None:
         seen, shown = self._seen, gathered.shown
         for name, content in gathered.proofs.items():
-            self._add(name, content)
+            self._archive.add(name, content)
         seen.ids.add(shown.id)
         registry, stored = self._runtime.registry, gathered.stored
         seen.models.setdefault(stored["model"], registry.model(stored["model"]).manifest)
@@ -252,7 +253,7 @@ class _Making:
             number = len(seen.pages) + 2
             name = f"decisions-{number:03d}.html"
             text = copy_page_html(self._id, number, page, self._asked.language)
-            self._add(name, text.encode())
+            self._archive.add(name, text.encode())
             seen.pages.append(name)
 
     def _finish(self, data: IO[bytes]) -> None:
@@ -263,7 +264,7 @@ class _Making:
         erased = self._erased()
         for each in erased:
             certificate = self._runtime.erasing.certificate(each.id).to_json()
-            self._add(f"erasures/{each.id}.json", _json(certificate))
+            self._archive.add(f"erasures/{each.id}.json", _json(certificate))
         lookups: list[Mapping[str, Any]] = []
         if self._seen.since is not None:
             access = self._runtime.access_log
@@ -271,13 +272,13 @@ class _Making:
         copy = self._copy(erased, lookups)
         data.write(_json(self._around(copy, lookups))[1:])
         data.seek(0)
-        self._add_file("data.json", data)
+        self._archive.add_file("data.json", data)
         page = copy_html(copy, self._seen.first_page, self._asked.language)
-        self._add("index.html", page.encode())
-        self._add("README.txt", README.encode())
-        self._add("policy.txt", self._runtime.policy_text.encode())
+        self._archive.add("index.html", page.encode())
+        self._archive.add("README.txt", README.encode())
+        self._archive.add("policy.txt", self._runtime.policy_text.encode())
         for name in (SCHEMA_NAME, "verify.py"):
-            self._add(name, (HERE / name).read_bytes())
+            self._archive.add(name, (HERE / name).read_bytes())
 
     def _erased(self) -> tuple[Erasure, ...]:
         found = self._runtime.erasing.of_person(self._asked.subject)
@@ -300,10 +301,13 @@ class _Making:
             contacts=self._contacts,
             held=Held.DECISIONS if seen.ids else Held.ERASED if gone else Held.NOTHING,
             count=len(seen.ids),
+            gone=seen.gone,
             first=seen.first.date() if seen.first else None,
             last=seen.last.date() if seen.last else None,
             pages=tuple(seen.pages),
-            models=self._models(),
+            models=described(
+                seen.models.values(), seen.policies.values(), self._asked.language
+            ),
             lookups=tuple(
                 CopiedLookup(
                     datetime.fromisoformat(each["at"]), each["purpose"], each["role"],
@@ -312,7 +316,7 @@ class _Making:
                 for each in newest
             ),
             lookup_count=len(lookups),
-            recipients=(),  # disclosures are not recorded yet
+            recipients=None,  # no disclosure is recorded yet: whoever records them names them here
             erasures=tuple(
                 CopiedErasure(each.id, (each.done_at or self._now).date(),
                               each.ground.value.replace("_", " "), each.decisions - each.held)
@@ -321,28 +325,7 @@ class _Making:
             withheld=tuple(map(printable, self._asked.withhold)),
         )  # fmt: skip
 
-    def _models(self) -> "tuple[CopiedModel, ...]":
-        from reports.documents.subject_copy import CopiedModel
-
-        found = [_model(each, self._asked.language) for each in self._seen.models.values()]
-        for each in self._seen.policies.values():
-            name = f"{each.get('name')}@{each.get('version')}"
-            found.append(CopiedModel(name, "", "", self._retention(name, each), ()))
-        return tuple(found)
-
-    def _retention(self, name: str, policy: Mapping[str, Any]) -> str:
-        from reports.html import COPY
-        from reports.wording import load_wording
-
-        say = load_wording(self._asked.language, COPY).say
-        kept = policy.get("retention_class")
-        if isinstance(kept, str) and kept:
-            return say("copy.retention.class", policy=name, held=printable(kept))
-        return say("copy.retention.unstated", policy=name)
-
-    def _around(
-        self, copy: "SubjectCopy", lookups: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Any]:
+    def _around(self, copy: "SubjectCopy", lookups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What data.json says beside the decisions."""
         seen = self._seen
         return {
@@ -358,13 +341,13 @@ class _Making:
             "controller": copy.contacts.controller.name,
             "held": copy.held.value,
             "erased_meanwhile": seen.gone,
-            "models": [_named(digest, each) for digest, each in seen.models.items()],
+            "models": [named(digest, each) for digest, each in seen.models.items()],
             "policies": [
-                _named(digest, each) | {"retention_class": each.get("retention_class")}
+                named(digest, each) | {"retention_class": each.get("retention_class")}
                 for digest, each in seen.policies.items()
             ],
             "lookups": list(lookups),
-            "recipients": list(copy.recipients),
+            "recipients": None if copy.recipients is None else list(copy.recipients),
             "erasures": [
                 {"id": each.id, "done_on": each.done.isoformat(), "ground": each.ground,
                  "decisions": each.count}
@@ -372,68 +355,6 @@ class _Making:
             ],
         }  # fmt: skip
 
-    def _add(self, name: str, content: bytes) -> None:
-        self._listed.append(
-            {"path": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        )
-        self._pack(name, content)
-
-    def _pack(self, name: str, content: bytes) -> None:
-        self._zip.writestr(_entry(name), content)
-
-    def _add_file(self, name: str, source: IO[bytes]) -> None:
-        digest, size = hashlib.sha256(), 0
-        with self._zip.open(_entry(name), "w", force_zip64=True) as target:
-            while chunk := source.read(_CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-                target.write(chunk)
-        self._listed.append({"path": name, "bytes": size, "sha256": digest.hexdigest()})
-
-
-def _entry(name: str) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name, _EPOCH)
-    info.compress_type = zipfile.ZIP_DEFLATED
-    info.external_attr = 0o600 << 16
-    return info
-
-
-def _model(manifest: Mapping[str, Any], language: str) -> "CopiedModel":
-    from reports.documents.subject_copy import CopiedModel
-
-    purpose = manifest.get("purpose")
-    if isinstance(purpose, Mapping):
-        purpose = purpose.get(language) or next(iter(purpose.values()), "")
-    kind = manifest.get("kind")
-    sources = []
-    for each in manifest.get("features", ()):
-        label = each.get("label", {})
-        text = label.get(language) or label.get("en") or each["name"]
-        sources.append(printable(f"{text} ({each['source']})" if each.get("source") else text))
-    return CopiedModel(
-        name=f"{manifest.get('name')}, version {manifest.get('version')}",
-        purpose=printable(purpose) if isinstance(purpose, str) else "",
-        kind=printable(kind) if isinstance(kind, str) else "",
-        retention="",
-        sources=tuple(sources),
-    )
-
-
-def _named(digest: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    purpose = manifest.get("purpose")
-    return {
-        "digest": digest,
-        "name": manifest.get("name"),
-        "version": manifest.get("version"),
-        "purpose": purpose if isinstance(purpose, str) else None,
-    }
-
 
 def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
-
-
-def _random() -> bytes:
-    import os
-
-    return os.urandom(UUID7_RANDOM_BYTES)

@@ -47,7 +47,9 @@ def main() -> int:
     for each in wrong:
         sys.stdout.write(f"DOES NOT HOLD: {each}\n")
     if not wrong:
-        sys.stdout.write(f"Everything holds: {len(data['decisions'])} decisions, {checked} proofs.\n")
+        sys.stdout.write(
+            f"Everything holds: {len(data['decisions'])} decisions, {checked} proofs.\n"
+        )
     return 1 if wrong else 0
 
 

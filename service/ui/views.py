@@ -60,6 +60,7 @@ class Viewer:
     role: str
     purpose: str
     sees_erasures: bool = False
+    answers_people: bool = False
 
 
 @dataclass(frozen=True, slots=True)

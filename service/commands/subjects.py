@@ -1,0 +1,81 @@
+"""What a person is entitled to: a copy of everything that is held about them."""
+
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from ledger.private_files import FILE_MODE
+from service.commands.erasures import reference
+from service.commands.terminal import opened, speaks
+
+__all__ = ["subject"]
+
+
+@click.group()
+def subject() -> None:
+    """Answer a person's requests about their data."""
+
+
+@subject.command()
+@click.option(
+    "--subject", "whom", default="-", show_default=True,
+    help="Your reference to the person; - asks for it, so that no shell keeps it.",
+)  # fmt: skip
+@click.option(
+    "--received", type=click.DateTime(["%Y-%m-%d"]),
+    help="The day on which the request came.  [default: today]",
+)  # fmt: skip
+@click.option("--language", help="Of the pages.  [default: the ledger's own]")
+@click.option(
+    "--withhold", multiple=True, metavar="context.NAME",
+    help="A member of the decisions' contexts that is about somebody else; as often as you like.",
+)  # fmt: skip
+@click.option("--case", default="", help="The case it belongs to: a reference.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
+    help="Write it to this file.  [default: copy-ID.zip]",
+)  # fmt: skip
+@speaks
+def export(
+    whom: str,
+    received: datetime | None,
+    language: str | None,
+    withhold: tuple[str, ...],
+    case: str,
+    output: Path | None,
+) -> None:
+    """Write a copy of everything about one person: pages, data, and the proofs of both.
+
+    It goes on the access log as data_subject_request, and on the log that it was handed out. It
+    holds personal data and is not encrypted: send it by a way that only the person can open.
+    """
+    from ledger.roles import Principal, Role
+    from service.reading import Caller
+    from service.subject_copy.making import CopyRequest, make_copy
+
+    if output is not None and output.exists():  # before the log says that it was handed out
+        raise click.BadParameter("there is such a file: give another name", param_hint="-o")
+    name = reference(whom) or ""
+    operator = Principal("terminal", "operator at the terminal", Role.DATA_PROTECTION_OFFICER)
+    with opened() as runtime:
+        day = received.date() if received else runtime.clock().date()
+        asked = CopyRequest(name, day, language or runtime.settings.language, withhold)
+        copy = make_copy(runtime, Caller(operator, "data_subject_request", case), asked)
+        target = output or Path(f"copy-{copy.id}.zip")
+        with copy.file, os.fdopen(_private(target), "wb") as file:
+            shutil.copyfileobj(copy.file, file)
+    held = f"{copy.decisions:,} decisions" if copy.decisions else "nothing is held; it says so"
+    click.echo(f"{target}: {held}")
+    days = copy.deadlines
+    click.echo(
+        f"Answer by {days.answer_by}, or say by then why it takes until {days.extended_by}.",
+        err=True,
+    )
+
+
+def _private(path: Path) -> int:
+    """Open a new file that only its owner may read."""
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
