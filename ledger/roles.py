@@ -15,6 +15,7 @@ from ledger.errors import PermissionRefused
 class Permission(StrEnum):
     """One thing that may be allowed."""
 
+    CORRECTIONS_MAKE = "corrections_make"
     DECISIONS_FIND = "decisions_find"
     DECISIONS_READ = "decisions_read"
     DECISIONS_RECORD = "decisions_record"
@@ -58,6 +59,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         ),
         Role.CASE_HANDLER: frozenset(
             {
+                Permission.CORRECTIONS_MAKE,
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
                 Permission.EXPLANATIONS_ISSUE,
@@ -66,6 +68,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         ),
         Role.DATA_PROTECTION_OFFICER: frozenset(
             {
+                Permission.CORRECTIONS_MAKE,
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
                 # Asks for an erasure or a hold; another officer has to agree.

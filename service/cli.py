@@ -16,6 +16,7 @@ except ModuleNotFoundError as error:  # the base install checks logs, and serves
 
 from service.commands.attributing import attributions
 from service.commands.backups import backup, restore
+from service.commands.corrections import correction
 from service.commands.dating import timestamp
 from service.commands.decisions import decisions, explain, letter, proof, replay
 from service.commands.erasures import erasure
@@ -42,7 +43,7 @@ class _Sections(click.Group):
         ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay", "attributions")),
-        ("Answer", ("subject", "erasure", "hold")),
+        ("Answer", ("subject", "correction", "erasure", "hold")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
         ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
@@ -85,7 +86,7 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
                  restore, fork, incident, continue_, vault, attributions, erasure,
-                 hold, subject):  # fmt: skip
+                 hold, subject, correction):  # fmt: skip
     main.add_command(_command)
 
 

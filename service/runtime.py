@@ -15,6 +15,7 @@ from ledger.operate.attachments import Attachments
 from ledger.operate.attributions import LaterAttributions
 from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.completeness import Completeness
+from ledger.operate.corrections import Corrections
 from ledger.operate.cose_receipts import CoseReceipts
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
@@ -159,6 +160,7 @@ class Runtime:
     decisions: Decisions
     attributions: LaterAttributions
     attachments: Attachments
+    corrections: Corrections
     access_log: AccessLog
     cose: Mapping[str, CoseReceipts]
     api_keys: ApiKeys
@@ -235,6 +237,7 @@ class Runtime:
         registry = Registry(engine, log, writer, settings.artefacts_dir, now, os.urandom)
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
+        attachments = Attachments(log, writer, vault, now, os.urandom)
         explaining = Explaining(registry, decisions, attributions)
         completeness = Completeness(log, writer)
         eventing = Eventing(
@@ -250,7 +253,10 @@ class Runtime:
             registry=registry,
             decisions=decisions,
             attributions=attributions,
-            attachments=Attachments(log, writer, vault, now, os.urandom),
+            attachments=attachments,
+            corrections=Corrections(
+                log, writer, vault, registry, decisions, attachments, now, os.urandom
+            ),
             access_log=AccessLog(logs["access"], writers["access"], vault, now, os.urandom),
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),

@@ -336,7 +336,8 @@ class DecisionPage:
     """Everything known about one decision.
 
     `letter` is the address of the letter once it was issued; `issue` is where to post to
-    issue it, for those who may; `hold` is the legal hold that keeps it, if one does.
+    issue it, for those who may; `hold` is the legal hold that keeps it, if one does;
+    `corrected` are the values that stand beside recorded ones since.
     """
 
     id: str
@@ -354,6 +355,7 @@ class DecisionPage:
     letter: str = ""
     issue: str = ""
     hold: str = ""
+    corrected: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,8 @@ def with_another(lender: Lender, **context: Any) -> str:
     """One more decision, of a person of its own, with these in its context."""
     payload = lender.runtime.decisions.read(lender.ids[0]).payload.to_json()
     new = lender.runtime.decisions.new_id()
-    payload |= {"id": new, "subject": f"MTG-{new[-6:]}", "context": payload["context"] | context}
+    told: Any = payload["context"]
+    payload |= {"id": new, "subject": f"MTG-{new[-6:]}", "context": told | context}
     lender.runtime.decisions.record([Decision.from_json(payload)])
     return str(payload["subject"])
 
