@@ -112,7 +112,9 @@ def audit_report(
         DocumentError, ExplainError: a part cannot be stated.
     """
     version = runtime.registry.model(request.model)
-    rows = tuple(_rows(runtime, request, version))
+    found = tuple(_rows(runtime, request, version))
+    closed = reading.restricted([row.id for row in found])
+    rows = tuple(row for row in found if row.id not in closed)
     if not rows:
         raise NotFoundError("the model made no decision in this period")
     for start in range(0, len(rows), NOTED_AT_ONCE):
@@ -136,7 +138,7 @@ def audit_report(
         prepared=runtime.clock().date(),
         since=request.since,
         until=request.until,
-        scope=_scope(version, policies, cases, request),
+        scope=_scope(version, policies, cases, request, len(closed)),
         card=model_card(version, newest),
         months=_months(cases),
         weights=_weights(cases, model, read[newest.digest]),
@@ -270,6 +272,7 @@ def _scope(
     policies: Sequence[PolicyVersion],
     cases: Sequence[_Case],
     request: AuditRequest,
+    closed: int,
 ) -> tuple[str, ...]:
     named = ", ".join(each.reference for each in policies)
     without = sum(each.attribution is None for each in cases)
@@ -280,6 +283,11 @@ def _scope(
     )
     return (
         f"All {len(cases):,} decisions of {version.reference} in the period, under {named}.",
+        *(
+            (f"{closed:,} more were left out: their use is restricted (GDPR Art. 18(2)).",)
+            if closed
+            else ()
+        ),
         *lacking,
         "Every one of them was opened and compared with its commitments on the log.",
         f"{min(request.sample, len(cases)):,} were drawn with seed {request.seed} and run again.",

@@ -309,6 +309,8 @@ legal_hold = Table(
     Column("logged", Integer, nullable=False),
     Column("releaser", Text),
     Column("released_us", _COUNT),
+    Column("restriction", Text),
+    Column("informed_us", _COUNT),
     Index("ix_legal_hold_tag", "tag"),
     sqlite_strict=True,
 )

@@ -2,13 +2,14 @@
 
 import os
 import shutil
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ledger.private_files import FILE_MODE
-from service.commands.erasures import reference
+from service.commands.erasures import acts, officer, reference
 from service.commands.terminal import opened, speaks
 
 __all__ = ["subject"]
@@ -67,13 +68,55 @@ def export(
         target = output or Path(f"copy-{copy.id}.zip")
         with copy.file, os.fdopen(_private(target), "wb") as file:
             shutil.copyfileobj(copy.file, file)
-    held = f"{copy.decisions:,} decisions" if copy.decisions else "nothing is held; it says so"
+    held = "it says that no decision is held"
+    if copy.decisions:
+        held = f"{copy.decisions:,} decision{'s' if copy.decisions > 1 else ''}"
     click.echo(f"{target}: {held}")
     days = copy.deadlines
     click.echo(
         f"Answer by {days.answer_by}, or say by then why it takes until {days.extended_by}.",
         err=True,
     )
+
+
+GROUNDS = ("accuracy_contested", "needed_by_person", "objection", "unlawful_processing")
+
+
+@subject.command()
+@click.option(
+    "--subject",
+    "whom",
+    help="Your reference to a person; - asks for it, so that no shell keeps it.",
+)
+@click.option("--record", "records", multiple=True, help="A decision's id; as often as you like.")
+@click.option("--ground", required=True, type=click.Choice(GROUNDS), help="Why, by law.")
+@click.option(
+    "--review-days", default=90, show_default=True, type=click.IntRange(1, 366),
+    help="In how many days it is looked at again.",
+)  # fmt: skip
+@acts
+@speaks
+def restrict(
+    *, whom: str | None, records: tuple[str, ...], ground: str, review_days: int, **who: Any
+) -> None:
+    """Restrict the use of a person's data (GDPR Art. 18). Lift it with hold release."""
+    whom = reference(whom)
+    review = datetime.now(UTC) + timedelta(days=review_days)
+    with officer(**who) as acting:
+        found = acting.restrict(ground, review, subject=whom, records=records)
+    click.echo(found.id)
+    click.echo("Restricted. Tell the person before it is lifted.", err=True)
+
+
+@subject.command()
+@click.argument("hold_id")
+@acts
+@speaks
+def informed(hold_id: str, **who: Any) -> None:
+    """Note that the person was told that a restriction is to be lifted."""
+    with officer(**who) as acting:
+        acting.informed(hold_id)
+    click.echo("Noted. Two officers lift it with: decision-ledger hold release")
 
 
 def _private(path: Path) -> int:

@@ -14,6 +14,7 @@ from ledger.errors import LedgerError, MalformedError
 from ledger.operate.attachments import Attached
 from ledger.operate.attributions import Attributed
 from ledger.operate.decision_view import DecisionView
+from ledger.operate.erasure import Restriction
 from ledger.verify.verifier import DisclosedSections
 from service.explaining import Issued, NotIssued
 from service.runtime import Runtime
@@ -127,6 +128,16 @@ class Gathering:
             terms = None
         return {"id": found, "ground": str(terms["ground"]) if terms else ""}
 
+    def _restriction(self, hold: Mapping[str, str] | None) -> str:
+        """What a person is told of a restriction or a hold: the ground, in words."""
+        if hold is None:
+            return ""
+        ground = hold["ground"] or hold["id"]
+        known = f"copy.grounds.{ground}"
+        if ground in set(Restriction):
+            return self._words.say(known)
+        return self._words.say("copy.grounds.legal_hold", ground=printable(ground))
+
     def _redacted(self, opening: Opening) -> Opening:
         """The opening without what is about somebody else: those fields as bare digests."""
         return Opening(
@@ -219,7 +230,7 @@ class Gathering:
                 CopiedEvent(each.entry.at, str(each.entry.body.kind), _state(each.entry))
                 for each in parts.attached
             ),
-            hold=parts.hold["ground"] or parts.hold["id"] if parts.hold else "",
+            hold=self._restriction(parts.hold),
             proof=f"proofs/{view.id}.tlog-proof",
         )
 

@@ -98,6 +98,7 @@ class Shown:
             letter=told.letter,
             issue=self._issue if may_issue and told.panel and not told.issued else "",
             hold=reading.held(decision_id) or "",
+            restricted=reading.is_restricted(decision_id),
             corrected=corrected_facts(self._runtime.corrections.of(decision_id)),
         )
 

@@ -1,9 +1,11 @@
 """The page for requests of data subjects: a copy of everything about one person."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from flask import Blueprint, Response, g, request
 
+from ledger.operate.holds import MAX_REVIEW
 from ledger.roles import Permission
 from service.api.routes import runtime
 from service.api.subjects import asked_for, handed_over
@@ -11,14 +13,16 @@ from service.reading import Caller
 from service.subject_copy.deadlines import RULE, Deadlines
 from service.subject_copy.making import languages, make_copy
 from service.ui import rendering, wording
+from service.ui.officers import RESTRICTIONS
 from service.ui.session import Visit
+from service.ui.views import Choice
 
 __all__ = ["add_to"]
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectsPage:
-    """The form for a copy; `deadlines` is the rule by which its days are counted."""
+    """The forms for a copy and a restriction; `deadlines` is the rule that days are counted by."""
 
     today: str
     answer_by: str
@@ -26,6 +30,9 @@ class SubjectsPage:
     deadlines: str
     languages: tuple[str, ...]
     language: str
+    grounds: tuple[Choice, ...]
+    earliest: str
+    latest: str
 
 
 def add_to(blueprint: Blueprint) -> None:
@@ -46,6 +53,9 @@ def subjects() -> Response:
         deadlines=RULE,
         languages=languages(),
         language=found.settings.language,
+        grounds=tuple(Choice(code, text) for code, text in RESTRICTIONS.items()),
+        earliest=f"{found.clock() + timedelta(days=1):%Y-%m-%d}",
+        latest=f"{found.clock() + MAX_REVIEW:%Y-%m-%d}",
     )
     return rendering.page("subjects", value, here="subjects")
 

@@ -355,6 +355,7 @@ class DecisionPage:
     letter: str = ""
     issue: str = ""
     hold: str = ""
+    restricted: bool = False
     corrected: tuple[Fact, ...] = ()
 
 

@@ -251,4 +251,4 @@ def test_in_the_browser(lender: Lender) -> None:
 
 
 def token(page: str) -> str:
-    return page.split('name="csrf_token" value="')[1].split('"')[0]
+    return page.split('name="csrf_token" value="')[1].split('"', maxsplit=1)[0]

@@ -43,9 +43,8 @@ def lender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
 
 
 def asked(lender: Lender, subject: str = SUBJECT, **changes: Any) -> CopyRequest:
-    return CopyRequest(
-        **{"subject": subject, "received": lender.now.date(), "language": "en"} | changes
-    )
+    told: dict[str, Any] = {"received": lender.now.date(), "language": "en"}
+    return CopyRequest(**{"subject": subject} | told | changes)
 
 
 def copied(lender: Lender, subject: str = SUBJECT, **changes: Any) -> dict[str, bytes]:

@@ -183,6 +183,8 @@ def _create_holds() -> None:
         sa.Column("logged", sa.Integer(), nullable=False),
         sa.Column("releaser", sa.Text(), nullable=True),
         sa.Column("released_us", _COUNT, nullable=True),
+        sa.Column("restriction", sa.Text(), nullable=True),
+        sa.Column("informed_us", _COUNT, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_legal_hold"),
         sqlite_strict=True,
     )
