@@ -240,10 +240,6 @@ class Runtime:
         attachments = Attachments(log, writer, vault, now, os.urandom)
         explaining = Explaining(registry, decisions, attributions)
         completeness = Completeness(log, writer)
-        eventing = Eventing(
-            EventHalves(vault, now, os.urandom),
-            read_services(settings.events), registry, decisions, completeness, now,
-        )  # fmt: skip
         return cls(
             settings=settings,
             clock=now,
@@ -265,7 +261,7 @@ class Runtime:
             erasing=Erasing(log, writer, vault, engine, now, os.urandom),
             holds=Holds(log, writer, vault, now, os.urandom),
             explaining=explaining,
-            eventing=eventing,
+            eventing=_eventing(settings, vault, registry, decisions, completeness, now),
             reporting=Reporting(settings, registry, decisions),
             session_key=_session_key(settings.session_key_path),
             databases=databases,
@@ -294,6 +290,19 @@ class Runtime:
         """Let go of the databases; the runtime is not used after this."""
         for engine in self.databases:
             engine.dispose()
+
+
+def _eventing(
+    settings: Settings,
+    vault: Vault,
+    registry: Registry,
+    decisions: Decisions,
+    completeness: Completeness,
+    now: Clock,
+) -> Eventing:
+    halves = EventHalves(vault, now, os.urandom)
+    services = read_services(settings.events)
+    return Eventing(halves, services, registry, decisions, completeness, now)
 
 
 @dataclass(frozen=True, slots=True)
