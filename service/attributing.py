@@ -132,7 +132,11 @@ class Attributing:
         later = self.runtime.attributions
         views: list[DecisionView] = []
         done = 0
+        # Working something out is a use: what is restricted waits (GDPR Art. 18(2)).
+        closed = self.runtime.holds.restrictions_of(record_ids)
         for record_id in record_ids:
+            if record_id in closed:
+                continue
             if later.settle(record_id):  # attached before a crash, or by somebody else
                 done += 1
                 continue

@@ -151,10 +151,11 @@ def _rescored(case: Case) -> str:
         return f"The archived model cannot say what it gives with the corrected data: {found.why}."
     same = "the same outcome" if found.outcome == case.view.payload.outcome else "another outcome"
     return (
-        f"With the corrected data the same model gives a margin of {found.margin:,} instead of"
-        f" {case.view.payload.margin:,} (units of 10^-6), and the same cut-off {same}:"
-        f" {wording.words(found.outcome).lower()}. This is information for whoever decides again,"
-        " not a decision."
+        "With the corrected data the same model gives a margin of"
+        f" {wording.number(found.margin)} instead of"
+        f" {wording.number(case.view.payload.margin)} (in millionths), and the same cut-off {same}:"
+        f" {wording.words(found.outcome).lower()}. Rules outside the model were not run. This is"
+        " information for whoever decides again, not a decision."
     )
 
 

@@ -16,6 +16,7 @@ from ledger.operate.access_log import Purpose
 from ledger.operate.decision import Decision
 from ledger.operate.erasure import Ground, Restriction
 from ledger.roles import Principal, Role
+from service.attributing import Attributing
 from service.auditing import AuditRequest, audit_report
 from service.cli import main
 from service.erasing import Officer
@@ -147,6 +148,20 @@ def test_the_audit_report_leaves_it_out_and_says_so(lender: Lender) -> None:
     reader = Reading(lender.runtime, Caller(Principal("k", "K", Role.AUDITOR), "audit"))
     report = audit_report(lender.runtime, reader, asked, "Harbour Savings Bank")
     assert any("left out: their use is restricted" in each for each in report.scope)
+
+
+def test_attributions_are_not_worked_out_meanwhile(lender: Lender) -> None:
+    payload: dict[str, Any] = lender.runtime.decisions.read(lender.ids[0]).payload.to_json()
+    new = lender.runtime.decisions.new_id()
+    payload |= {"id": new, "subject": "R-worker"}
+    del payload["attributions"]
+    lender.runtime.decisions.record([Decision.from_json(payload)])
+    hold = restricted(lender, "R-worker")
+    assert Attributing.of(lender.runtime).work() == 0
+    officer(lender).informed(hold)
+    for who in (ANN, BEN):
+        officer(lender, who).release_hold(hold, "settled")
+    assert Attributing.of(lender.runtime).work() == 1
 
 
 def test_the_copy_says_why(lender: Lender) -> None:
