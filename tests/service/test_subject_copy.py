@@ -1,5 +1,6 @@
 """The copy of everything about one person: whole, true, checkable without us, nobody else's."""
 
+import contextlib
 import io
 import json
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from explain.errors import NotAttributed
 from ledger.entries import ExportIssued, parse_entry
 from ledger.errors import MalformedError, PermissionRefused, RefusedError
 from ledger.operate.decision import Decision
@@ -21,7 +23,7 @@ from ledger.operate.erasure import Ground
 from ledger.roles import Principal, Role
 from reports.documents.subject_copy import Held
 from service.reading import Caller, Reading
-from service.subject_copy import gathering, making
+from service.subject_copy import gathering, making, verify
 from service.subject_copy.deadlines import Deadlines
 from service.subject_copy.making import CopyRequest, make_copy
 from tests.service.api.conftest import CONTACTS
@@ -60,14 +62,22 @@ def data_of(files: dict[str, bytes]) -> dict[str, Any]:
     return data
 
 
-def checked(files: dict[str, bytes], folder: Path) -> subprocess.CompletedProcess[str]:
-    """What its reader gets who runs the one command."""
+def unpacked(files: dict[str, bytes], folder: Path) -> Path:
     for name, content in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
-    return subprocess.run(
-        [sys.executable, "verify.py"], cwd=folder, capture_output=True, text=True, check=False
-    )
+    return folder
+
+
+def checked(files: dict[str, bytes], folder: Path, policy: Path | None = None) -> tuple[int, str]:
+    """What its reader gets who runs the one command: exit status, and what it says."""
+    said = io.StringIO()
+    chosen = ["--policy", str(policy)] if policy else []
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.setattr(verify, "HERE", unpacked(files, folder))
+        patch.setattr(sys, "argv", ["verify.py", *chosen])
+        status = verify.main()
+    return status, said.getvalue()
 
 
 def with_another(lender: Lender, **context: Any) -> str:
@@ -100,9 +110,38 @@ def test_it_has_every_decision_of_the_person_as_recorded_and_nobody_elses(lender
 
 def test_its_reader_can_check_it_without_us(lender: Lender, tmp_path: Path) -> None:
     files = copied(lender)
-    done = checked(files, tmp_path)
+    command = [sys.executable, "verify.py"]
+    done = subprocess.run(
+        command, cwd=unpacked(files, tmp_path), capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Everything holds: 2 decisions")
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ("index.html", "index.html: it is missing"),
+        ("export.tlog-proof", "export.tlog-proof: "),
+        ("proofs/{}.openings.json", ".tlog-proof: "),
+        ("proofs/{}.tlog-proof", "data.json: there is no proof of"),
+    ],
+)
+def test_a_lost_file_is_noticed(lender: Lender, tmp_path: Path, lost: str, said: str) -> None:
+    files = copied(lender)
+    del files[lost.format(data_of(files)["decisions"][0]["id"])]
+    status, told = checked(files, tmp_path)
+    assert status == 1
+    assert said in told
+
+
+def test_its_reader_may_trust_keys_from_elsewhere(lender: Lender, tmp_path: Path) -> None:
+    files = copied(lender)
+    theirs = tmp_path / "theirs.txt"
+    theirs.write_bytes(files["policy.txt"])
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    assert checked(files, folder, theirs)[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -118,9 +157,9 @@ def test_a_changed_file_is_noticed(
     files = copied(lender)
     assert old in files[name]
     files[name] = files[name].replace(old, new)
-    done = checked(files, tmp_path)
-    assert done.returncode == 1
-    assert f"DOES NOT HOLD: {name}: it was changed" in done.stdout
+    status, said = checked(files, tmp_path)
+    assert status == 1
+    assert f"DOES NOT HOLD: {name}: it was changed" in said
 
 
 def test_data_that_differs_from_what_was_logged_is_noticed_with_a_manifest_to_match(
@@ -136,10 +175,10 @@ def test_data_that_differs_from_what_was_logged_is_noticed_with_a_manifest_to_ma
     for each in manifest["files"]:
         each["sha256"] = hashlib.sha256(files[each["path"]]).hexdigest()
     files["manifest.json"] = json.dumps(manifest).encode()
-    done = checked(files, tmp_path)
-    assert done.returncode == 1
-    assert "input of" in done.stdout
-    assert "export.tlog-proof: it is of another copy" in done.stdout
+    status, said = checked(files, tmp_path)
+    assert status == 1
+    assert "input of" in said
+    assert "export.tlog-proof: it is of another copy" in said
 
 
 def test_that_it_was_handed_out_is_on_the_log(lender: Lender) -> None:
@@ -184,7 +223,7 @@ def test_of_a_stranger_it_says_that_nothing_is_held(lender: Lender, tmp_path: Pa
     assert (data["held"], data["decisions"], data["lookups"]) == ("nothing", [], [])
     assert b"We hold nothing about you" in files["index.html"]
     assert b"NOBODY" not in b"".join(files.values())
-    assert checked(files, tmp_path).returncode == 0
+    assert checked(files, tmp_path)[0] == 0
 
 
 def test_after_an_erasure_it_says_what_is_left(lender: Lender, tmp_path: Path) -> None:
@@ -197,7 +236,7 @@ def test_after_an_erasure_it_says_what_is_left(lender: Lender, tmp_path: Path) -
     assert [each["id"] for each in data["erasures"]] == [found.id]
     assert json.loads(files[f"erasures/{found.id}.json"])["erasure"] == found.id
     assert b"they were erased" in files["index.html"]
-    assert checked(files, tmp_path).returncode == 0
+    assert checked(files, tmp_path)[0] == 0
 
 
 def test_what_is_about_somebody_else_is_left_out_and_said(lender: Lender, tmp_path: Path) -> None:
@@ -209,7 +248,7 @@ def test_what_is_about_somebody_else_is_left_out_and_said(lender: Lender, tmp_pa
     page = files["index.html"].decode()
     assert "left out: it is about somebody else" in page
     assert "&lt;b&gt;Main&lt;/b&gt; [U+202E]Street" in page
-    assert checked(files, tmp_path).returncode == 0
+    assert checked(files, tmp_path)[0] == 0
 
 
 def test_a_long_copy_goes_on_on_further_pages(
@@ -233,6 +272,17 @@ def test_it_does_not_write_explanations_without_end(
     assert decision["explanation"] is None
     assert decision["unexplained"] == "ask us for it"
     assert b"There is no explanation in words: ask us for it." in files["index.html"]
+
+
+def test_what_cannot_be_explained_says_why(lender: Lender, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = with_another(lender)
+
+    def unable(*_: object) -> None:
+        raise NotAttributed("its contributions have not been worked out yet")
+
+    monkeypatch.setattr(type(lender.runtime.explaining), "issue", unable)
+    page = copied(lender, person)["index.html"]
+    assert b"no explanation in words: its contributions have not been worked out yet" in page
 
 
 def test_pages_need_no_network_and_nothing_beside_them(lender: Lender) -> None:
