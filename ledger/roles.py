@@ -15,6 +15,7 @@ from ledger.errors import PermissionRefused
 class Permission(StrEnum):
     """One thing that may be allowed."""
 
+    CORRECTIONS_MAKE = "corrections_make"
     DECISIONS_FIND = "decisions_find"
     DECISIONS_READ = "decisions_read"
     DECISIONS_RECORD = "decisions_record"
@@ -28,6 +29,7 @@ class Permission(StrEnum):
     MODELS_REGISTER = "models_register"
     REPORTS_EXPORT = "reports_export"
     SOURCES_STATE = "sources_state"
+    SUBJECTS_EXPORT = "subjects_export"
 
 
 class Role(StrEnum):
@@ -60,6 +62,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         ),
         Role.CASE_HANDLER: frozenset(
             {
+                Permission.CORRECTIONS_MAKE,
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
                 Permission.EXPLANATIONS_ISSUE,
@@ -68,6 +71,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         ),
         Role.DATA_PROTECTION_OFFICER: frozenset(
             {
+                Permission.CORRECTIONS_MAKE,
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
                 # Asks for an erasure or a hold; another officer has to agree.
@@ -78,6 +82,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 Permission.HOLDS_READ,
                 Permission.MODELS_READ,
                 Permission.REPORTS_EXPORT,
+                Permission.SUBJECTS_EXPORT,
             }
         ),
         Role.MODEL_OWNER: frozenset(

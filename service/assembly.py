@@ -14,7 +14,18 @@ import flask_smorest
 from flask import Flask, Response, g, request
 
 from service import problems
-from service.api import decisions, events, evidence, health, log, models, retirement, sources
+from service.api import (
+    corrections,
+    decisions,
+    events,
+    evidence,
+    health,
+    log,
+    models,
+    retirement,
+    sources,
+    subjects,
+)
 from service.runtime import Runtime
 from service.settings import Settings
 from service.ui.blueprint import blueprint as ui
@@ -98,7 +109,18 @@ def _document(app: Flask, mount: str) -> None:
             "description": "A key from `decision-ledger key issue`, sent as `Bearer dl_…`.",
         },
     )
-    for noun in (decisions, events, evidence, retirement, models, sources, log, health):
+    for noun in (
+        decisions,
+        events,
+        evidence,
+        retirement,
+        subjects,
+        corrections,
+        models,
+        sources,
+        log,
+        health,
+    ):
         api.register_blueprint(noun.routes.blueprint)
 
 

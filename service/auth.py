@@ -27,12 +27,14 @@ _CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 _WATCHED: Final = frozenset(
     {
         Permission.DECISIONS_FIND,
+        Permission.CORRECTIONS_MAKE,
         Permission.DECISIONS_READ,
         Permission.ERASURES_MANAGE,
         Permission.ERASURES_READ,
         Permission.EXPLANATIONS_ISSUE,
         Permission.HOLDS_MANAGE,
         Permission.HOLDS_READ,
+        Permission.SUBJECTS_EXPORT,
     }
 )
 

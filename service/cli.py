@@ -16,6 +16,7 @@ except ModuleNotFoundError as error:  # the base install checks logs, and serves
 
 from service.commands.attributing import attributions
 from service.commands.backups import backup, restore
+from service.commands.corrections import correction
 from service.commands.dating import timestamp
 from service.commands.decisions import decisions, explain, letter, proof, replay
 from service.commands.erasures import erasure
@@ -30,6 +31,7 @@ from service.commands.retention import retention
 from service.commands.running import continue_, export, init, serve
 from service.commands.signing import log
 from service.commands.sources import sources
+from service.commands.subjects import subject
 from service.commands.tenants import tenant as tenants
 from service.commands.vault import vault
 from service.commands.witnessing import cosign, witness
@@ -44,7 +46,7 @@ class _Sections(click.Group):
         ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay", "attributions", "events")),
-        ("Erase", ("erasure", "hold", "retention")),
+        ("Answer", ("subject", "correction", "erasure", "hold", "retention")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
         ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
@@ -87,7 +89,7 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
                  restore, fork, incident, continue_, vault, attributions, erasure,
-                 hold, events, retention):  # fmt: skip
+                 hold, events, retention, subject, correction):  # fmt: skip
     main.add_command(_command)
 
 

@@ -8,12 +8,13 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Final, TypeVar
 
 from ledger.canonical import JsonValue
 from ledger.errors import HoldInForce, LedgerError, MalformedError, SecondPersonNeeded
 from ledger.operate.cleaning import LEDGER_TABLES, VAULT_TABLES, rewrite
-from ledger.operate.erasure import Erasure, Ground, Hold, HoldTerms, Refusal, Stage
+from ledger.operate.erasure import Erasure, Ground, Hold, HoldTerms, Refusal, Restriction, Stage
 from ledger.operate.erasure_certificate import Certificate
 from ledger.roles import Permission
 from service.reading import Caller
@@ -28,7 +29,7 @@ COMPLAIN: Final = (
     " and has to be told so, with the reasons, within one month (Art. 12(4))."
 )
 
-_Code = TypeVar("_Code", Ground, Refusal)
+_Code = TypeVar("_Code", Ground, Refusal, Restriction)
 
 
 class Officer:
@@ -104,6 +105,29 @@ class Officer:
             return self._runtime.holds.set(
                 self._caller.principal, terms, subject=subject, records=records
             )
+
+    def restrict(
+        self,
+        ground: str,
+        review_at: datetime,
+        *,
+        subject: str | None = None,
+        records: Sequence[str] = (),
+    ) -> Hold:
+        """A restriction of use in force (GDPR Art. 18); as `Holds.set`."""
+        known = _listed(Restriction, ground, "ground")
+        terms = HoldTerms(
+            "Restriction of processing (GDPR Art. 18)", known.value, "data protection", review_at
+        )
+        with self.noted(Permission.HOLDS_MANAGE, "restriction.set", records):
+            return self._runtime.holds.set(
+                self._caller.principal, terms, subject=subject, records=records, restriction=known
+            )
+
+    def informed(self, hold_id: str) -> Hold:
+        """The restriction, of which the person was told that it is to be lifted."""
+        with self.noted(Permission.HOLDS_MANAGE, "restriction.informed"):
+            return self._runtime.holds.informed(self._caller.principal, hold_id)
 
     def release_hold(self, hold_id: str, reason: str) -> Hold:
         """The hold, its release asked for or done; as `Holds.release`."""

@@ -27,6 +27,17 @@ FREE: Final = frozenset({("proof",)})  # what holds no personal data, and is nev
 # What a legal hold keeps may be used for that matter only (GDPR Art. 18(2)): these look
 # whatever for, everybody else on behalf of the person or of a complaint.
 UNRESTRICTED: Final = frozenset({Role.AUDITOR, Role.DATA_PROTECTION_OFFICER, Role.REGULATOR})
+# What a person had restricted may be used, but for being stored, for these alone, whoever asks
+# (Art. 18(2)); and for what the person asks for, such as checking what they contest.
+RESTRICTED_PURPOSES: Final = frozenset(
+    {
+        Purpose.CONSENT,
+        Purpose.DATA_SUBJECT_REQUEST,
+        Purpose.LEGAL_CLAIMS,
+        Purpose.PUBLIC_INTEREST,
+        Purpose.RIGHTS_OF_ANOTHER,
+    }
+)
 HOLD_PURPOSES: Final = frozenset({Purpose.COMPLAINT, Purpose.DATA_SUBJECT_REQUEST})
 
 
@@ -110,11 +121,18 @@ class Reading:
         return self._runtime.holds.of([decision_id]).get(decision_id)
 
     def restricted(self, records: Sequence[str]) -> Mapping[str, str]:
-        """Those of these decisions that this caller may not open, with the hold that keeps each."""
-        caller = self._caller
-        if caller.principal.role in UNRESTRICTED or caller.purpose in HOLD_PURPOSES:
-            return {}
-        return self._runtime.holds.of(records)
+        """Those of these decisions that this caller may not open, with what restricts each."""
+        caller, holds = self._caller, self._runtime.holds
+        closed: dict[str, str] = {}
+        if caller.principal.role not in UNRESTRICTED and caller.purpose not in HOLD_PURPOSES:
+            closed |= holds.legal_holds_of(records)
+        if caller.purpose not in RESTRICTED_PURPOSES:
+            closed |= holds.restrictions_of(records)
+        return closed
+
+    def is_restricted(self, decision_id: str) -> bool:
+        """Whether the person had the use of a decision restricted (GDPR Art. 18)."""
+        return decision_id in self._runtime.holds.restrictions_of([decision_id])
 
     def _check_restriction(self, records: Sequence[str], fields: Sequence[str]) -> None:
         caller = self._caller
@@ -128,7 +146,8 @@ class Reading:
                 fields=fields,
             )
             raise RestrictedError(
-                f"a legal hold keeps this for its own matter: {', '.join(holds)}", holds=holds
+                f"its use is restricted, or a legal hold keeps it: {', '.join(holds)}",
+                holds=holds,
             )
 
 

@@ -9,11 +9,13 @@ from typing import Final, Self
 
 from sqlalchemy import Engine
 
-from ledger.errors import NotFoundError, RefusedError, VerificationError
+from ledger.errors import NotFoundError, RefusedError
 from ledger.operate.access_log import AccessLog
+from ledger.operate.attachments import Attachments
 from ledger.operate.attributions import LaterAttributions
 from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.completeness import Completeness
+from ledger.operate.corrections import Corrections
 from ledger.operate.cose_receipts import CoseReceipts
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
@@ -25,15 +27,13 @@ from ledger.operate.group_commit import GroupCommit
 from ledger.operate.holds import Holds
 from ledger.operate.incidents import Incidents
 from ledger.operate.key_ring import KeyRing
-from ledger.operate.key_wrapper import KeyUnknown
 from ledger.operate.log_clock import LogClock
 from ledger.operate.log_writer import LogWriter
 from ledger.operate.registry import Registry
 from ledger.operate.retention import Retention
 from ledger.operate.sequencer import Sequencer
 from ledger.operate.timestamps import KeptTimestamps
-from ledger.operate.vault import Vault, is_new
-from ledger.operate.vault_standing import VaultGap, find_gap
+from ledger.operate.vault import Vault
 from ledger.operate.writer_client import RemoteWriter, WriterConnection
 from ledger.storage.database import InPlace, Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
@@ -44,10 +44,11 @@ from service.explaining import Explaining
 from service.reporting import Reporting
 from service.retention import checking, expiry, rule_book
 from service.settings import Settings
-from service.vault_keys import kek_ring
+from service.vault_at_start import SEALED_IN_VAULT, check_vault, opened_vault, vault_gaps
 
 __all__ = [
     "LOGS",
+    "SEALED_IN_VAULT",
     "Clock",
     "Runtime",
     "check_restored",
@@ -63,7 +64,6 @@ __all__ = [
 
 Clock = Callable[[], datetime]
 LOGS: Final = ("decisions", "access")
-SEALED_IN_VAULT: Final = "access"  # the log whose payloads are in the vault, not beside it
 SESSION_KEY_BYTES: Final = 32
 
 
@@ -121,22 +121,6 @@ def check_restored(settings: Settings) -> None:
         )
 
 
-def _vault(settings: Settings, engine: Engine, now: Clock) -> Vault:
-    ring = kek_ring(settings)
-    try:
-        return Vault(engine, ring, now, os.urandom)
-    except KeyUnknown as error:
-        raise VerificationError(
-            f"start-up: {settings.kek_path.name} is not the file of keys that the vault was"
-            f" written with ({error}); bring back the one that has that key"
-        ) from error
-    except VerificationError as error:
-        raise VerificationError(
-            f"start-up: the vault was changed, or is not the one of {settings.kek_path.name};"
-            " bring back the two that belong together"
-        ) from error
-
-
 def _incidents(
     logs: Mapping[str, Sequencer], writers: Mapping[str, LogWriter], vault: Vault, now: Clock
 ) -> dict[str, Incidents]:
@@ -160,6 +144,8 @@ class Runtime:
     registry: Registry
     decisions: Decisions
     attributions: LaterAttributions
+    attachments: Attachments
+    corrections: Corrections
     access_log: AccessLog
     cose: Mapping[str, CoseReceipts]
     api_keys: ApiKeys
@@ -224,29 +210,27 @@ class Runtime:
     def _take_up(
         cls, settings: Settings, now: Clock, how: "_How", databases: tuple[Engine, Engine]
     ) -> Self:
-        engine, vault_engine = databases
-        migrate(engine, Schema.LEDGER)
-        migrate(vault_engine, Schema.VAULT)
+        engine, vault_engine = _migrated(databases)
         store = SqlLogStore(engine)
         keys = {name: log_keys(settings, name, now) for name in LOGS}
-        may_write, clock = (
-            how.may_write(settings, tuple(map(InPlace, databases))),
-            how.log_clock(now),
-        )
-        logs = {name: _log(settings, name, store, keys[name], clock, may_write) for name in keys}
+        may_write = how.may_write(settings, tuple(map(InPlace, databases)))
+        logs = {n: _log(settings, n, store, keys[n], how.log_clock(now), may_write) for n in keys}
         if not how.gap:
-            _check_vault(store, logs, vault_engine)
-        vault = _vault(settings, vault_engine, now)
+            check_vault(store, logs, vault_engine)
+        vault = opened_vault(settings, vault_engine, now)
         writers = how.writers(logs, vault)
         log, writer = logs["decisions"], writers["decisions"]
         book = rule_book(settings)
-        files = settings.artefacts_dir
-        registry = Registry(engine, log, writer, files, now, os.urandom, checking(book, now))
+        check = checking(book, now)
+        registry = Registry(engine, log, writer, settings.artefacts_dir, now, os.urandom, check)
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
         completeness = Completeness(log, writer, vault)
-        halves, services = EventHalves(vault, now, os.urandom), read_services(settings.events)
         erasing = Erasing(log, writer, vault, engine, now, os.urandom)
+        attachments = Attachments(log, writer, vault, now, os.urandom)
+        corrections = Corrections(
+            log, writer, vault, registry, decisions, attachments, now, os.urandom
+        )
         return cls(
             settings=settings,
             clock=now,
@@ -256,6 +240,8 @@ class Runtime:
             registry=registry,
             decisions=decisions,
             attributions=attributions,
+            attachments=attachments,
+            corrections=corrections,
             access_log=AccessLog(logs["access"], writers["access"], vault, now, os.urandom),
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
@@ -264,7 +250,7 @@ class Runtime:
             erasing=erasing,
             holds=Holds(log, writer, vault, now, os.urandom),
             explaining=Explaining(registry, decisions, attributions),
-            eventing=Eventing(halves, services, registry, decisions, completeness, now),
+            eventing=_eventing(settings, vault, registry, decisions, completeness, now),
             reporting=Reporting(settings, registry, decisions, attributions),
             expiring=expiry(settings, book, registry, erasing, logs, writers, vault, engine, now),
             session_key=_session_key(settings.session_key_path),
@@ -294,6 +280,25 @@ class Runtime:
         """Let go of the databases; the runtime is not used after this."""
         for engine in self.databases:
             engine.dispose()
+
+
+def _migrated(databases: tuple[Engine, Engine]) -> tuple[Engine, Engine]:
+    for engine, schema in zip(databases, (Schema.LEDGER, Schema.VAULT), strict=True):
+        migrate(engine, schema)
+    return databases
+
+
+def _eventing(
+    settings: Settings,
+    vault: Vault,
+    registry: Registry,
+    decisions: Decisions,
+    completeness: Completeness,
+    now: Clock,
+) -> Eventing:
+    halves = EventHalves(vault, now, os.urandom)
+    services = read_services(settings.events)
+    return Eventing(halves, services, registry, decisions, completeness, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,36 +350,6 @@ def _log(
         cosigned=cosigned_checkpoint(settings, name),
         may_write=may_write,
     )
-
-
-def vault_gaps(
-    store: SqlLogStore, logs: Mapping[str, Sequencer], vault: Engine
-) -> Mapping[str, VaultGap]:
-    """What the vault does not know, by log; tombstones after that are in effect then."""
-    found = {}
-    for name, log in logs.items():
-        inside = name == SEALED_IN_VAULT
-        gap = find_gap(store, log.origin, log.size(), vault, sealed_in_vault=inside, replay=True)
-        if gap is not None:
-            found[name] = gap
-    return found
-
-
-def _check_vault(store: SqlLogStore, logs: Mapping[str, Sequencer], vault: Engine) -> None:
-    """Return if the vault knows the newest records; tombstones after them are in effect then.
-
-    Raises:
-        RefusedError: it does not: it is empty, another, or an older one.
-    """
-    gaps = vault_gaps(store, logs, vault)
-    if gaps:
-        what = "is empty" if is_new(vault) else "is older than the logs, or another one"
-        raise RefusedError(
-            f"start-up: the vault {what}: {'; '.join(map(str, gaps.values()))}. All of these"
-            " would read as erased. Correct LEDGER_VAULT_URL or restore a newer backup of the"
-            " vault; if there is none, decision-ledger incident vault-lost records the loss and"
-            " goes on"
-        )
 
 
 def _session_key(path: Path) -> bytes:

@@ -40,9 +40,13 @@ class Purpose(StrEnum):
     AUDIT = "audit"
     CASE_HANDLING = "case_handling"
     COMPLAINT = "complaint"
+    CONSENT = "consent"
     DATA_SUBJECT_REQUEST = "data_subject_request"
+    LEGAL_CLAIMS = "legal_claims"
     MODEL_MONITORING = "model_monitoring"
+    PUBLIC_INTEREST = "public_interest"
     REVIEW = "review"
+    RIGHTS_OF_ANOTHER = "rights_of_another"
     SUPERVISION = "supervision"
 
 

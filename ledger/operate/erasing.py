@@ -222,6 +222,10 @@ class Erasing:
         """Every erasure, oldest first."""
         return self._store.find()
 
+    def of_person(self, subject: str) -> tuple[Erasure, ...]:
+        """The erasures of everything about a person, by your reference, oldest first."""
+        return self._store.of_person(self._vault.subject_tag(subject))
+
     def kept_by(self, erasure_id: str) -> tuple[tuple[str, str], ...]:
         """The decisions of an erasure that stay, each with the hold that keeps it."""
         return self._store.held(erasure_id)

@@ -132,9 +132,18 @@ class HoldTerms:
             raise MalformedError("hold: a time without a zone", member="review_at")
 
 
+class Restriction(StrEnum):
+    """Why the use of data is restricted: the letters of GDPR Art. 18(1)."""
+
+    ACCURACY_CONTESTED = "accuracy_contested"  # (a)
+    UNLAWFUL_PROCESSING = "unlawful_processing"  # (b), and the person wants no erasure
+    NEEDED_BY_PERSON = "needed_by_person"  # (c), for legal claims of theirs
+    OBJECTION = "objection"  # (d), while it is weighed
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A legal hold as it stands, without what is sealed.
+    """A legal hold, or a restriction of use, as it stands, without what is sealed.
 
     Attributes:
         id: its id.
@@ -146,6 +155,8 @@ class Hold:
         logged: False while it is not known to be in the log: it is in force all the same.
         releaser: the credential that asked for its release, None if nobody has.
         released_at: when a second person released it, None while it is in force.
+        restriction: why use is restricted; None: it is a legal hold.
+        informed_at: when the person was told that a restriction is to be lifted.
     """
 
     id: str
@@ -158,3 +169,5 @@ class Hold:
     logged: bool
     releaser: str | None
     released_at: datetime | None
+    restriction: Restriction | None = None
+    informed_at: datetime | None = None

@@ -194,6 +194,7 @@ decision_index = Table(
     Column("received_us", _COUNT, nullable=False),
     Column("seq", _COUNT),
     Column("pending", Integer),
+    Column("again", Integer),
     Index("ix_decision_index_tag", "tag"),
     Index("ix_decision_index_decided", "decided_us", "record_id"),
     sqlite_strict=True,
@@ -208,6 +209,15 @@ Index(
     decision_index.c.record_id,
     sqlite_where=decision_index.c.pending.is_not(None),
     postgresql_where=decision_index.c.pending.is_not(None),
+)
+
+# Which are to be decided again with corrected data: empty for nearly all of them.
+Index(
+    "ix_decision_index_again",
+    decision_index.c.again,
+    decision_index.c.record_id,
+    sqlite_where=decision_index.c.again.is_not(None),
+    postgresql_where=decision_index.c.again.is_not(None),
 )
 
 # What an entry of the access log commits to, sealed: which records, which fields.
@@ -308,6 +318,8 @@ legal_hold = Table(
     Column("logged", Integer, nullable=False),
     Column("releaser", Text),
     Column("released_us", _COUNT),
+    Column("restriction", Text),
+    Column("informed_us", _COUNT),
     Index("ix_legal_hold_tag", "tag"),
     sqlite_strict=True,
 )

@@ -12,12 +12,14 @@ from typing import Any, Final
 from flask import Response, request
 
 from ledger.operate.attributions import Attributed
+from ledger.operate.corrections import Corrected
 from ledger.operate.decision import Decision
 from ledger.operate.decisions import DecisionRow, DecisionView, Page, Recorded
 from ledger.roles import Permission
 from ledger.tlog.note import encode_base64
 from service import auth
 from service.api import bodies, schemas, stream
+from service.api.corrections import shown_correction
 from service.api.decoding import is_plainly_right
 from service.api.routes import Routes, answer, runtime
 from service.problems import Problem, problem_of
@@ -170,7 +172,7 @@ def show(decision_id: str) -> Response:
     """
     reading = Reading(runtime(), auth.caller())
     view = reading.decision(decision_id)
-    told = shown(view, runtime().attributions.of(view))
+    told = shown(view, runtime().attributions.of(view), runtime().corrections.of(view.id))
     return answer(told | {"hold": reading.held(decision_id), "retention": _retention(view)})
 
 
@@ -236,7 +238,9 @@ def _retention(view: DecisionView) -> dict[str, Any]:
     return {"class": kept.class_id, "until": written(kept.until) if kept.until else None}
 
 
-def shown(view: DecisionView, attributed: Attributed) -> dict[str, Any]:
+def shown(
+    view: DecisionView, attributed: Attributed, corrections: Sequence[Corrected]
+) -> dict[str, Any]:
     """A decision and its place in the log, as JSON; model and policy by digest as logged."""
     later = attributed.computed == "later"
     return {
@@ -246,6 +250,7 @@ def shown(view: DecisionView, attributed: Attributed) -> dict[str, Any]:
         "model_digest": view.payload.model,
         "policy_digest": view.payload.policy,
         "decision": view.payload.to_json(),
+        "corrections": [shown_correction(each) for each in corrections],
         "attributions": {
             "computed": attributed.computed,
             "value": attributed.value if later else view.payload.to_json()["attributions"],

@@ -313,6 +313,9 @@ class DecisionViewSchema(Strict):
     policy_digest = fields.String(required=True)
     attributions = fields.Nested(AttributedSchema, required=True)
     decision = fields.Nested(DecisionSchema, required=True)
+    corrections = fields.List(
+        fields.Dict(), required=True, metadata={"description": "The right values, oldest first."}
+    )
     hold = fields.String(allow_none=True, metadata={"description": "The legal hold that keeps it."})
     retention = fields.Nested(KeptUntilSchema)
 

@@ -64,7 +64,8 @@ def show(decision_id: str, purpose: str, case: str) -> None:
 
     with opened() as runtime:
         view = reading(runtime, purpose, case).decision(decision_id)
-        print_json(shown(view, runtime.attributions.of(view)))
+        later = runtime.corrections.of(decision_id)
+        print_json(shown(view, runtime.attributions.of(view), later))
 
 
 @click.command()

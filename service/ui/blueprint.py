@@ -20,7 +20,7 @@ from service.api.routes import runtime
 from service.explaining import NotIssued
 from service.problems import Problem
 from service.reading import Reading
-from service.ui import exports, officers, rendering, session, troubles
+from service.ui import corrections, exports, officers, rendering, session, subjects, troubles
 from service.ui.decision_list import DecisionList
 from service.ui.decision_page import Shown
 from service.ui.filters import Filter
@@ -67,6 +67,8 @@ def _admit() -> AnyResponse | None:
 
 
 officers.add_to(blueprint)
+subjects.add_to(blueprint)
+corrections.add_to(blueprint)
 blueprint.after_request(rendering.guard)
 blueprint.register_error_handler(Exception, troubles.answer)
 

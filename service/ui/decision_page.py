@@ -17,6 +17,7 @@ from service.explaining import NotIssued
 from service.reading import EVERYTHING, Caller, Reading
 from service.runtime import Runtime
 from service.ui import detail, proof, wording
+from service.ui.corrections import corrected_facts
 from service.ui.listing import Scale
 from service.ui.views import DecisionPage, ErasedPage, Fact, InputRow, ProofPanel, WhyPanel
 
@@ -107,6 +108,8 @@ class Shown:
             letter=told.letter,
             issue=self._issue if may_issue and told.panel and not told.issued else "",
             hold=reading.held(decision_id) or "",
+            restricted=reading.is_restricted(decision_id),
+            corrected=corrected_facts(self._runtime.corrections.of(decision_id)),
         )
 
     def erased(self, decision_id: str) -> ErasedPage:

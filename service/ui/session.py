@@ -29,9 +29,13 @@ PURPOSES: Final[Mapping[str, str]] = MappingProxyType(
         Purpose.AUDIT: "Audit",
         Purpose.CASE_HANDLING: "Handling of a case",
         Purpose.COMPLAINT: "Complaint",
+        Purpose.CONSENT: "Consent of the person concerned",
         Purpose.DATA_SUBJECT_REQUEST: "Request by the person concerned",
+        Purpose.LEGAL_CLAIMS: "Legal claims",
         Purpose.MODEL_MONITORING: "Monitoring of a model",
+        Purpose.PUBLIC_INTEREST: "Important public interest",
         Purpose.REVIEW: "Review of a decision",
+        Purpose.RIGHTS_OF_ANOTHER: "Rights of another person",
         Purpose.SUPERVISION: "Supervision by an authority",
     }
 )
