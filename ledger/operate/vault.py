@@ -312,4 +312,5 @@ def _index_values(row: IndexRow, now: int) -> tuple[object, ...]:
         now,
         None,
         PENDING if row.pending else None,
+        None,
     )
