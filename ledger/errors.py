@@ -6,6 +6,7 @@ these. An error's text never quotes a person's data; `member` names the place.
 
 __all__ = [
     "CheckpointConflict",
+    "ClockWrong",
     "ConflictError",
     "DuplicateSubmission",
     "ErasedError",
@@ -148,6 +149,10 @@ class StoppedError(RefusedError):
 
 class KeyExpired(RefusedError):
     """The key was good until its time was up: ask for a new one."""
+
+
+class ClockWrong(StoppedError):
+    """The clock cannot be believed: submit it again once it is right, which ends this by itself."""
 
 
 class PermissionRefused(RefusedError):

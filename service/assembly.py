@@ -15,6 +15,7 @@ from flask import Flask, Response, g, request
 
 from service import problems
 from service.api import decisions, events, evidence, health, log, models
+from service.readiness import Readiness
 from service.runtime import Runtime
 from service.settings import Settings
 from service.ui.blueprint import blueprint as ui
@@ -51,6 +52,7 @@ def assemble(runtime: Runtime) -> Flask:
     """The application that serves the runtime."""
     app = Flask("service", static_folder=None)
     app.extensions["ledger"] = runtime
+    app.extensions[health.READINESS] = Readiness(runtime)
     app.config.update(
         API_TITLE="Decision ledger",
         API_VERSION="1",
