@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import auditing, client, documents, explaining, importing, ingest, log
+from benchmarks import auditing, client, documents, erasing, explaining, importing, ingest, log
 from benchmarks.measuring import Measured
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -29,6 +29,7 @@ GROUPS: dict[str, Callable[[Path, bool], Iterator[Measured]]] = {
     "log": lambda folder, _: log.measure(folder),
     "auditing": auditing.measure,
     "ingest": lambda folder, _: ingest.measure(folder),
+    "erasing": erasing.measure,
     "client": lambda folder, _: client.measure(folder),
     "explaining": lambda *_: explaining.measure(),
     "documents": lambda *_: documents.measure(),

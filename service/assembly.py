@@ -14,7 +14,7 @@ import flask_smorest
 from flask import Flask, Response, g, request
 
 from service import problems
-from service.api import decisions, events, evidence, health, log, models
+from service.api import decisions, events, evidence, health, log, models, retirement, sources
 from service.readiness import Readiness
 from service.runtime import Runtime
 from service.settings import Settings
@@ -100,7 +100,7 @@ def _document(app: Flask, mount: str) -> None:
             "description": "A key from `decision-ledger key issue`, sent as `Bearer dl_…`.",
         },
     )
-    for noun in (decisions, events, evidence, models, log, health):
+    for noun in (decisions, events, evidence, retirement, models, sources, log, health):
         api.register_blueprint(noun.routes.blueprint)
 
 

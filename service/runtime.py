@@ -17,9 +17,11 @@ from ledger.operate.completeness import Completeness
 from ledger.operate.cose_receipts import CoseReceipts
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
+from ledger.operate.erasing import Erasing
 from ledger.operate.event_halves import EventHalves
 from ledger.operate.fork_marks import ForkMarks
 from ledger.operate.group_commit import GroupCommit
+from ledger.operate.holds import Holds
 from ledger.operate.incidents import Incidents
 from ledger.operate.key_ring import KeyRing
 from ledger.operate.key_wrapper import KeyUnknown
@@ -161,6 +163,8 @@ class Runtime:
     api_keys: ApiKeys
     completeness: Completeness
     incidents: Mapping[str, Incidents]
+    erasing: Erasing
+    holds: Holds
     explaining: Explaining
     eventing: Eventing
     reporting: Reporting
@@ -232,7 +236,7 @@ class Runtime:
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
         explaining = Explaining(registry, decisions, attributions)
-        completeness = Completeness(log, writer)
+        completeness = Completeness(log, writer, vault)
         eventing = Eventing(
             EventHalves(vault, now, os.urandom),
             read_services(settings.events), registry, decisions, completeness, now,
@@ -251,9 +255,11 @@ class Runtime:
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=completeness,
             incidents=_incidents(logs, writers, vault, now),
+            erasing=Erasing(log, writer, vault, engine, now, os.urandom),
+            holds=Holds(log, writer, vault, now, os.urandom),
             explaining=explaining,
             eventing=eventing,
-            reporting=Reporting(settings, registry, decisions),
+            reporting=Reporting(settings, registry, decisions, attributions),
             session_key=_session_key(settings.session_key_path),
             databases=databases,
         )

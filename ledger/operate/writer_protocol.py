@@ -64,6 +64,7 @@ class Trouble:
 _PLAIN: Final = (
     errors.ClockWrong,
     errors.ConflictError,
+    errors.ErasedError,
     errors.MalformedError,
     errors.RefusedError,
     errors.RootMismatchError,
