@@ -20,6 +20,7 @@ from ledger.private_files import no_room
 from ledger.storage.database import ROOM_SECONDS
 from reports.errors import ReportError
 from service.log_lines import place_of
+from service.meters import meters
 
 __all__ = ["KINDS", "Kind", "Problem", "problem_of", "register", "render"]
 
@@ -196,6 +197,7 @@ def _told(error: BaseException) -> dict[str, object]:
 
 def render(problem: Problem) -> Response:
     """The response that carries the problem; its instance is the request's id."""
+    meters().problems.labels(problem.slug).inc()
     body = problem.to_json(f"urn:uuid:{g.get('request_id', '')}")
     response = Response(json.dumps(body), problem.kind.status, content_type=MEDIA_TYPE)
     response.headers.update(problem.headers)

@@ -1,7 +1,7 @@
 """The web server: `python -m service.web`, which `decision-ledger serve` starts.
 
 It listens, keeps the worker processes, and starts one that ended again. Which server it is and
-why: docs/adr/0021.
+why: docs/adr/0022.
 """
 
 import os
