@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 __all__ = [
     "CheckpointConflict",
+    "ClockWrong",
     "ConflictError",
     "DuplicateSubmission",
     "ErasedError",
@@ -174,6 +175,10 @@ class StoppedError(RefusedError):
 
 class KeyExpired(RefusedError):
     """The key was good until its time was up: ask for a new one."""
+
+
+class ClockWrong(StoppedError):
+    """The clock cannot be believed: submit it again once it is right, which ends this by itself."""
 
 
 class PermissionRefused(RefusedError):

@@ -26,6 +26,8 @@ from service.api import (
     sources,
     subjects,
 )
+from service.meters import meters
+from service.readiness import Readiness
 from service.runtime import Runtime
 from service.settings import Settings
 from service.ui.blueprint import blueprint as ui
@@ -62,6 +64,7 @@ def assemble(runtime: Runtime) -> Flask:
     """The application that serves the runtime."""
     app = Flask("service", static_folder=None)
     app.extensions["ledger"] = runtime
+    app.extensions[health.READINESS] = Readiness(runtime)
     app.config.update(
         API_TITLE="Decision ledger",
         API_VERSION="1",
@@ -147,13 +150,15 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault("Strict-Transport-Security", HSTS)
     # The rule and not the path, and never the query: addresses can name records and people.
     rule = request.url_rule.rule if request.url_rule else "-"
-    fields = {
+    began = g.get("began", time.perf_counter())
+    fields: dict[str, Any] = {
         "request": g.get("request_id", "-"),
         "method": request.method if request.method in METHODS else "-",
         "rule": f"{settings.mount}{rule}",
         "status": response.status_code,
-        "ms": round(1000 * (time.perf_counter() - g.get("began", time.perf_counter()))),
+        "ms": round(1000 * (time.perf_counter() - began)),
     }
+    meters().answered(fields["method"], rule, fields["status"], time.perf_counter() - began)
     _requests.info("%s %s %s %d %d ms", *fields.values(), extra=fields)
     return response
 

@@ -19,6 +19,7 @@ from ledger import errors
 from ledger.private_files import ROOM_SECONDS, no_room
 from reports.errors import ReportError
 from service.log_lines import place_of
+from service.meters import meters
 
 __all__ = ["KINDS", "Kind", "Problem", "problem_of", "register", "render"]
 
@@ -195,6 +196,7 @@ def _told(error: BaseException) -> dict[str, object]:
 
 def render(problem: Problem) -> Response:
     """The response that carries the problem; its instance is the request's id."""
+    meters().problems.labels(problem.slug).inc()
     body = problem.to_json(f"urn:uuid:{g.get('request_id', '')}")
     response = Response(json.dumps(body), problem.kind.status, content_type=MEDIA_TYPE)
     response.headers.update(problem.headers)

@@ -68,6 +68,8 @@ class Settings:
             `{tenant}` in addresses and file names stands for the name.
         events: `LEDGER_EVENTS`, a JSON file of model servers whose payload loggers send events
             (none: events are refused).
+        metrics_host: `LEDGER_METRICS_HOST`, address at which metrics are shown (`127.0.0.1`).
+        metrics_port: `LEDGER_METRICS_PORT`, its TCP port (0: no metrics are kept or shown).
         log_format: `LEDGER_LOG_FORMAT`, how log lines are written, `text` or `json` (`text`).
         language: `LEDGER_LANGUAGE`, language of explanations and letters (`en`).
         contacts: `LEDGER_CONTACTS`, a JSON file of everyone that a letter names
@@ -95,6 +97,8 @@ class Settings:
     log_public: bool = True
     tenant: str = ""
     events: Path | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
     log_format: str = "text"
     language: str = "en"
     contacts: Path | None = None
@@ -118,6 +122,10 @@ class Settings:
             )
         if not 1 <= self.port <= MAX_PORT:
             raise SettingsError(f"PORT: give a number from 1 to {MAX_PORT}")
+        if not 0 <= self.metrics_port <= MAX_PORT or self.metrics_port == self.port:
+            raise SettingsError(
+                f"LEDGER_METRICS_PORT: give a number from 1 to {MAX_PORT}, other than PORT, or 0"
+            )
         if not 1 <= self.threads <= MAX_THREADS:
             raise SettingsError(f"LEDGER_THREADS: give a number from 1 to {MAX_THREADS}")
         if not 1 <= self.workers <= MAX_WORKERS:
@@ -200,6 +208,11 @@ class Settings:
     def attributions_path(self) -> Path:
         """What the worker on later attributions remembers of model versions that gave trouble."""
         return self.data / "attributions.json"
+
+    @property
+    def metrics_dir(self) -> Path:
+        """Where the processes of a server keep what they count, while it runs."""
+        return self.data / "metrics"
 
     @property
     def policy_path(self) -> Path:
@@ -354,6 +367,8 @@ KNOWN: Final = {
     "LEDGER_LANGUAGE": ("language", _text),
     "LEDGER_LOG_FORMAT": ("log_format", _text),
     "LEDGER_LOG_PUBLIC": ("log_public", _yes_or_no),
+    "LEDGER_METRICS_HOST": ("metrics_host", _text),
+    "LEDGER_METRICS_PORT": ("metrics_port", _number),
     "LEDGER_ORIGIN": ("origin", _text),
     "LEDGER_RETENTION": ("retention", _path),
     "LEDGER_TENANT": ("tenant", _tenant),

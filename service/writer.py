@@ -13,6 +13,7 @@ from ledger.errors import LedgerError
 from ledger.operate.writer_process import WriterProcess
 from service.erasing import go_on
 from service.log_lines import configure
+from service.meters import WriterMeters, keep, meters
 from service.runtime import Runtime
 from service.settings import Settings, SettingsError
 
@@ -27,13 +28,16 @@ def main() -> int:
     """Serve the writers of the ledger that the environment names; the exit status."""
     configure(os.environ.get("LEDGER_LOG_FORMAT", ""))
     parent = os.getppid()
+    keep()
     try:
         runtime = Runtime.open(Settings.from_environ(os.environ))
     except (LedgerError, SettingsError) as error:
         _log.error("%s", error)  # a sentence for the operator, not a trace
         return REFUSED
     try:
-        with WriterProcess(runtime.settings.writer_path, runtime.local_writers()) as process:
+        with WriterProcess(
+            runtime.settings.writer_path, runtime.local_writers(), WriterMeters(meters())
+        ) as process:
             for each in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(each, lambda *_: process.stop())
             go_on(runtime)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from service import create_app
 from service.intake import Intake
 from service.log_lines import configure
+from service.meters import keep
 from service.settings import Settings
 from service.supervision import end_with_parent
 from service.tenants import Tenants, mounted
@@ -35,6 +36,7 @@ def worker() -> "WSGIApplication":
 def served() -> Intake:
     """The application of :func:`worker` behind an intake; its process ends with its parent."""
     end_with_parent()
+    keep()
     app = worker()
     return Intake(app, Settings.from_environ(os.environ).threads)
 

@@ -193,7 +193,9 @@ def test_every_permission_and_role_is_documented_as_it_is() -> None:
 
 def test_every_address_is_documented_with_its_permission() -> None:
     # Only the table of addresses is read, so no ledger has to stand behind it.
-    nothing = SimpleNamespace(settings=settings.Settings(data=Path()), session_key=b"")
+    nothing = SimpleNamespace(
+        settings=settings.Settings(data=Path()), session_key=b"", databases=()
+    )
     app = assemble(cast("Runtime", nothing))
     served = {
         (method, rule.rule): str(getattr(app.view_functions[rule.endpoint], PERMISSION) or "")

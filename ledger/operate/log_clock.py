@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from ledger.errors import StoppedError
+from ledger.errors import ClockWrong
 
 __all__ = ["MAX_AHEAD", "MAX_BEHIND", "LogClock", "behind", "ticks"]
 
@@ -44,7 +44,7 @@ class LogClock:
         """The time now.
 
         Raises:
-            StoppedError: the clock is ahead of what passed since it was last believed. It is
+            ClockWrong: the clock is ahead of what passed since it was last believed. It is
                 believed again once it is back, or by a process that starts anew.
         """
         with self._lock:
@@ -53,7 +53,7 @@ class LogClock:
                 then, tick_then = self._before
                 leap = now - then - timedelta(seconds=tick - tick_then)
                 if leap > MAX_AHEAD:
-                    raise StoppedError(
+                    raise ClockWrong(
                         f"log: the clock leapt ahead by {_words(leap)}; nothing is written until"
                         " it is back. If it is right now, start the service again"
                     )
@@ -61,9 +61,9 @@ class LogClock:
             return now
 
 
-def behind(now: datetime, last: datetime) -> StoppedError:
+def behind(now: datetime, last: datetime) -> ClockWrong:
     """What a caller is told while the clock is behind the newest entry."""
-    return StoppedError(
+    return ClockWrong(
         f"log: the clock went backwards: it is {_words(last - now)} behind the newest entry;"
         " nothing is written until it has caught up"
     )

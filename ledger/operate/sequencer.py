@@ -187,8 +187,8 @@ class Sequencer(PublishedLog):
         """Return if the log can be read and, as far as is known, written.
 
         Raises:
-            StoppedError: an earlier failure was fatal: the log has to be taken up anew. Or the
-                clock is wrong, which ends by itself.
+            StoppedError: an earlier failure was fatal: the log has to be taken up anew.
+            ClockWrong: the clock cannot be believed, which ends by itself.
             LedgerError: it cannot be read: the database does not answer, say.
         """
         if self._fatal is not None:
@@ -234,9 +234,9 @@ class Sequencer(PublishedLog):
             ConflictError: an id is in the log already.
             PushbackError: the database does not answer, another process wrote meanwhile, or a
                 disk is full.
-            StoppedError: the clock is wrong, see `log_clock`; nothing was written, and the next
-                call looks again. Or fatal: the lock could not be swapped, or a signature was
-                wrong. Every later call is refused then until the log is taken up anew.
+            ClockWrong: see `log_clock`; nothing was written, and the next call looks again.
+            StoppedError: fatal: the lock could not be swapped, or a signature was wrong. Every
+                later call is refused until the log is taken up anew.
         """
         if not drafts:
             raise MalformedError("append: nothing to append")

@@ -47,6 +47,14 @@ _PING_AFTER_SECONDS: Final = 1.0
 _USED: Final = "ledger_used"
 _UNWRITABLE: Final = ("SQLITE_CANTOPEN", "SQLITE_READONLY")  # and their extended codes
 _FULL: Final = ("SQLITE_FULL", "53100")  # disk_full of PostgreSQL
+# A PostgreSQL that fell silent is noticed in seconds, so that threads do not wait for hours.
+_PATIENCE: Final = {
+    "connect_timeout": "5",  # seconds
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",  # milliseconds
+}
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _SQLITE_PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
@@ -86,7 +94,9 @@ def open_database(url: str) -> Engine:
     if dialect not in {"sqlite", "postgresql"}:
         raise LedgerError("database: neither SQLite nor PostgreSQL")
     if dialect == "postgresql":
-        address = address.set(drivername="postgresql+psycopg")
+        address = address.set(drivername="postgresql+psycopg").update_query_dict(
+            {name: text for name, text in _PATIENCE.items() if name not in address.query}
+        )
         engine = create_engine(address, hide_parameters=True)
         event.listen(engine, "checkout", partial(_ping_after_a_pause, engine))
         event.listen(engine, "checkin", _note_use)

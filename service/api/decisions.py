@@ -5,7 +5,8 @@ A person's reference must not stand in an address, so the recommended search is
 everything else, and this service writes no query string to any log.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from service.api import bodies, schemas, stream
 from service.api.corrections import shown_correction
 from service.api.decoding import is_plainly_right
 from service.api.routes import Routes, answer, runtime
+from service.meters import meters
 from service.problems import Problem, problem_of
 from service.reading import Reading
 
@@ -70,11 +72,22 @@ def record() -> Response:
     body = bodies.json_body()
     if isinstance(body, dict) and "decisions" in body:
         return _record_batch(body, compact=compact)
-    with bodies.content():
+    with bodies.content(), _counted():
         (recorded,) = runtime().decisions.record([_read(body, at="")])
+        meters().decided([recorded.status])
     fresh = recorded.status == "recorded"
     where = {"Location": f"{request.script_root}/v1/decisions/{recorded.id}"}
     return answer(_shown(recorded, receipt=True), 201 if fresh else 200, where)
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        problem = problem_of(bodies.unfit(error))
+        meters().refused(problem.slug, problem.kind.status)
+        raise
 
 
 def _asks_for_receipts() -> bool:
@@ -100,6 +113,7 @@ def _record_batch(body: dict[str, Any], *, compact: bool) -> Response:
     outcomes = runtime().decisions.record_each([decision for _, decision in fit]) if fit else ()
     for (index, _), outcome in zip(fit, outcomes, strict=True):
         if isinstance(outcome, Recorded):
+            meters().decided([outcome.status])
             results[index] = _shown(outcome, receipt=False)
         else:
             results[index] = _refused(outcome, index)
@@ -143,6 +157,7 @@ def _read(item: object, *, at: str) -> Decision:
 
 def _refused(error: Exception, index: int) -> dict[str, Any]:
     problem = problem_of(bodies.unfit(error))
+    meters().refused(problem.slug, problem.kind.status)
     if problem.slug in {"internal", "unavailable"}:
         raise error
     told = problem.to_json("")

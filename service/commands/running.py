@@ -137,6 +137,7 @@ def serve() -> None:
     tenant alone.
     """
     from service.log_lines import configure
+    from service.meters import DIRECTORY_VARIABLE, clear
     from service.supervision import supervise
     from service.tenants import names
 
@@ -150,13 +151,19 @@ def serve() -> None:
     click.echo(f"Decision ledger {chosen.origin} at http://{host}:{chosen.port}/")
     for name in names(chosen):
         click.echo(f"Tenant {name} at http://{host}:{chosen.port}/{name}/{_tenant_trouble(name)}")
+    if chosen.metrics_port:
+        click.echo(f"Metrics at http://{chosen.metrics_host}:{chosen.metrics_port}/metrics")
     click.echo("Sign in with a key: decision-ledger key issue --name you --role case_handler")
     click.echo(f"The interface is described at http://{host}:{chosen.port}/openapi.json")
     sys.stdout.flush()
     writer = [sys.executable, "-m", "service.writer"]
     web = [sys.executable, "-m", "service.web"]
-    aside = [sys.executable, "-m", "service.attributor"]
-    raise click.exceptions.Exit(supervise(chosen.writer_path, writer, web, aside))
+    asides = [[sys.executable, "-m", "service.attributor"]]
+    if chosen.metrics_port:
+        clear(chosen.metrics_dir)
+        os.environ[DIRECTORY_VARIABLE] = str(chosen.metrics_dir)
+        asides.append([sys.executable, "-m", "service.exporter"])
+    raise click.exceptions.Exit(supervise(chosen.writer_path, writer, web, *asides))
 
 
 def _compare(runtime: "Runtime") -> None:

@@ -12,6 +12,7 @@ from ledger.errors import LedgerError, PermissionRefused
 from service import problems
 from service.api.routes import runtime
 from service.log_lines import place_of
+from service.meters import meters
 from service.problems import Problem, problem_of
 from service.ui import rendering
 from service.ui.session import Visit
@@ -117,6 +118,7 @@ def answer(error: Exception) -> Response:
         )
     if not prefers_pages():
         return problems.render(problem)
+    meters().problems.labels(problem.slug).inc()
     return _page(problem)
 
 
