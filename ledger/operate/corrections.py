@@ -17,7 +17,7 @@ from sqlalchemy import select, update
 
 from ledger.canonical import JsonValue
 from ledger.entries import Body, Correction, Entry, Review, parse_id
-from ledger.errors import MalformedError, NotFoundError, WrongStage
+from ledger.errors import ConflictError, MalformedError, NotFoundError, WrongStage
 from ledger.operate.attachments import Attached, Attachments
 from ledger.operate.decision import Decision
 from ledger.operate.decision_check import check_decision
@@ -112,6 +112,7 @@ class Corrections:
             PermissionRefused: the caller may not correct.
             MalformedError: nothing changes, or a value does not fit the model; `member` names it.
             NotFoundError, ErasedError: there is no such decision (any more).
+            ConflictError: somebody else corrected it at the same moment; nothing was written.
         """
         principal.require(Permission.CORRECTIONS_MAKE)
         _check_reason(why)
@@ -168,6 +169,7 @@ class Corrections:
             MalformedError: no reason; or the new decision is not a later one about the person.
             NotFoundError, ErasedError: there is no such decision or correction (any more).
             WrongStage: it is closed already.
+            ConflictError: as :meth:`correct`.
         """
         principal.require(Permission.CORRECTIONS_MAKE)
         _check_reason(why)
@@ -225,7 +227,11 @@ class Corrections:
         body: Callable[[bytes], Body],
     ) -> Entry:
         count = len(self._log.referring(decision_id))
-        return self._records.attach(decision_id, section, content, body, count=count)
+        entry = self._records.attach(decision_id, section, content, body, count=count)
+        # Of two that come at once, the second is given what the first attached.
+        if self._records.open(entry.id)[0] != content:
+            raise ConflictError("correction: somebody else was first: read it again")
+        return entry
 
     def _mark(self, decision_id: str, again: int | None) -> None:
         with writing(self._vault.engine) as connection:

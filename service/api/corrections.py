@@ -103,7 +103,7 @@ def _correcting() -> Correcting:
 
 @routes.add(
     "POST", "/v1/decisions/<decision_id>/corrections", Permission.CORRECTIONS_MAKE,
-    body=CorrectionRequestSchema, returns={201: EntrySchema}, problems=_GONE,
+    body=CorrectionRequestSchema, returns={201: EntrySchema}, problems=(*_GONE, "conflict"),
 )  # fmt: skip
 def correct(decision_id: str) -> Response:
     """Set wrong data right. The decision stays as it was logged; both are shown from now on.
@@ -129,7 +129,7 @@ def show(decision_id: str) -> Response:
 @routes.add(
     "POST", "/v1/decisions/<decision_id>/corrections/<correction_id>/close",
     Permission.CORRECTIONS_MAKE,
-    body=FollowSchema, returns={201: EntrySchema}, problems=(*_GONE, "wrong-stage"),
+    body=FollowSchema, returns={201: EntrySchema}, problems=(*_GONE, "conflict", "wrong-stage"),
 )  # fmt: skip
 def close(decision_id: str, correction_id: str) -> Response:
     """Close the task of a correction, with the new decision or with why the old one stands."""

@@ -1,9 +1,10 @@
 """Setting wrong data right: beside the record, at every door, until somebody decided again."""
 
 import json
+import os
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,25 @@ import pytest
 from click.testing import CliRunner
 
 from ledger.entries import Correction, Review
-from ledger.errors import ErasedError, MalformedError, NotFoundError, PermissionRefused, WrongStage
-from ledger.operate.corrections import AGAIN, Follow
+from ledger.errors import (
+    ConflictError,
+    ErasedError,
+    MalformedError,
+    NotFoundError,
+    PermissionRefused,
+    WrongStage,
+)
+from ledger.operate.corrections import AGAIN, Corrections, Follow
 from ledger.operate.decision import Decision
 from ledger.operate.erasure import Ground
+from ledger.operate.vault import Vault
 from ledger.roles import Principal, Role
 from service.cli import main
 from service.correcting import Correcting
 from service.reading import Caller
+from service.runtime import Runtime
 from service.subject_copy.making import CopyRequest, make_copy
+from service.vault_keys import kek_ring
 from tests.service.api.conftest import CONTACTS, Door
 from tests.service.ui.lender import Lender
 
@@ -143,6 +154,31 @@ def test_a_decision_may_stand_and_other_tasks_of_it_wait_on(
     assert one in acting.tasks()
     with pytest.raises(NotFoundError):
         acting.close(one, lender.ids[0], "no such correction")
+
+
+def test_of_two_at_once_the_second_is_told(lender: Lender, acting: Correcting) -> None:
+    one = fresh(lender, "P-11")
+    made = lender.runtime
+    ahead: list[int] = []
+
+    def random(count: int) -> bytes:  # drawn after looking and before writing: a peer slips in
+        if not ahead:
+            ahead.append(count)
+            acting.correct(one, {"input.late": 7}, "first")
+        return os.urandom(count)
+
+    late = Corrections(
+        made.logs["decisions"], made.writers["decisions"], vault_of(made, random), made.registry,
+        made.decisions, made.attachments, made.clock, random,
+    )  # fmt: skip
+    with pytest.raises(ConflictError):
+        late.correct(HANDLER, one, {"input.late": 8}, "second")
+    assert [each.changes for each in acting.case(one).corrections] == [{"input.late": 7}]
+
+
+def vault_of(runtime: Runtime, random: Callable[[int], bytes]) -> Vault:
+    """The same vault, which draws from another source."""
+    return Vault(runtime.databases[1], kek_ring(runtime.settings), runtime.clock, random)
 
 
 def test_a_mark_that_a_crash_left_is_taken_away(lender: Lender, acting: Correcting) -> None:
