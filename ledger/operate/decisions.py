@@ -29,7 +29,6 @@ from ledger.operate.decision_view import (
     Recorded,
     check_payload,
     decision_entry,
-    entry_body,
 )
 from ledger.operate.key_wrapper import Random
 from ledger.operate.log_writer import LogWriter, Place, Written
@@ -38,6 +37,7 @@ from ledger.operate.records import NewRecord, Records
 from ledger.operate.registry import SUSPENDED, ModelVersion, PolicyVersion, Registry
 from ledger.operate.sequencer import Clock
 from ledger.operate.vault import IndexRow, Vault, microseconds
+from ledger.operate.written_decision import WrittenDecision
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.note import SignedNote
 from ledger.tlog.proof import Receipt
@@ -284,10 +284,8 @@ class Decisions:
             pending=not decision.attributed,
         )
 
-        def body(key: bytes) -> Body:
-            return entry_body(decision, key)
-
-        return NewRecord(decision.id, holder, decision.to_json(), body, index)
+        written = WrittenDecision.of(decision)
+        return NewRecord(decision.id, holder, written.payload(), written.body, index)
 
     def _judged(
         self, decisions: Sequence[Decision], written: Written
