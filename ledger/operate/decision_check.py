@@ -20,13 +20,20 @@ _NUMBERS: Final = {"number", "integer"}
 Manifest = Mapping[str, JsonValue]
 
 
-def check_decision(decision: Decision, model: Manifest, policy: Manifest) -> None:
+def check_decision(
+    decision: Decision,
+    model: Manifest,
+    policy: Manifest,
+    features: Mapping[str, Manifest] | None = None,
+) -> None:
     """Return if the decision fits both manifests.
+
+    `features` are the model's (`features_of`), if the caller has them at hand.
 
     Raises:
         MalformedError: it does not; `member` names the place.
     """
-    features = features_of(model)
+    features = features_of(model) if features is None else features
     _check_input(decision, features)
     if decision.attributed:
         _check_attributions(decision, model, features)

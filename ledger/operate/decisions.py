@@ -22,7 +22,7 @@ from ledger.errors import (
     RefusedError,
 )
 from ledger.operate.decision import Decision, first_difference, section_members
-from ledger.operate.decision_check import check_decision
+from ledger.operate.decision_check import check_decision, features_of
 from ledger.operate.decision_search import DecisionQuery, DecisionRow, Facets, Page, search
 from ledger.operate.decision_view import (
     DecisionView,
@@ -251,9 +251,14 @@ class Decisions:
         policies = {
             ref: self._found(self._registry.policy, ref) for ref in {d.policy for d in batch}
         }
+        features = {
+            ref: features_of(model.manifest)
+            for ref, model in models.items()
+            if isinstance(model, ModelVersion)
+        }
         return tuple(
-            _checked(decision, models[decision.model], policies[decision.policy])
-            for decision in batch
+            _checked(each, models[each.model], policies[each.policy], features.get(each.model))
+            for each in batch
         )
 
     @staticmethod
@@ -363,7 +368,10 @@ def _or_raise(outcome: _Outcome | LedgerError) -> _Outcome:
 
 
 def _checked(
-    decision: Decision, model: ModelVersion | LedgerError, policy: PolicyVersion | LedgerError
+    decision: Decision,
+    model: ModelVersion | LedgerError,
+    policy: PolicyVersion | LedgerError,
+    features: Mapping[str, Mapping[str, JsonValue]] | None,
 ) -> Decision | LedgerError:
     for found in (model, policy):
         if isinstance(found, LedgerError):
@@ -372,7 +380,7 @@ def _checked(
     if model.status == SUSPENDED:
         return RefusedError("decision: the model version is suspended", member="model")
     try:
-        check_decision(decision, model.manifest, policy.manifest)
+        check_decision(decision, model.manifest, policy.manifest, features)
     except MalformedError as error:
         return error
     return decision.under(model.digest, policy.digest)

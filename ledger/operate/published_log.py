@@ -178,13 +178,16 @@ class PublishedLog:
         """The index of each of these entries that is in the log."""
         return self._store.locate(self._origin, ids)
 
-    def referring(self, reference: str) -> tuple[bytes, ...]:
+    def referring(self, reference: str, start: int = 0) -> tuple[bytes, ...]:
         """The bytes of the entries that are about this id or digest, in order, each proved.
+
+        Only those from index `start` on.
 
         Raises:
             VerificationError: what is stored is not what was logged: raise the alarm.
         """
-        found = {each.seq: each.entry for each in self._store.referring(self._origin, reference)}
+        stored = self._store.referring(self._origin, reference, start)
+        found = {each.seq: each.entry for each in stored}
         with self._cache_lock:
             fresh = [at for at, raw in found.items() if self._proved.get(at) != leaf_hash(raw)]
         if fresh:
