@@ -39,8 +39,7 @@ from ledger.operate.sequencer import Clock
 from ledger.operate.vault import IndexRow, Vault, microseconds
 from ledger.operate.written_decision import WrittenDecision
 from ledger.tlog.checkpoint import Checkpoint
-from ledger.tlog.note import SignedNote
-from ledger.tlog.proof import Receipt
+from ledger.tlog.proof import Receipt, checkpoint_of
 
 __all__ = [
     "Decision",
@@ -296,7 +295,7 @@ class Decisions:
         self, decisions: Sequence[Decision], written: Written
     ) -> list[Recorded | LedgerError | None]:
         """What became of each: None if it was held back, because of others that are there."""
-        root = Checkpoint.parse(SignedNote.parse(written.note).text)
+        root = checkpoint_of(written.note)
         return [
             self._recorded(decision, place, written.note, root)
             for decision, place in zip(decisions, written.places, strict=True)
