@@ -21,7 +21,7 @@ import rfc8785
 
 from ledger.errors import MalformedError
 
-__all__ = ["MAX_DEPTH", "MAX_INTEGER", "JsonValue", "decode", "encode", "parse"]
+__all__ = ["MAX_DEPTH", "MAX_INTEGER", "JsonValue", "decode", "encode", "encode_each", "parse"]
 
 JsonValue: TypeAlias = (
     bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"] | None
@@ -53,6 +53,18 @@ def encode(value: object) -> bytes:
     if _LONG_DIGITS.search(data):  # rare in ours: only then is it worth a second walk
         _check_floats(value)
     return data
+
+
+def encode_each(values: Sequence[object]) -> list[bytes]:
+    """Return the canonical bytes of each of these values.
+
+    Raises:
+        MalformedError: one is not I-JSON.
+    """
+    try:
+        return [_WRITERS[type(value)](value).encode() for value in values]
+    except (_NotPlainError, KeyError, TypeError, RecursionError):
+        return [encode(value) for value in values]
 
 
 def decode(data: bytes, *, max_bytes: int) -> JsonValue:

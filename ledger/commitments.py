@@ -15,13 +15,14 @@ import binascii
 import hashlib
 import itertools
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from typing import Self
 
 from ledger import canonical
-from ledger.canonical import JsonValue, encode
+from ledger.canonical import JsonValue, encode, encode_each
 from ledger.errors import MalformedError, VerificationError
 
 SECTIONS = ("input", "output", "attributions", "context")
@@ -139,15 +140,42 @@ def commit(record_key: bytes, section: str, members: Mapping[str, JsonValue]) ->
     Raises:
         MalformedError: a value is not I-JSON, or a size is out of bounds.
     """
-    names = _in_order(members)
+    names = in_order(tuple(members))
+    return commit_encoded(record_key, section, names, encode_each([members[n] for n in names]))
+
+
+def commit_encoded(
+    record_key: bytes, section: str, names: tuple[str, ...], values: Sequence[bytes]
+) -> bytes:
+    """The commitment of a section whose values are canonical JSON already; as :func:`commit`.
+
+    Args:
+        record_key: as there.
+        section: as there.
+        names: the fields' names, in their order (`in_order`).
+        values: the canonical bytes of each one's value.
+    """
     salts = _salts(record_key, section, len(names))
+    prefixes = _prefixes(section, names)
     # The same digests as an opening's, without making one: this runs for each decision.
     return _section_commitment(
-        hashlib.sha256(
-            b"".join((_FIELD, salt, _field_prefix(section, name), encode(members[name]), b"]"))
-        ).digest()
-        for name, salt in zip(names, salts, strict=True)
+        [
+            sha256(b"".join((_FIELD, salt, prefix, value, b"]"))).digest()
+            for salt, prefix, value in zip(salts, prefixes, values, strict=True)
+        ]
     )
+
+
+@lru_cache(maxsize=64)  # a deployment has some ten: the sections of its models' decisions
+def in_order(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names as RFC 8785 sorts them.
+
+    Raises:
+        MalformedError: one is not Unicode text.
+    """
+    if all(map(str.isascii, names)):
+        return tuple(sorted(names))  # in ASCII, characters and UTF-16 code units sort alike
+    return tuple(sorted(names, key=_sort_key))
 
 
 def open_section(
@@ -164,7 +192,7 @@ def open_section(
     """
     if disclose is not None and not members.keys() >= set(disclose):
         raise MalformedError("opening: a field to disclose is not in the section")
-    names = _in_order(members)
+    names = in_order(tuple(members))
     salts = _salts(record_key, section, len(names))
     every = (
         DisclosedField(name, members[name], salt) for name, salt in zip(names, salts, strict=True)
@@ -205,18 +233,12 @@ def _sort_key(name: str) -> bytes:
         raise MalformedError("section: a field's name is not Unicode text") from None
 
 
-def _in_order(members: Mapping[str, JsonValue]) -> list[str]:
-    if all(map(str.isascii, members)):
-        return sorted(members)  # in ASCII, characters and UTF-16 code units sort alike
-    return sorted(members, key=_sort_key)
-
-
-@lru_cache(maxsize=4096)  # a deployment has some hundred: the features of its models
-def _field_prefix(section: str, name: str) -> bytes:
-    """The canonical JSON of [section, name, …] up to the value."""
-    if len(name) > MAX_NAME_CHARACTERS:
+@lru_cache(maxsize=64)
+def _prefixes(section: str, names: tuple[str, ...]) -> tuple[bytes, ...]:
+    """The canonical JSON of [section, name, …] up to the value, for each name."""
+    if any(len(name) > MAX_NAME_CHARACTERS for name in names):
         raise MalformedError("section: a field's name is too long")
-    return encode([section, name])[:-1] + b","
+    return tuple(encode([section, name])[:-1] + b"," for name in names)
 
 
 def _salts(record_key: bytes, section: str, count: int) -> list[bytes]:

@@ -11,7 +11,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import flask_smorest
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from service import problems
 from service.api import (
@@ -80,12 +81,21 @@ def assemble(runtime: Runtime) -> Flask:
         SESSION_COOKIE_SECURE=runtime.settings.https,
         SESSION_REFRESH_EACH_REQUEST=False,
     )
+    app.session_interface = _Sessions()
     app.before_request(_begin)
     app.after_request(_finish)
     _document(app, runtime.settings.mount)
     app.register_blueprint(ui)
     problems.register(app)
     return app
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Sessions of the audit UI; the interface for programs has none, and opens none."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """The session of this request, unless it is a program's."""
+        return None if request.path.startswith("/v1/") else super().open_session(app, request)
 
 
 def _cookie(settings: Settings) -> str:
@@ -140,8 +150,10 @@ def _request_id(sent: str) -> str:
 
 
 def _finish(response: Response) -> Response:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    given = {name.lower() for name, _ in response.headers}
+    response.headers.extend(
+        [(name, value) for name, value in HEADERS.items() if name.lower() not in given]
+    )
     response.headers["Request-Id"] = response.headers["X-Request-ID"] = g.get("request_id", "")
     if response.status_code == HTTPStatus.NOT_MODIFIED:
         response.close()  # it is sent without its body, so nobody else would close the file

@@ -6,8 +6,10 @@ others. Pure.
 
 import base64
 import binascii
+from bisect import bisect
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import Self, cast
 
@@ -77,14 +79,12 @@ class UnplacedEntry:
         """The runs of an entry with this id and body."""
         members: dict[str, JsonValue] = {"id": entry_id, "kind": str(body.kind), "v": VERSION}
         members |= body.to_json()
-        pairs = sorted((name, _pair(name, value)) for name, value in members.items())
-        bounds = ("at", "prev", "seq")
-        return cls(
-            *(
-                b"".join(pair for name, pair in pairs if low < name < high)
-                for low, high in pairwise(("", *bounds, "~"))
-            )
-        )
+        layout = _layout(tuple(members))
+        values = canonical.encode_each([members[name] for name in layout.names])
+        pairs = [
+            b"%b%b," % (label, value) for label, value in zip(layout.labels, values, strict=True)
+        ]
+        return cls(*(b"".join(pairs[low:high]) for low, high in layout.runs))
 
     def placed(self, seq: int, at: datetime, prev: bytes | None) -> bytes:
         """The entry's bytes at this place; `at` is in UTC, `prev` None at index 0 only."""
@@ -131,8 +131,21 @@ def parse_entry(data: bytes) -> Entry:
     return entry
 
 
-def _pair(name: str, value: JsonValue) -> bytes:
-    return b'"%b":%b,' % (name.encode(), canonical.encode(value))
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The members of an entry but for its place: in order, labelled, and in four runs."""
+
+    names: tuple[str, ...]
+    labels: tuple[bytes, ...]
+    runs: tuple[tuple[int, int], ...]
+
+
+@lru_cache(maxsize=64)  # one for each kind, in the order in which its members are defined
+def _layout(names: tuple[str, ...]) -> _Layout:
+    ordered = sorted(names)
+    bounds = [bisect(ordered, place) for place in ("at", "prev", "seq")]
+    runs = pairwise((0, *bounds, len(ordered)))
+    return _Layout(tuple(ordered), tuple(b'"%b":' % n.encode() for n in ordered), tuple(runs))
 
 
 def _format_at(at: datetime) -> str:

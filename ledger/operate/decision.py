@@ -239,6 +239,8 @@ def _object(
 ) -> Mapping[str, JsonValue]:
     """The value, if it is an object of exactly these members."""
     members = _mapping(value, path)
+    if members.keys() == names:
+        return members
     for name in sorted(names - optional - members.keys()):
         raise MalformedError("decision: a member is missing", member=f"{path}.{name}".lstrip("."))
     if members.keys() - names:  # never repeat a stranger's text
@@ -253,17 +255,27 @@ def _scalars(value: JsonValue, section: str) -> Mapping[str, JsonValue]:
     for name, member in members.items():
         if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_CHARACTERS:
             raise MalformedError("decision: a member's name is too long", member=section)
-        place = f"{section}.{name}"
-        if type(member) is int:
-            integer(member, place)
-        elif isinstance(member, str):
-            if len(member) > MAX_TEXT_CHARACTERS:
-                raise MalformedError("decision: the text is too long", member=place)
-        elif isinstance(member, float) and not math.isfinite(member):
-            raise MalformedError("decision: not a finite number", member=place)
-        elif not (member is None or isinstance(member, (bool, float))):
-            raise MalformedError("decision: neither null, boolean, number nor text", member=place)
+        # This runs for each member of each decision: paths are written only for an error.
+        kind = type(member)
+        if kind is int:
+            if not -MAX_INTEGER <= member <= MAX_INTEGER:  # type: ignore[operator]  # an int
+                integer(member, f"{section}.{name}")
+        elif kind is float:
+            if not math.isfinite(member):  # type: ignore[arg-type]  # a float
+                _check_scalar(member, f"{section}.{name}")
+        elif member is not None and kind is not bool:
+            _check_scalar(member, f"{section}.{name}")
     return members
+
+
+def _check_scalar(member: JsonValue, place: str) -> None:
+    if isinstance(member, str):
+        if len(member) > MAX_TEXT_CHARACTERS:
+            raise MalformedError("decision: the text is too long", member=place)
+    elif isinstance(member, float) and not math.isfinite(member):
+        raise MalformedError("decision: not a finite number", member=place)
+    elif not isinstance(member, (bool, float)):
+        raise MalformedError("decision: neither null, boolean, number nor text", member=place)
 
 
 def _check_output(output: Mapping[str, JsonValue]) -> None:
@@ -286,8 +298,9 @@ def _attributions(value: JsonValue) -> Mapping[str, JsonValue]:
     if members["scale"] != SCALE:
         raise MalformedError(f"decision: the scale is {SCALE}", member="attributions.scale")
     values = _scalars(members["values"], "attributions.values")
-    for name, amount in values.items():
-        integer(amount, f"attributions.values.{name}")
+    if set(map(type, values.values())) != {int}:
+        for name, amount in values.items():
+            integer(amount, f"attributions.values.{name}")
     return {**members, "values": MappingProxyType(dict(values))}
 
 

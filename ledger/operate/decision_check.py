@@ -20,13 +20,20 @@ _NUMBERS: Final = {"number", "integer"}
 Manifest = Mapping[str, JsonValue]
 
 
-def check_decision(decision: Decision, model: Manifest, policy: Manifest) -> None:
+def check_decision(
+    decision: Decision,
+    model: Manifest,
+    policy: Manifest,
+    features: Mapping[str, Manifest] | None = None,
+) -> None:
     """Return if the decision fits both manifests.
+
+    `features` are the model's (`features_of`), if the caller has them at hand.
 
     Raises:
         MalformedError: it does not; `member` names the place.
     """
-    features = features_of(model)
+    features = features_of(model) if features is None else features
     _check_input(decision, features)
     if decision.attributed:
         _check_attributions(decision, model, features)
@@ -77,43 +84,46 @@ def _check_input(decision: Decision, features: Mapping[str, Manifest]) -> None:
         if not hexadecimal or len(str(digest)) != HASH_CHARACTERS:
             raise MalformedError("decision: not a SHA-256 in hex", member=f"input.{INPUT_HASH}")
         return
-    for name in sorted(decision.input.keys() - features.keys()):
+    given = decision.input
+    if given.keys() - features.keys():
+        name = min(given.keys() - features.keys())
         raise MalformedError("decision: the model has no such feature", member=f"input.{name}")
     for name, feature in features.items():
-        if name not in decision.input:
+        if name not in given:
             raise MalformedError("decision: the feature is missing", member=f"input.{name}")
-        _check_value(decision.input[name], feature, f"input.{name}")
+        wrong = _misfit(given[name], feature)
+        if wrong:
+            raise MalformedError(f"decision: {wrong}", member=f"input.{name}")
 
 
-def _check_value(value: JsonValue, feature: Manifest, member: str) -> None:
+def _misfit(value: JsonValue, feature: Manifest) -> str | None:
+    """What is wrong with a feature's value, if anything."""
     kind = feature.get("type")
     if value is None:
-        if feature.get("missing") != "allowed":
-            raise MalformedError("decision: the model needs a value here", member=member)
-    elif kind == "boolean":
-        if not isinstance(value, bool):
-            raise MalformedError("decision: not a boolean", member=member)
-    elif kind == "category":
+        return None if feature.get("missing") == "allowed" else "the model needs a value here"
+    if kind == "boolean":
+        return None if isinstance(value, bool) else "not a boolean"
+    if kind == "category":
         categories = feature.get("categories")
-        if isinstance(categories, Sequence) and value not in categories:
-            raise MalformedError("decision: not one of the feature's categories", member=member)
-    elif kind in _NUMBERS:
-        _check_number(value, feature, member)
+        known = not isinstance(categories, Sequence) or value in categories
+        return None if known else "not one of the feature's categories"
+    return _misfit_number(value, feature) if kind in _NUMBERS else None
 
 
-def _check_number(value: JsonValue, feature: Manifest, member: str) -> None:
+def _misfit_number(value: JsonValue, feature: Manifest) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise MalformedError("decision: not a number", member=member)
+        return "not a number"
     if feature.get("type") == "integer" and value != int(value):
-        raise MalformedError("decision: not a whole number", member=member)
+        return "not a whole number"
     match feature.get("bounds"):
         case [low, high]:
             too_low = isinstance(low, (int, float)) and value < low
             too_high = isinstance(high, (int, float)) and value > high
             if too_low or too_high:
-                raise MalformedError("decision: outside the feature's bounds", member=member)
+                return "outside the feature's bounds"
         case _:
             pass
+    return None
 
 
 def _check_attributions(
@@ -125,7 +135,8 @@ def _check_attributions(
             raise MalformedError(
                 "decision: the model was registered with another", member=f"attributions.{name}"
             )
-    for name in sorted(decision.values.keys() ^ features.keys()):
+    if decision.values.keys() != features.keys():
+        name = min(decision.values.keys() ^ features.keys())
         raise MalformedError(
             "decision: attributions need one value for each feature of the model, and no other",
             member=f"attributions.values.{name}",

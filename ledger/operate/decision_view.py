@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
 
-from ledger.commitments import SECTIONS, commit, open_section, verify_opening
+from ledger.commitments import SECTIONS, open_section, verify_opening
 from ledger.entries import Decision as DecisionEntry
 from ledger.entries import Entry, parse_entry
 from ledger.errors import NotFoundError, VerificationError
@@ -68,16 +68,6 @@ def decision_entry(raw: bytes) -> Entry:
     if not isinstance(entry.body, DecisionEntry):
         raise NotFoundError("decision: the entry with this id is not a decision")
     return entry
-
-
-def entry_body(decision: Decision, key: bytes) -> DecisionEntry:
-    """What the log says of a decision: digests, and commitments under the record's key."""
-    commitments = {
-        section: commit(key, section, section_members(decision, section)) for section in SECTIONS
-    }
-    return DecisionEntry(
-        model=decision.model, policy=decision.policy, source=decision.source, **commitments
-    )
 
 
 def check_payload(payload: Decision, entry: Entry, key: bytes) -> None:

@@ -22,14 +22,13 @@ from ledger.errors import (
     RefusedError,
 )
 from ledger.operate.decision import Decision, first_difference, section_members
-from ledger.operate.decision_check import check_decision
+from ledger.operate.decision_check import check_decision, features_of
 from ledger.operate.decision_search import DecisionQuery, DecisionRow, Facets, Page, search
 from ledger.operate.decision_view import (
     DecisionView,
     Recorded,
     check_payload,
     decision_entry,
-    entry_body,
 )
 from ledger.operate.erased_records import check_standing
 from ledger.operate.key_wrapper import Random
@@ -39,9 +38,9 @@ from ledger.operate.records import NewRecord, Records
 from ledger.operate.registry import SUSPENDED, ModelVersion, PolicyVersion, Registry
 from ledger.operate.sequencer import Clock
 from ledger.operate.vault import IndexRow, Vault, microseconds
+from ledger.operate.written_decision import WrittenDecision
 from ledger.tlog.checkpoint import Checkpoint
-from ledger.tlog.note import SignedNote
-from ledger.tlog.proof import Receipt
+from ledger.tlog.proof import Receipt, checkpoint_of
 
 __all__ = [
     "Decision",
@@ -253,9 +252,14 @@ class Decisions:
         policies = {
             ref: self._found(self._registry.policy, ref) for ref in {d.policy for d in batch}
         }
+        features = {
+            ref: features_of(model.manifest)
+            for ref, model in models.items()
+            if isinstance(model, ModelVersion)
+        }
         return tuple(
-            _checked(decision, models[decision.model], policies[decision.policy])
-            for decision in batch
+            _checked(each, models[each.model], policies[each.policy], features.get(each.model))
+            for each in batch
         )
 
     @staticmethod
@@ -286,16 +290,14 @@ class Decisions:
             pending=not decision.attributed,
         )
 
-        def body(key: bytes) -> Body:
-            return entry_body(decision, key)
-
-        return NewRecord(decision.id, holder, decision.to_json(), body, index)
+        written = WrittenDecision.of(decision)
+        return NewRecord(decision.id, holder, written.payload(), written.body, index)
 
     def _judged(
         self, decisions: Sequence[Decision], written: Written
     ) -> list[Recorded | LedgerError | None]:
         """What became of each: None if it was held back, because of others that are there."""
-        root = Checkpoint.parse(SignedNote.parse(written.note).text)
+        root = checkpoint_of(written.note)
         return [
             self._recorded(decision, place, written.note, root)
             for decision, place in zip(decisions, written.places, strict=True)
@@ -369,7 +371,10 @@ def _or_raise(outcome: _Outcome | LedgerError) -> _Outcome:
 
 
 def _checked(
-    decision: Decision, model: ModelVersion | LedgerError, policy: PolicyVersion | LedgerError
+    decision: Decision,
+    model: ModelVersion | LedgerError,
+    policy: PolicyVersion | LedgerError,
+    features: Mapping[str, Mapping[str, JsonValue]] | None,
 ) -> Decision | LedgerError:
     for found in (model, policy):
         if isinstance(found, LedgerError):
@@ -378,7 +383,7 @@ def _checked(
     if model.status == SUSPENDED:
         return RefusedError("decision: the model version is suspended", member="model")
     try:
-        check_decision(decision, model.manifest, policy.manifest)
+        check_decision(decision, model.manifest, policy.manifest, features)
     except MalformedError as error:
         return error
     return decision.under(model.digest, policy.digest)

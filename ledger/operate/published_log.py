@@ -32,7 +32,7 @@ from ledger.tlog.merkle import (
     verify_inclusion,
 )
 from ledger.tlog.note import SignedNote
-from ledger.tlog.proof import Receipt
+from ledger.tlog.proof import Receipt, checkpoint_of
 from ledger.tlog.tile import (
     TILE_HEIGHT,
     TILE_WIDTH,
@@ -178,13 +178,16 @@ class PublishedLog:
         """The index of each of these entries that is in the log."""
         return self._store.locate(self._origin, ids)
 
-    def referring(self, reference: str) -> tuple[bytes, ...]:
+    def referring(self, reference: str, start: int = 0) -> tuple[bytes, ...]:
         """The bytes of the entries that are about this id or digest, in order, each proved.
+
+        Only those from index `start` on.
 
         Raises:
             VerificationError: what is stored is not what was logged: raise the alarm.
         """
-        found = {each.seq: each.entry for each in self._store.referring(self._origin, reference)}
+        stored = self._store.referring(self._origin, reference, start)
+        found = {each.seq: each.entry for each in stored}
         with self._cache_lock:
             fresh = [at for at, raw in found.items() if self._proved.get(at) != leaf_hash(raw)]
         if fresh:
@@ -252,7 +255,7 @@ class PublishedLog:
 
     def _proofs(self, indexes: Collection[int], head: Head, size: int) -> Mapping[int, Receipt]:
         """The proofs against `head`, from the tiles of the tree of `size`."""
-        root = Checkpoint.parse(SignedNote.parse(head.note).text).root_hash
+        root = checkpoint_of(head.note).root_hash
         nodes = self._node_reader(size)
         receipts = {}
         for index, entry in self._entries_at(sorted(indexes)):
@@ -316,7 +319,7 @@ class PublishedLog:
             raise StoppedError(str(error)) from error
         shown = self._shown
         if shown is None or shown.note != note:
-            size = Checkpoint.parse(SignedNote.parse(note).text).size
+            size = checkpoint_of(note).size
             self._shown = shown = Head(size, note)
         return shown
 

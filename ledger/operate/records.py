@@ -28,14 +28,14 @@ class NewRecord:
     Attributes:
         id: the record's id, which is its entry's.
         holder: whose it is: a data subject's tag, or a period's (`vault.HeldKey`).
-        payload: what is sealed.
+        payload: what is sealed; bytes are canonical JSON already.
         body: makes the entry's body, with commitments under the record's key.
         index: what is to be searchable of it, if anything.
     """
 
     id: str
     holder: bytes
-    payload: Mapping[str, JsonValue]
+    payload: Mapping[str, JsonValue] | bytes
     body: Callable[[bytes], Body]
     index: IndexRow | None = None
 
@@ -158,7 +158,8 @@ class Records:
     def _prepared(self, new: NewRecord) -> Record:
         key, held = self._vault.draw_key(new.id, new.holder)
         body = new.body(key)
-        payload = canonical.encode(new.payload)
+        given = new.payload
+        payload = given if isinstance(given, bytes) else canonical.encode(given)
         sealed = seal(key, self._log.origin, new.id, payload, self._random(NONCE_BYTES))
         here = self._sealed_in_vault
         return Record(

@@ -185,15 +185,14 @@ class Registry:
         return ModelVersion(found.digest, found.name, found.version, found.manifest, status)
 
     def _status(self, digest: str) -> str:
-        """The stage that the log names last; it is asked again whenever the log has grown.
+        """The stage that the log names last; what is new is read whenever the log has grown.
 
         A change is answered once the checkpoint lock covers it, so no answered one is missed.
         """
         size = self._log.size()
-        seen, status = self._stages.get(digest, (-1, REGISTERED))
+        seen, status = self._stages.get(digest, (0, REGISTERED))
         if seen != size:
-            status = REGISTERED
-            for raw in self._log.referring(digest):
+            for raw in self._log.referring(digest, seen):
                 body = parse_entry(raw).body
                 if isinstance(body, ModelVersionStatus):
                     status = body.status

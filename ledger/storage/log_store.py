@@ -147,8 +147,8 @@ class LogLookup(Protocol):
     def locate(self, origin: str, ids: Collection[str]) -> Mapping[str, int]:
         """The index of each of these entries that is in the log."""
 
-    def referring(self, origin: str, reference: str) -> tuple[StoredEntry, ...]:
-        """The entries that name this id or digest besides their own, in order."""
+    def referring(self, origin: str, reference: str, start: int = 0) -> tuple[StoredEntry, ...]:
+        """The entries from index `start` that name this besides their own id, in order."""
 
     def sealed(self, record_id: str) -> bytes | None:
         """The sealed payload stored with an entry, or None if there is none any more."""

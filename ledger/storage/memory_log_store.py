@@ -86,9 +86,9 @@ class MemoryLogStore:
         stored = (new.stored for new in self._log(origin).entries)
         return {entry.entry_id: entry.seq for entry in stored if entry.entry_id in set(ids)}
 
-    def referring(self, origin: str, reference: str) -> tuple[StoredEntry, ...]:
-        """The entries that name this id or digest besides their own, in order."""
-        entries = self._log(origin).entries
+    def referring(self, origin: str, reference: str, start: int = 0) -> tuple[StoredEntry, ...]:
+        """The entries from index `start` that name this besides their own id, in order."""
+        entries = self._log(origin).entries[start:]
         return tuple(new.stored for new in entries if reference in new.references)
 
     def sealed(self, record_id: str) -> bytes | None:

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -11,8 +11,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     Integer,
-    Row,
-    Select,
     bindparam,
     func,
     insert,
@@ -62,21 +60,6 @@ _START = bindparam("start", type_=BigInteger)
 _COUNT = bindparam("count", type_=Integer)
 _LOG_ID = select(log.c.id).where(log.c.origin == bindparam("origin"))
 _NEW_LOG = insert(log).returning(log.c.id)
-_ENTRIES = (
-    select(*_ENTRY)
-    .where(log_entry.c.log_id == _OF_LOG, log_entry.c.seq >= _START)
-    .order_by(log_entry.c.seq)
-    .limit(_COUNT)
-)
-_REFERRING = (
-    select(*_ENTRY)
-    .join(
-        log_reference,
-        (log_reference.c.log_id == log_entry.c.log_id) & (log_reference.c.seq == log_entry.c.seq),
-    )
-    .where(log_reference.c.log_id == _OF_LOG, log_reference.c.reference == bindparam("reference"))
-    .order_by(log_entry.c.seq)
-)
 _SEALED = select(sealed_payload.c.sealed).where(sealed_payload.c.record_id == bindparam("record"))
 _ADD_HEAD = insert(log_head)
 
@@ -96,7 +79,13 @@ _AMONG = {
     "postgresql": "= ANY(?)",
 }
 _LOCATE = "SELECT entry_id, seq FROM log_entry WHERE log_id = ? AND entry_id {}"
-_READ_BACK = (
+_REFERRING = (
+    "SELECT log_entry.seq, log_entry.entry_id, log_entry.entry, log_entry.leaf_hash"
+    " FROM log_reference JOIN log_entry ON log_entry.log_id = log_reference.log_id"
+    " AND log_entry.seq = log_reference.seq WHERE log_reference.log_id = ?"
+    " AND log_reference.reference = ? AND log_reference.seq >= ? ORDER BY log_reference.seq"
+)
+_READ_ENTRIES = (
     "SELECT seq, entry_id, entry, leaf_hash FROM log_entry"
     " WHERE log_id = ? AND seq >= ? ORDER BY seq LIMIT ?"
 )
@@ -159,10 +148,10 @@ class SqlLogStore:
 
     def entries(self, origin: str, start: int, count: int) -> tuple[StoredEntry, ...]:
         """Up to `count` (at most `MAX_READ_ENTRIES`) entries from index `start`, in order."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             log_id = self._find_log(connection, origin)
-            return _entries(
-                connection, _ENTRIES, of_log=log_id, start=start, count=min(count, MAX_READ_ENTRIES)
+            return _stored(
+                fetch(connection, _READ_ENTRIES, (log_id, start, min(count, MAX_READ_ENTRIES)))
             )
 
     def tile(self, origin: str, level: int, index: int) -> bytes:
@@ -188,11 +177,11 @@ class SqlLogStore:
             statement = _LOCATE.format(_AMONG[dialect])
             return dict(fetch(connection, statement, (log_id, wanted)))
 
-    def referring(self, origin: str, reference: str) -> tuple[StoredEntry, ...]:
-        """The entries that name this id or digest besides their own, in order."""
-        with reading(self._engine) as connection:
+    def referring(self, origin: str, reference: str, start: int = 0) -> tuple[StoredEntry, ...]:
+        """The entries from index `start` that name this besides their own id, in order."""
+        with asking(self._engine) as connection:
             log_id = self._find_log(connection, origin)
-            return _entries(connection, _REFERRING, of_log=log_id, reference=reference)
+            return _stored(fetch(connection, _REFERRING, (log_id, reference, start)))
 
     def sealed(self, record_id: str) -> bytes | None:
         """The sealed payload stored with an entry, or None if there is none any more."""
@@ -254,10 +243,7 @@ def _read_back(connection: Connection, log_id: int, batch: Batch) -> Written:
     first = batch.entries[0].stored.seq
     # One more than was written: nothing may stand behind the batch.
     limit = len(batch.entries) + 1
-    entries = tuple(
-        StoredEntry(seq, entry_id, bytes(entry), bytes(leaf_hash))
-        for seq, entry_id, entry, leaf_hash in fetch(connection, _READ_BACK, (log_id, first, limit))
-    )
+    entries = _stored(fetch(connection, _READ_ENTRIES, (log_id, first, limit)))
     tiles = tuple(
         StoredTile(tile.level, tile.index, _read_tile(connection, log_id, tile))
         for tile in batch.tiles
@@ -279,11 +265,8 @@ def _advance(connection: Connection, log_id: int, expected: Head | None, head: H
         raise CheckpointConflict("log store: the head has moved")
 
 
-def _entries(
-    connection: Connection, query: Select[Any], **parameters: int | str | None
-) -> tuple[StoredEntry, ...]:
-    return tuple(_entry(row) for row in connection.execute(query, parameters))
-
-
-def _entry(row: Row[Any]) -> StoredEntry:
-    return StoredEntry(row.seq, row.entry_id, bytes(row.entry), bytes(row.leaf_hash))
+def _stored(rows: Sequence[tuple[Any, ...]]) -> tuple[StoredEntry, ...]:
+    return tuple(
+        StoredEntry(seq, entry_id, bytes(entry), bytes(leaf_hash))
+        for seq, entry_id, entry, leaf_hash in rows
+    )

@@ -19,7 +19,7 @@ from ledger.tlog.note import (
 )
 from ledger.tlog.tile import MAX_ENTRY_BYTES
 
-__all__ = ["MAX_RECEIPT_LENGTH", "Receipt"]
+__all__ = ["MAX_RECEIPT_LENGTH", "Receipt", "checkpoint_of"]
 
 MAX_PROOF_HASHES: Final = 63  # a tree of 2^63 leaves needs no more
 MAX_RECEIPT_LENGTH: Final = MAX_NOTE_BYTES + 100_000  # characters; an entry takes 87,380
@@ -46,7 +46,7 @@ class Receipt:
             raise MalformedError("receipt: the index or the proof is out of range")
         if any(len(each) != HASH_BYTES for each in self.proof):
             raise MalformedError("receipt: a hash is not 32 bytes")
-        _checkpoint(self.checkpoint_note)
+        checkpoint_of(self.checkpoint_note)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -92,5 +92,10 @@ class Receipt:
 
 
 @lru_cache(maxsize=8)  # of notes of up to a megabyte; the receipts of a batch share one
-def _checkpoint(note: str) -> Checkpoint:
+def checkpoint_of(note: str) -> Checkpoint:
+    """Return the checkpoint that a signed note states; no signature is verified.
+
+    Raises:
+        MalformedError: it states none.
+    """
     return Checkpoint.parse(SignedNote.parse(note).text)

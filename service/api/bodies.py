@@ -14,6 +14,7 @@ from flask import request
 from werkzeug.exceptions import HTTPException
 
 from ledger import canonical, errors
+from service.api.decoding import plain_json
 from service.problems import Problem
 
 __all__ = [
@@ -56,6 +57,9 @@ def json_body(max_bytes: int = MAX_BODY_BYTES) -> canonical.JsonValue:
         raise Problem("malformed", "The body broke off, or its chunks are not chunks.") from error
     if len(data) > max_bytes:
         raise Problem("too-large", f"The body may have {max_bytes:,} bytes.")
+    plain = plain_json(data)
+    if plain is not None:
+        return plain
     return canonical.parse(data, max_bytes=max_bytes, max_depth=MAX_DEPTH)
 
 

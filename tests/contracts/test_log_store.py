@@ -171,6 +171,8 @@ def test_references_lead_to_the_entries_that_make_them(store: LogDatabase) -> No
     entries = (new(0), new(1, references=("id-0", "other")), new(2), new(3, references=("id-0",)))
     store.integrate(Batch(ORIGIN, None, entries, ()), signed)
     assert [each.seq for each in store.referring(ORIGIN, "id-0")] == [1, 3]
+    assert [each.seq for each in store.referring(ORIGIN, "id-0", 2)] == [3]
+    assert store.referring(ORIGIN, "id-0", 4) == ()
     assert [each.seq for each in store.referring(ORIGIN, "other")] == [1]
     assert store.referring(OTHER, "id-0") == ()
 
