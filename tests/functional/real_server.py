@@ -28,8 +28,19 @@ class RealServer:
         self._settings = clean | dict(settings) | {"PORT": str(port)}
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """The process that was started last, which leads a group of its own."""
+        return self._process
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start it, and return once it is ready."""
+        assert not self.runs
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "service.cli", "serve"],
