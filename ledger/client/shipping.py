@@ -228,6 +228,8 @@ class Shipper:
 
     def _rest(self, outcome: Outcome) -> None:
         """Wait as the outcome asks for, unless there is something to do before."""
+        if self._stopped.is_set():
+            return  # the lane may be closed already, which is no fault of the disk
         match outcome:
             case Sent():
                 pass  # there is more
