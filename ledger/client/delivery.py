@@ -43,6 +43,7 @@ __all__ = ["Alarm", "Delivery", "Idle", "Listener", "Outcome", "Paused", "Retry"
 MAX_BATCH: Final = 1_000  # decisions; the ledger takes no more in one request
 MAX_BATCH_BYTES: Final = 4_000_000  # of its 5,000,000
 GAPS_AT_ONCE: Final = 100  # declared, one a request, before decisions have their turn again
+GAP_SECONDS: Final = 60.0  # between attempts to declare gaps that the ledger does not take
 MAX_ALARMS_KEPT: Final = 16  # files of evidence: the first ones tell it all
 EMPTY: Final = Checkpoint("none", 0, EMPTY_ROOT)  # nothing is in it
 _PATH: Final = "/v1/decisions?receipts=compact"
@@ -188,7 +189,8 @@ class Delivery:
                 if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
                     told.append(gap)
                     continue
-                outcome = Retry(f"a gap was answered with status {status}")
+                later = GAP_SECONDS if status < HTTPStatus.INTERNAL_SERVER_ERROR else None
+                outcome = Retry(f"a gap was answered with status {status}", later)
                 if status not in _ONE_GAP:
                     break
         except (LedgerError, OSError) as error:

@@ -11,12 +11,19 @@ import re
 import struct
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
-from ledger.client.frames import FRAME_HEADER_BYTES, FrameKind, encode_frame, frame_at
+from ledger.client.frames import (
+    FRAME_HEADER_BYTES,
+    Frame,
+    FrameKind,
+    encode_frame,
+    frame_at,
+    read_frames,
+)
 from ledger.entries import parse_entry, parse_id
 from ledger.errors import MalformedError, NotFoundError
 from ledger.private_files import append_synced, private_directory
@@ -142,6 +149,15 @@ class FileReceipts:
                     return found
         raise NotFoundError("receipts: none of this decision is kept")
 
+    def all(self) -> Iterator[Receipt]:
+        """Every receipt that is kept, as it was kept, files in the order of their names."""
+        for path in sorted(self._files()):
+            data = path.read_bytes()
+            for each in read_frames(data):
+                if isinstance(each, Frame) and each.kind is FrameKind.RECEIPT:
+                    with contextlib.suppress(MalformedError, UnicodeDecodeError, struct.error):
+                        yield _receipt(data, each.payload)
+
     def _file(self, source: str) -> Path:
         day = self._now().strftime("%Y%m%d")
         number = 0
@@ -193,7 +209,7 @@ def _find(data: mmap.mmap, wanted: bytes) -> Receipt | None:
     return None
 
 
-def _receipt(data: mmap.mmap, payload: bytes) -> Receipt:
+def _receipt(data: bytes | mmap.mmap, payload: bytes) -> Receipt:
     _, head, index, count = _HEAD.unpack_from(payload)
     note = frame_at(data, head)
     if note is None or note.kind is not FrameKind.CHECKPOINT:

@@ -26,7 +26,6 @@ FIRST_WAIT: Final = 0.1  # seconds; doubled with each failure
 LONGEST_WAIT: Final = 60.0
 PAUSE_SECONDS: Final = 30.0  # a pause ends by itself, should somebody have seen to it
 ADOPT_SECONDS: Final = 5.0  # between looks for lanes of processes that died
-GAP_SECONDS: Final = 60.0  # between attempts to declare gaps to a ledger that takes none
 GROWTH_SECONDS: Final = 60.0  # between checks that the log only grew
 TIDY_SECONDS: Final = 1.0  # without a decision, until the last file is removed
 FEW: Final = 64  # counters in doubt after a power cut, for a lane that is idle
@@ -86,6 +85,8 @@ class Syncer:
                     self._spool.sync()
                 elif self._spool.has_many_counters(FEW):
                     self._spool.renew(FEW)
+                if not woken and self._spool.has_skipped:
+                    self._spool.sync()  # what there was no room for before
                 self._hold()
                 if time.monotonic() > self._measured + ADOPT_SECONDS:
                     self._measure()
@@ -195,8 +196,8 @@ class Shipper:
             if isinstance(told, Sent):
                 self._due["gaps"] = 0.0
                 return told
-            if not isinstance(told, Idle):
-                self._due["gaps"] = time.monotonic() + GAP_SECONDS
+            if isinstance(told, Retry) and told.after is not None:
+                self._due["gaps"] = time.monotonic() + told.after
         if isinstance(outcome, Idle) and self._is_due("growth", GROWTH_SECONDS):
             outcome = self.check_growth()
         return mine if isinstance(outcome, Idle) else outcome
@@ -227,6 +228,8 @@ class Shipper:
 
     def _rest(self, outcome: Outcome) -> None:
         """Wait as the outcome asks for, unless there is something to do before."""
+        if self._stopped.is_set():
+            return  # the lane may be closed already, which is no fault of the disk
         match outcome:
             case Sent():
                 pass  # there is more

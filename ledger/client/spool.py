@@ -161,6 +161,11 @@ class DiskSpool:
         """How many bytes the spool's files hold."""
         return self.lane.segments.size
 
+    @property
+    def has_skipped(self) -> bool:
+        """Whether counters were given out in vain that no frame says so of yet."""
+        return self.lane.state.state.skipped is not None
+
     def needs_counters(self) -> bool:
         """Say whether half of the counters that may be given out are used."""
         return self._usable - self.lane.last < self._wanted // 2
