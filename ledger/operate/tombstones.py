@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, delete, select
 
 from ledger.entries import Entry, Erased, Expired, parse_entry
+from ledger.operate.vault import forget_looks
 from ledger.storage.database import reading, writing
 from ledger.storage.models import (
     access_detail,
@@ -80,6 +81,7 @@ def _forget(connection: Connection, ids: Collection[str]) -> None:
     holders = set(connection.scalars(theirs))
     for table in (access_detail, decision_index, record_key):
         connection.execute(delete(table).where(table.c.record_id.in_(ids)))
+    forget_looks(connection, ids)
     in_use = connection.scalars(
         select(record_key.c.key_id).where(record_key.c.key_id.in_(holders)).distinct()
     )

@@ -16,7 +16,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Engine, Insert, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Insert,
+    bindparam,
+    delete,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
 from ledger.errors import ErasedError, PushbackError
@@ -25,6 +35,7 @@ from ledger.sealing import KEY_BYTES, NONCE_BYTES, unwrap_key, wrap_key
 from ledger.storage.database import reading, writing
 from ledger.storage.models import (
     access_detail,
+    access_index,
     decision_index,
     record_key,
     subject_key,
@@ -88,12 +99,14 @@ class VaultRow:
         key: its key.
         index: what is to be searchable of it, if anything.
         detail: its payload, sealed, if that is kept here and not beside the log.
+        looked_at: of an entry of the access log, the records that it is about.
     """
 
     record_id: str
     key: HeldKey
     index: IndexRow | None = None
     detail: bytes | None = None
+    looked_at: tuple[str, ...] = ()
 
 
 class Vault:
@@ -179,6 +192,8 @@ class Vault:
             _insert(connection, _ADD_INDEX, index)
             details = [_detail_values(row) for row in rows if row.detail is not None]
             _insert(connection, _ADD_DETAIL, details)
+            for row in rows:
+                _index_looks(connection, row)
             # Asked last: whoever takes a key-encryption key away waits for these rows.
             if not all(self._wrapper.knows(row.key.wrapped_holder) for row in rows):
                 raise PushbackError(
@@ -226,6 +241,15 @@ class Vault:
             raise ErasedError("vault: this detail is gone")
         return bytes(sealed)
 
+    def looks(self, record_ids: Collection[str]) -> tuple[str, ...]:
+        """The ids of the access log's entries that are about one of these records, sorted."""
+        ids, found = sorted(set(record_ids)), set[str]()
+        with reading(self._engine) as connection:
+            for at in range(0, len(ids), _IDS_PER_QUERY):
+                some = access_index.c.record_id.in_(ids[at : at + _IDS_PER_QUERY])
+                found.update(connection.scalars(select(access_index.c.entry_id).where(some)))
+        return tuple(sorted(found))
+
     def unsettled(self, origin: str) -> tuple[str, ...]:
         """The records of which it is not yet noted that they are in the log."""
         query = select(record_key.c.record_id).where(
@@ -253,6 +277,7 @@ class Vault:
                 some = [row.record_id for row in found]
                 for table in (access_detail, decision_index, record_key):
                     connection.execute(delete(table).where(table.c.record_id.in_(some)))
+                forget_looks(connection, some)
                 keys = [row.key_id for row in found]  # each made for one record
                 connection.execute(delete(subject_key).where(subject_key.c.id.in_(keys)))
 
@@ -265,6 +290,12 @@ class Vault:
                 wrapped = self._wrapper.wrap(self._random(KEY_BYTES), name)
                 connection.execute(insert(tenant_key).values(name=name, wrapped=wrapped))
         return self._wrapper.unwrap(bytes(wrapped), name)
+
+
+def forget_looks(connection: Connection, ids: Collection[str]) -> None:
+    """Delete which looks were at one of these records, or are one of these entries."""
+    for column in (access_index.c.record_id, access_index.c.entry_id):
+        connection.execute(delete(access_index).where(column.in_(ids)))
 
 
 def is_new(engine: Engine) -> bool:
@@ -291,6 +322,19 @@ def _insert(
 ) -> None:
     if rows:
         connection.execute(statement, rows)
+
+
+def _index_looks(connection: Connection, row: VaultRow) -> None:
+    """Index an entry of the access log by those of its records that are here.
+
+    Whatever else was asked for is nobody's: never there, or erased meanwhile.
+    """
+    ids = sorted(set(row.looked_at))
+    for at in range(0, len(ids), _IDS_PER_QUERY):
+        known = select(record_key.c.record_id, literal(row.record_id)).where(
+            record_key.c.record_id.in_(ids[at : at + _IDS_PER_QUERY])
+        )
+        connection.execute(insert(access_index).from_select(("record_id", "entry_id"), known))
 
 
 def _holder_values(key: HeldKey, now: int) -> Mapping[str, object]:
