@@ -8,10 +8,11 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from ledger.canonical import JsonValue
 from ledger.errors import HoldInForce, LedgerError, MalformedError, SecondPersonNeeded
+from ledger.operate.access_log import Manner
 from ledger.operate.cleaning import LEDGER_TABLES, VAULT_TABLES, rewrite
 from ledger.operate.erasure import Erasure, Ground, Hold, HoldTerms, Refusal, Stage
 from ledger.operate.erasure_certificate import Certificate
@@ -124,12 +125,18 @@ class Officer:
         caller = self._caller
         caller.principal.require(permission)
         write = self._runtime.access_log
-        asked: Mapping[str, str] = {"purpose": caller.purpose, "case": caller.case}
-        write.record(caller.principal, **asked, records=records, fields=(field,), size=len(records))
+        asked: Mapping[str, Any] = {
+            "purpose": caller.purpose,
+            "case": caller.case,
+            "records": records,
+            "fields": (field,),
+            "manner": Manner.ACT,
+        }
+        write.record(caller.principal, **asked, size=len(records))
         try:
             yield
         except (HoldInForce, SecondPersonNeeded):
-            write.deny(caller.principal, **asked, records=records, fields=(field,))
+            write.deny(caller.principal, **asked)
             raise
 
     def _check_other(self, asked_by: str) -> None:
