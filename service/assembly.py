@@ -13,7 +13,17 @@ import flask_smorest
 from flask import Flask, Response, g, request
 
 from service import problems
-from service.api import decisions, events, evidence, health, log, models, retirement, sources
+from service.api import (
+    decisions,
+    disclosures,
+    events,
+    evidence,
+    health,
+    log,
+    models,
+    retirement,
+    sources,
+)
 from service.runtime import Runtime
 from service.settings import Settings
 from service.ui.blueprint import blueprint as ui
@@ -95,7 +105,8 @@ def _document(app: Flask, mount: str) -> None:
             "description": "A key from `decision-ledger key issue`, sent as `Bearer dl_…`.",
         },
     )
-    for noun in (decisions, events, evidence, retirement, models, sources, log, health):
+    nouns = (decisions, disclosures, events, evidence, retirement, models, sources, log, health)
+    for noun in nouns:
         api.register_blueprint(noun.routes.blueprint)
 
 

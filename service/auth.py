@@ -28,6 +28,8 @@ _WATCHED: Final = frozenset(
     {
         Permission.DECISIONS_FIND,
         Permission.DECISIONS_READ,
+        Permission.DISCLOSURES_ISSUE,
+        Permission.DISCLOSURES_READ,
         Permission.ERASURES_MANAGE,
         Permission.ERASURES_READ,
         Permission.EXPLANATIONS_ISSUE,

@@ -16,11 +16,11 @@ from ledger.operate.access_log import Manner
 from ledger.operate.cleaning import LEDGER_TABLES, VAULT_TABLES, rewrite
 from ledger.operate.erasure import Erasure, Ground, Hold, HoldTerms, Refusal, Stage
 from ledger.operate.erasure_certificate import Certificate
-from ledger.roles import Permission
+from ledger.roles import Permission, Principal
 from service.reading import Caller
 from service.runtime import Runtime
 
-__all__ = ["COMPLAIN", "Officer", "clean_up", "go_on"]
+__all__ = ["COMPLAIN", "Officer", "check_other", "clean_up", "go_on"]
 
 _log = logging.getLogger("service.erasing")
 
@@ -140,14 +140,21 @@ class Officer:
             raise
 
     def _check_other(self, asked_by: str) -> None:
-        """Return if the caller is another person than the holder of this key, as far as is known.
+        """As :func:`check_other`."""
+        check_other(self._runtime, self._caller.principal, asked_by)
 
-        Two keys with one name are one person's.
-        """
-        me = self._caller.principal
-        names = {each.id: _name(each.name) for each in self._runtime.api_keys.list()}
-        if asked_by == me.id or names.get(asked_by) == _name(me.name):
-            raise SecondPersonNeeded("you asked for it; another person has to agree")
+
+def check_other(runtime: Runtime, me: Principal, asked_by: str) -> None:
+    """Return if the caller is another person than the holder of this key, as far as is known.
+
+    Two keys with one name are one person's.
+
+    Raises:
+        SecondPersonNeeded: it is the same.
+    """
+    names = {each.id: _name(each.name) for each in runtime.api_keys.list()}
+    if asked_by == me.id or names.get(asked_by) == _name(me.name):
+        raise SecondPersonNeeded("you asked for it; another person has to agree")
 
 
 def go_on(runtime: Runtime) -> threading.Thread | None:

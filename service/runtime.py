@@ -17,6 +17,7 @@ from ledger.operate.completeness import Completeness
 from ledger.operate.cose_receipts import CoseReceipts
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
+from ledger.operate.disclosures import Disclosures
 from ledger.operate.erasing import Erasing
 from ledger.operate.event_halves import EventHalves
 from ledger.operate.fork_marks import ForkMarks
@@ -162,6 +163,7 @@ class Runtime:
     api_keys: ApiKeys
     completeness: Completeness
     incidents: Mapping[str, Incidents]
+    disclosures: Disclosures
     erasing: Erasing
     holds: Holds
     explaining: Explaining
@@ -253,6 +255,7 @@ class Runtime:
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=completeness,
             incidents=_incidents(logs, writers, vault, now),
+            disclosures=Disclosures(log, writer, vault, now, os.urandom),
             erasing=Erasing(log, writer, vault, engine, now, os.urandom),
             holds=Holds(log, writer, vault, now, os.urandom),
             explaining=explaining,

@@ -11,17 +11,17 @@ from typing import Final
 from sqlalchemy import Connection, Engine, delete, select
 
 from ledger.entries import Entry, Erased, Expired, parse_entry
-from ledger.operate.vault import forget_looks
 from ledger.storage.database import reading, writing
 from ledger.storage.models import (
     access_detail,
+    access_index,
     decision_index,
     record_key,
     sealed_payload,
     subject_key,
 )
 
-__all__ = ["MARKS", "delete_sealed", "entombed", "forget", "tombstones"]
+__all__ = ["MARKS", "delete_sealed", "entombed", "forget", "forget_looks", "tombstones"]
 
 _IDS_PER_QUERY: Final = 500  # bound variables of one statement; SQLite's oldest limit is 999
 MARKS: Final = (b'"kind":"erased"', b'"kind":"expired"')
@@ -74,6 +74,12 @@ def delete_sealed(ledger: Engine, record_ids: Collection[str]) -> int:
                 connection.execute(delete(sealed_payload).where(theirs))
         deleted += len(found)
     return deleted
+
+
+def forget_looks(connection: Connection, ids: Collection[str]) -> None:
+    """Delete which looks were at one of these records, or are one of these entries."""
+    for column in (access_index.c.record_id, access_index.c.entry_id):
+        connection.execute(delete(access_index).where(column.in_(ids)))
 
 
 def _forget(connection: Connection, ids: Collection[str]) -> None:

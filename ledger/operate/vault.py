@@ -31,6 +31,7 @@ from sqlalchemy import (
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
 from ledger.errors import ErasedError, PushbackError
 from ledger.operate.key_wrapper import KeyWrapper, Random
+from ledger.operate.tombstones import forget_looks
 from ledger.sealing import KEY_BYTES, NONCE_BYTES, unwrap_key, wrap_key
 from ledger.storage.database import reading, writing
 from ledger.storage.models import (
@@ -141,6 +142,12 @@ class Vault:
         # References hold no line feed, so no subject can have this tag.
         name = f"period\n{retention_class}\n{at:%Y-%m}"
         return hmac.digest(self._index_key, name.encode(), hashlib.sha256)
+
+    def token(self, kind: str, statement: bytes) -> str:
+        """What shows to us later that we said this: 64 hex digits."""
+        # References hold no line feed, so no subject's tag is one.
+        message = f"token\n{kind}\n".encode() + statement
+        return hmac.digest(self._index_key, message, hashlib.sha256).hex()
 
     def pseudonym(self, kind: str, name: str, at: datetime) -> str:
         """A name's pseudonym for the month of `at`, 32 hex digits; next month another."""
@@ -290,12 +297,6 @@ class Vault:
                 wrapped = self._wrapper.wrap(self._random(KEY_BYTES), name)
                 connection.execute(insert(tenant_key).values(name=name, wrapped=wrapped))
         return self._wrapper.unwrap(bytes(wrapped), name)
-
-
-def forget_looks(connection: Connection, ids: Collection[str]) -> None:
-    """Delete which looks were at one of these records, or are one of these entries."""
-    for column in (access_index.c.record_id, access_index.c.entry_id):
-        connection.execute(delete(access_index).where(column.in_(ids)))
 
 
 def is_new(engine: Engine) -> bool:

@@ -24,8 +24,14 @@ FREE: Final = {  # of people they show nothing: counts, registries, what is publ
 }
 OFFICER: Final = Role.DATA_PROTECTION_OFFICER
 NOBODY: Final = "01a20aa6-1a5c-7fcf-9ba7-5831c882ac71"
+DISCLOSED: Final[dict[str, Any]] = {
+    "records": [NOBODY], "fields": ["output"], "recipient": "a", "ground": "consent",
+    "purpose": "b",
+}  # fmt: skip
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/decisions/search": {"subject": "MTG-000123"},
+    "/v1/disclosures": DISCLOSED,
+    "/v1/disclosures/requests": DISCLOSED,
     "/v1/erasures": {"ground": "objection", "records": [NOBODY]},
     "/v1/erasures/<erasure_id>/refuse": {"reason": "withdrawn"},
     "/v1/holds": {
@@ -48,6 +54,10 @@ FORMS: Final[dict[str, dict[str, str]]] = {
     },
     "/holds/<hold_id>/release": {"reason": "closed"},
 }  # fmt: skip
+DISCLOSE: Final = (
+    "--record", "{id}", "--field", "output", "--recipient", "a", "--ground", "consent",
+    "--reason", "b",
+)  # fmt: skip
 COMMANDS: Final[dict[str, list[str]]] = {
     "decisions find": [],
     "decisions show": ["{id}"],
@@ -60,6 +70,9 @@ COMMANDS: Final[dict[str, list[str]]] = {
         "--model", "mortgage-approval@1.0.0", "--since", "2026-01-01", "--until", "2026-12-31",
         "--html", "-o", "{out}", "--sample", "1",
     ],
+    "disclose ask": [*DISCLOSE, "--key-file", "{key}"],
+    "disclose issue": [*DISCLOSE, "-o", "{out}", "--key-file", "{key}"],
+    "disclose list": ["{id}", "--key-file", "{key}"],
     "erasure approve": [NOBODY, "--key-file", "{key}"],
     "erasure certificate": [NOBODY, "--key-file", "{key}"],
     "erasure list": ["--key-file", "{key}"],
@@ -205,7 +218,7 @@ def test_every_command_is_on_one_side() -> None:
 def run(door: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("LEDGER_DATA", str(door.lender.settings.data))
     monkeypatch.setattr("service.runtime.system_clock", door.lender.clock)
-    key, out = tmp_path / "key", tmp_path / "out"
+    key, out = tmp_path / "key", tmp_path / "out.zip"
     key.write_text(door.lender.keys[OFFICER])
 
     def invoke(name: str) -> tuple[Any, bool]:
