@@ -19,6 +19,8 @@ class Permission(StrEnum):
     DECISIONS_FIND = "decisions_find"
     DECISIONS_READ = "decisions_read"
     DECISIONS_RECORD = "decisions_record"
+    DISCLOSURES_ISSUE = "disclosures_issue"
+    DISCLOSURES_READ = "disclosures_read"
     ERASURES_MANAGE = "erasures_manage"
     ERASURES_READ = "erasures_read"
     EXPLANATIONS_ISSUE = "explanations_issue"
@@ -54,6 +56,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             {
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
+                Permission.DISCLOSURES_READ,
                 Permission.ERASURES_READ,
                 Permission.HOLDS_READ,
                 Permission.MODELS_READ,
@@ -74,6 +77,8 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 Permission.CORRECTIONS_MAKE,
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
+                Permission.DISCLOSURES_ISSUE,
+                Permission.DISCLOSURES_READ,
                 # Asks for an erasure or a hold; another officer has to agree.
                 Permission.ERASURES_MANAGE,
                 Permission.ERASURES_READ,
@@ -92,6 +97,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             {
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
+                Permission.DISCLOSURES_READ,
                 Permission.ERASURES_READ,
                 Permission.HOLDS_READ,
                 Permission.MODELS_READ,

@@ -18,6 +18,7 @@ from service import problems
 from service.api import (
     corrections,
     decisions,
+    disclosures,
     events,
     evidence,
     health,
@@ -124,6 +125,7 @@ def _document(app: Flask, mount: str) -> None:
     )
     for noun in (
         decisions,
+        disclosures,
         events,
         evidence,
         retirement,

@@ -22,6 +22,7 @@ from explain.policy import Policy, rounded
 from explain.reason_codes import rank
 from explain.replay import Replay, replay, replay_margin
 from ledger.errors import NotFoundError
+from ledger.operate.access_log import Manner
 from ledger.operate.decisions import DecisionQuery, DecisionRow, DecisionView
 from ledger.operate.registry import ModelVersion, PolicyVersion
 from ledger.tlog.cosignature import open_note
@@ -123,7 +124,7 @@ def audit_report(
         raise NotFoundError("the model made no decision in this period")
     for start in range(0, len(rows), NOTED_AT_ONCE):
         ids = [row.id for row in rows[start : start + NOTED_AT_ONCE]]
-        reading.note(ids, ("attributions", "input", "output"))
+        reading.note(ids, ("attributions", "input", "output"), manner=Manner.EXPORT)
     policies = [runtime.registry.policy(digest) for digest in sorted({row.policy for row in rows})]
     model = runtime.explaining.opened(version)
     read = {

@@ -29,6 +29,8 @@ _WATCHED: Final = frozenset(
         Permission.DECISIONS_FIND,
         Permission.CORRECTIONS_MAKE,
         Permission.DECISIONS_READ,
+        Permission.DISCLOSURES_ISSUE,
+        Permission.DISCLOSURES_READ,
         Permission.ERASURES_MANAGE,
         Permission.ERASURES_READ,
         Permission.EXPLANATIONS_ISSUE,

@@ -19,6 +19,7 @@ from service.commands.backups import backup, restore
 from service.commands.corrections import correction
 from service.commands.dating import timestamp
 from service.commands.decisions import decisions, explain, letter, proof, replay
+from service.commands.disclosing import disclose
 from service.commands.erasures import erasure
 from service.commands.eventing import events
 from service.commands.forks import fork
@@ -46,7 +47,7 @@ class _Sections(click.Group):
         ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay", "attributions", "events")),
-        ("Answer", ("subject", "correction", "erasure", "hold", "retention")),
+        ("Answer", ("subject", "correction", "disclose", "erasure", "hold", "retention")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
         ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
@@ -88,7 +89,7 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
-                 restore, fork, incident, continue_, vault, attributions, erasure,
+                 restore, fork, incident, continue_, vault, attributions, disclose, erasure,
                  hold, events, retention, subject, correction):  # fmt: skip
     main.add_command(_command)
 

@@ -9,18 +9,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from ledger.canonical import JsonValue
 from ledger.errors import HoldInForce, LedgerError, MalformedError, SecondPersonNeeded
+from ledger.operate.access_log import Manner
 from ledger.operate.cleaning import LEDGER_TABLES, VAULT_TABLES, rewrite
 from ledger.operate.erasure import Erasure, Ground, Hold, HoldTerms, Refusal, Restriction, Stage
 from ledger.operate.erasure_certificate import Certificate
-from ledger.roles import Permission
+from ledger.roles import Permission, Principal
 from service.reading import Caller
 from service.runtime import Runtime
 
-__all__ = ["COMPLAIN", "Officer", "clean_up", "go_on"]
+__all__ = ["COMPLAIN", "Officer", "check_other", "clean_up", "go_on"]
 
 _log = logging.getLogger("service.erasing")
 
@@ -158,23 +159,36 @@ class Officer:
         caller = self._caller
         caller.principal.require(permission)
         write = self._runtime.access_log
-        asked: Mapping[str, str] = {"purpose": caller.purpose, "case": caller.case}
-        write.record(caller.principal, **asked, records=records, fields=(field,), size=len(records))
+        asked: Mapping[str, Any] = {
+            "purpose": caller.purpose,
+            "case": caller.case,
+            "records": records,
+            "fields": (field,),
+            "manner": Manner.ACT,
+        }
+        write.record(caller.principal, **asked, size=len(records))
         try:
             yield
         except (HoldInForce, SecondPersonNeeded):
-            write.deny(caller.principal, **asked, records=records, fields=(field,))
+            write.deny(caller.principal, **asked)
             raise
 
     def check_other(self, asked_by: str) -> None:
-        """Return if the caller is another person than the holder of this key, as far as is known.
+        """As :func:`check_other`."""
+        check_other(self._runtime, self._caller.principal, asked_by)
 
-        Two keys with one name are one person's.
-        """
-        me = self._caller.principal
-        names = {each.id: _name(each.name) for each in self._runtime.api_keys.list()}
-        if asked_by == me.id or names.get(asked_by) == _name(me.name):
-            raise SecondPersonNeeded("you asked for it; another person has to agree")
+
+def check_other(runtime: Runtime, me: Principal, asked_by: str) -> None:
+    """Return if the caller is another person than the holder of this key, as far as is known.
+
+    Two keys with one name are one person's.
+
+    Raises:
+        SecondPersonNeeded: it is the same.
+    """
+    names = {each.id: _name(each.name) for each in runtime.api_keys.list()}
+    if asked_by == me.id or names.get(asked_by) == _name(me.name):
+        raise SecondPersonNeeded("you asked for it; another person has to agree")
 
 
 def go_on(runtime: Runtime) -> threading.Thread | None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ledger.entries import Entry
 from ledger.entries.identifiers import UUID7_PATTERN
 from ledger.errors import MalformedError, NotFoundError, RestrictedError
-from ledger.operate.access_log import Purpose
+from ledger.operate.access_log import Manner, Purpose
 from ledger.operate.decisions import DecisionQuery, DecisionView, Page
 from ledger.roles import Principal, Role
 from service.runtime import Runtime
@@ -57,13 +57,21 @@ class Reading:
         self._runtime = runtime
         self._caller = caller
 
-    def note(self, records: Sequence[str], fields: Sequence[str], *, listed: bool = False) -> None:
+    def note(
+        self,
+        records: Sequence[str],
+        fields: Sequence[str],
+        *,
+        listed: bool = False,
+        manner: Manner = Manner.READ,
+    ) -> None:
         """Write to the access log that the caller is about to see these fields of these records.
 
         Args:
             records: the ids of the decisions.
             fields: what of them.
             listed: they are lines of a list, which shows what is restricted and opens nothing.
+            manner: how they are seen; of a list a search, unless it is exported.
 
         Raises:
             NotFoundError: an id is not in the form of one.
@@ -73,7 +81,7 @@ class Reading:
         if any(not UUID7_PATTERN.fullmatch(record) for record in records):
             raise NotFoundError("no decision has this id")
         if not listed and tuple(fields) not in FREE:
-            self._check_restriction(records, fields)
+            self._check_restriction(records, fields, manner)
         self._runtime.access_log.record(
             self._caller.principal,
             purpose=self._caller.purpose,
@@ -81,6 +89,7 @@ class Reading:
             records=records,
             fields=fields,
             size=len(records),
+            manner=Manner.SEARCH if listed and manner is Manner.READ else manner,
         )
 
     def decision(self, decision_id: str) -> DecisionView:
@@ -134,7 +143,9 @@ class Reading:
         """Whether the person had the use of a decision restricted (GDPR Art. 18)."""
         return decision_id in self._runtime.holds.restrictions_of([decision_id])
 
-    def _check_restriction(self, records: Sequence[str], fields: Sequence[str]) -> None:
+    def _check_restriction(
+        self, records: Sequence[str], fields: Sequence[str], manner: Manner
+    ) -> None:
         caller = self._caller
         holds = tuple(sorted(set(self.restricted(records).values())))
         if holds:
@@ -144,6 +155,7 @@ class Reading:
                 case=caller.case,
                 records=records,
                 fields=fields,
+                manner=manner,
             )
             raise RestrictedError(
                 f"its use is restricted, or a legal hold keeps it: {', '.join(holds)}",

@@ -19,6 +19,7 @@ from ledger.operate.corrections import Corrections
 from ledger.operate.cose_receipts import CoseReceipts
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
+from ledger.operate.disclosures import Disclosures
 from ledger.operate.erasing import Erasing
 from ledger.operate.event_halves import EventHalves
 from ledger.operate.expiring import Expiring
@@ -151,6 +152,7 @@ class Runtime:
     api_keys: ApiKeys
     completeness: Completeness
     incidents: Mapping[str, Incidents]
+    disclosures: Disclosures
     erasing: Erasing
     holds: Holds
     explaining: Explaining
@@ -228,9 +230,8 @@ class Runtime:
         completeness = Completeness(log, writer, vault)
         erasing = Erasing(log, writer, vault, engine, now, os.urandom)
         attachments = Attachments(log, writer, vault, now, os.urandom)
-        corrections = Corrections(
-            log, writer, vault, registry, decisions, attachments, now, os.urandom
-        )
+        parts = (log, writer, vault)
+        corrections = Corrections(*parts, registry, decisions, attachments, now, os.urandom)
         return cls(
             settings=settings,
             clock=now,
@@ -247,6 +248,7 @@ class Runtime:
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=completeness,
             incidents=_incidents(logs, writers, vault, now),
+            disclosures=Disclosures(log, writer, vault, now, os.urandom),
             erasing=erasing,
             holds=Holds(log, writer, vault, now, os.urandom),
             explaining=Explaining(registry, decisions, attributions),

@@ -229,6 +229,18 @@ access_detail = Table(
     sqlite_strict=True,
 )
 
+# Which entries of the access log are about a record: whoever is looked at may ask who looked.
+# It goes with the record, and with the entry's detail.
+access_index = Table(
+    "access_index",
+    vault,
+    Column("record_id", Text, nullable=False),
+    Column("entry_id", Text, nullable=False),
+    PrimaryKeyConstraint("record_id", "entry_id"),
+    Index("ix_access_index_entry_id", "entry_id"),
+    sqlite_strict=True,
+)
+
 # Half of an exchange with a model server, sealed, until its other half comes; and how many
 # predictions of each such source were counted so far.
 event_half = Table(

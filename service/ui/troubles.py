@@ -107,7 +107,10 @@ def answer(error: Exception) -> Response:
     """Return the answer to a request that failed: a page, or a problem for a program."""
     problem = problem_of(error)
     if isinstance(error, PermissionRefused):
-        _note_refusal()
+        try:
+            _note_refusal()
+        except LedgerError as unlogged:
+            problem = problem_of(unlogged)
     if problem.slug == "internal":
         # The class and the line alone: its text could hold a person's data.
         _log.error(
@@ -131,13 +134,10 @@ def _page(problem: Problem) -> Response:
 
 
 def _note_refusal() -> None:
-    """Put the refusal on the access log; the page says no either way."""
+    """Put the refusal on the access log; if that cannot be, the answer says so."""
     visit = g.get("visit")
     if isinstance(visit, Visit):
         caller = visit.caller
-        try:
-            runtime().access_log.deny(
-                caller.principal, purpose=caller.purpose, case=caller.case, records=(), fields=()
-            )
-        except LedgerError:
-            _log.exception("request %s: a refusal was not logged", g.get("request_id", "-"))
+        runtime().access_log.deny(
+            caller.principal, purpose=caller.purpose, case=caller.case, records=(), fields=()
+        )

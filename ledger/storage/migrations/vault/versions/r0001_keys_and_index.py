@@ -100,6 +100,14 @@ def _create_index() -> None:
         ),
         sqlite_strict=True,
     )
+    op.create_table(
+        "access_index",
+        sa.Column("record_id", sa.Text(), nullable=False),
+        sa.Column("entry_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("record_id", "entry_id", name="pk_access_index"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_access_index_entry_id", "access_index", ["entry_id"])
 
 
 def _create_events() -> None:
