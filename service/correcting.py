@@ -37,15 +37,14 @@ class Rescored:
 class Case:
     """A decision, its corrections, and what it would be with them; None without any.
 
-    `recipients` are those to whom it was disclosed and who have to be told (Art. 19); None
-    where disclosures are not recorded.
+    `recipients` are those to whom it was disclosed here and who have to be told (Art. 19).
     """
 
     view: DecisionView
     corrections: tuple[Corrected, ...]
     current: Decision
     rescored: Rescored | None
-    recipients: tuple[str, ...] | None = None
+    recipients: tuple[str, ...] = ()
 
     @property
     def open(self) -> tuple[Corrected, ...]:
@@ -80,7 +79,9 @@ class Correcting:
         corrections = self._runtime.corrections
         view = self._runtime.decisions.read(decision_id)
         found, current = corrections.of(decision_id), corrections.current(view)
-        return Case(view, found, current, self._rescored(view, current) if found else None)
+        rescored = self._rescored(view, current) if found else None
+        told = self._runtime.disclosures.recipients((decision_id,))
+        return Case(view, found, current, rescored, told)
 
     def tasks(self) -> tuple[str, ...]:
         """The decisions that are to be decided again."""

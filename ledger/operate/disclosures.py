@@ -84,3 +84,7 @@ class Disclosures:
         """The disclosures of one of these records, oldest first."""
         places = self._log.locate(set(self._vault.looks(record_ids)))
         return tuple(map(self.read, sorted(places, key=places.__getitem__)))
+
+    def recipients(self, record_ids: Collection[str]) -> tuple[str, ...]:
+        """To whom something of these records was disclosed, each once, in the order of names."""
+        return tuple(sorted({manifest.recipient for _, manifest in self.about(record_ids)}))

@@ -157,7 +157,7 @@ def shown_case(case: Case) -> dict[str, Any]:
         "corrections": [shown_correction(each) for each in case.corrections],
         "current": {"input": dict(case.current.input), "context": dict(case.current.context)},
         "rescored": rescored,
-        "recipients": case.recipients if case.recipients is None else list(case.recipients),
+        "recipients": list(case.recipients),
     }
 
 

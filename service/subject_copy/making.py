@@ -316,7 +316,7 @@ class _Making:
                 for each in newest
             ),
             lookup_count=len(lookups),
-            recipients=None,  # no disclosure is recorded yet: whoever records them names them here
+            recipients=self._runtime.disclosures.recipients(seen.ids),
             erasures=tuple(
                 CopiedErasure(each.id, (each.done_at or self._now).date(),
                               each.ground.value.replace("_", " "), each.decisions - each.held)

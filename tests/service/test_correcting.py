@@ -28,6 +28,7 @@ from ledger.operate.vault import Vault
 from ledger.roles import Principal, Role
 from service.cli import main
 from service.correcting import Correcting
+from service.disclosing import Disclosing, Wanted
 from service.reading import Caller
 from service.runtime import Runtime
 from service.subject_copy.making import CopyRequest, make_copy
@@ -76,7 +77,15 @@ def test_the_record_stays_and_the_right_value_stands_beside_it(
     assert case.rescored is not None
     assert case.rescored.outcome == "declined"  # a much larger loan, by the same model
     assert case.rescored.margin != before.payload.margin
-    assert case.recipients is None
+    assert case.recipients == ()
+
+
+def test_whoever_was_shown_the_record_is_to_be_told(lender: Lender, acting: Correcting) -> None:
+    one = fresh(lender, "P-told")
+    officer = Principal("k-ann", "Ann", Role.DATA_PROTECTION_OFFICER)
+    shown = Wanted((one,), ("output",), "The Court", "legal_claims", "Evidence in a case")
+    Disclosing(lender.runtime, Caller(officer, "complaint", "C-1")).issue(shown)
+    assert acting.case(one).recipients == ("The Court",)
 
 
 def test_the_last_correction_of_a_field_is_the_one_in_force(
