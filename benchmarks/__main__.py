@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import auditing, client, documents, explaining, importing, ingest, log
+from benchmarks import auditing, client, documents, explaining, growth, importing, ingest, log
 from benchmarks.measuring import Measured
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -29,6 +29,7 @@ GROUPS: dict[str, Callable[[Path, bool], Iterator[Measured]]] = {
     "log": lambda folder, _: log.measure(folder),
     "auditing": auditing.measure,
     "ingest": ingest.measure,
+    "growth": growth.measure,
     "client": lambda folder, _: client.measure(folder),
     "explaining": lambda *_: explaining.measure(),
     "documents": lambda *_: documents.measure(),

@@ -11,6 +11,7 @@ import sys
 
 from ledger.errors import LedgerError
 from ledger.operate.writer_process import WriterProcess
+from ledger.storage.database import give_room
 from service.runtime import Runtime
 from service.settings import Settings, SettingsError
 
@@ -31,6 +32,8 @@ def main() -> int:
         _log.error("%s", error)  # a sentence for the operator, not a trace
         return REFUSED
     try:
+        for engine in runtime.databases:
+            give_room(engine)
         with WriterProcess(runtime.settings.writer_path, runtime.local_writers()) as process:
             for each in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(each, lambda *_: process.stop())
