@@ -45,7 +45,7 @@ def measure(folder: Path, full: bool) -> Iterator[Measured]:  # noqa: FBT001  wh
     plain = f"sqlite:///{at}/plain.db"
     with ledger(at / "ledger", {}) as ours, plainly(at / "plain", ours, plain) as theirs:
         yield from _compared(ours, theirs, size, "")
-    with _three_databases() as urls:
+    with three_databases() as urls:
         at = folder / "postgresql"
         at.mkdir()
         settings = {"LEDGER_DATABASE_URL": urls["ledger"], "LEDGER_VAULT_URL": urls["vault"]}
@@ -96,7 +96,7 @@ def _in_turns(
 
 
 @contextmanager
-def _three_databases() -> Iterator[Mapping[str, str]]:
+def three_databases() -> Iterator[Mapping[str, str]]:
     """The addresses of three databases of one PostgreSQL, as settings have them."""
     with a_postgresql() as server:
         names = ("ledger", "vault", "plain")

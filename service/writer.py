@@ -11,6 +11,7 @@ import sys
 
 from ledger.errors import LedgerError
 from ledger.operate.writer_process import WriterProcess
+from ledger.storage.database import give_room
 from service.erasing import go_on
 from service.log_lines import configure
 from service.meters import WriterMeters, keep, meters
@@ -35,6 +36,8 @@ def main() -> int:
         _log.error("%s", error)  # a sentence for the operator, not a trace
         return REFUSED
     try:
+        for engine in runtime.databases:
+            give_room(engine)
         with WriterProcess(
             runtime.settings.writer_path, runtime.local_writers(), WriterMeters(meters())
         ) as process:

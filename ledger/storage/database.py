@@ -65,6 +65,10 @@ _SQLITE_PRAGMAS: Final = (
     "PRAGMA trusted_schema=OFF",
     "PRAGMA secure_delete=ON",  # what is deleted is overwritten, not merely unlinked
 )
+_ROOMY_PRAGMAS: Final = (
+    "PRAGMA cache_size=-65536",  # KiB, of each database
+    "PRAGMA wal_autocheckpoint=8192",  # pages of 4 KiB; the log is copied back after 32 MB
+)
 
 
 class Schema(StrEnum):
@@ -109,6 +113,18 @@ def open_database(url: str) -> Engine:
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def give_room(engine: Engine) -> None:
+    """Let this process's connections hold much of a SQLite database, and its log grow longer.
+
+    For the one process that writes. The index of subjects is written all over: each record
+    touches a page of its own, which SQLite would else read again and copy back at once.
+    PostgreSQL has a cache of its own.
+    """
+    if engine.name == "sqlite":
+        event.listen(engine, "connect", _roomy_sqlite)
+        engine.dispose()  # what is connected already has little room
 
 
 def migrate(engine: Engine, schema: Schema) -> None:
@@ -341,6 +357,13 @@ def _configure_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) 
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in _SQLITE_PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _roomy_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for pragma in _ROOMY_PRAGMAS:
         cursor.execute(pragma)
     cursor.close()
 

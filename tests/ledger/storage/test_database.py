@@ -16,6 +16,7 @@ from ledger.errors import ConflictError, LedgerError, PushbackError
 from ledger.storage import models
 from ledger.storage.database import (
     Schema,
+    give_room,
     migrate,
     open_database,
     reading,
@@ -129,6 +130,23 @@ def test_sqlite_is_durable_fenced_and_private(tmp_path: Path) -> None:
     for directory in (path.parent, path.parent.parent):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     engine.dispose()
+
+
+def test_the_writer_holds_more_of_a_database_than_others(tmp_path: Path) -> None:
+    roomy, other = (open_database(f"sqlite:///{tmp_path}/ledger.db") for _ in range(2))
+    with reading(roomy):
+        pass  # a connection from before it is given room
+    give_room(roomy)
+
+    def pragma(engine: Engine, name: str) -> int:
+        with reading(engine) as connection:
+            return int(connection.scalar(text(f"PRAGMA {name}")) or 0)
+
+    assert pragma(roomy, "cache_size") < pragma(other, "cache_size") < 0  # in KiB, and negative
+    assert pragma(roomy, "wal_autocheckpoint") > pragma(other, "wal_autocheckpoint")
+    assert pragma(roomy, "synchronous") == pragma(other, "synchronous")
+    for engine in (roomy, other):
+        engine.dispose()
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/x"])
