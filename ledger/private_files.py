@@ -14,6 +14,7 @@ from typing import Final
 __all__ = [
     "DIRECTORY_MODE",
     "FILE_MODE",
+    "ROOM_SECONDS",
     "alone",
     "no_room",
     "private_directory",
@@ -24,6 +25,8 @@ __all__ = [
 
 FILE_MODE: Final = 0o600
 DIRECTORY_MODE: Final = 0o700
+
+ROOM_SECONDS: Final = 30.0  # what a caller is told when a disk is full: somebody has to make room
 
 # A full disk, a quota that is used up, a limit on the size of files.
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

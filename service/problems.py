@@ -16,8 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 from explain.errors import ExplainError
 from ledger import errors
-from ledger.private_files import no_room
-from ledger.storage.database import ROOM_SECONDS
+from ledger.private_files import ROOM_SECONDS, no_room
 from reports.errors import ReportError
 from service.log_lines import place_of
 from service.meters import meters

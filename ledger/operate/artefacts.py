@@ -17,8 +17,7 @@ from ledger.errors import (
     RefusedError,
     VerificationError,
 )
-from ledger.private_files import FILE_MODE, no_room, private_directory
-from ledger.storage.database import ROOM_SECONDS
+from ledger.private_files import FILE_MODE, ROOM_SECONDS, no_room, private_directory
 
 MAX_ARTEFACT_BYTES: Final = 256_000_000  # one file; a booster of 10,000 trees takes some 50 MB
 

@@ -23,12 +23,12 @@ from ledger.errors import (
 )
 from ledger.private_files import (
     FILE_MODE,
+    ROOM_SECONDS,
     no_room,
     private_directory,
     sync_directory,
     write_synced,
 )
-from ledger.storage.database import ROOM_SECONDS
 
 MAX_NOTE_BYTES: Final = 65_536  # a checkpoint with some twenty ML-DSA-44 cosignatures
 

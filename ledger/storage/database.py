@@ -35,11 +35,10 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.errors import ConflictError, LedgerError, PushbackError, StoppedError
-from ledger.private_files import FILE_MODE, private_directory
+from ledger.private_files import FILE_MODE, ROOM_SECONDS, private_directory
 
 BUSY_TIMEOUT_MS: Final = 10_000  # SQLite: how long a writer waits for another process's commit
 RETRY_AFTER_SECONDS: Final = 2.0  # what a caller is told when the database does not answer
-ROOM_SECONDS: Final = 30.0  # and when a disk is full: somebody has to make room
 
 _UNWRITABLE: Final = ("SQLITE_CANTOPEN", "SQLITE_READONLY")  # and their extended codes
 _FULL: Final = ("SQLITE_FULL", "53100")  # disk_full of PostgreSQL

