@@ -15,6 +15,7 @@ from ledger.errors import PermissionRefused
 class Permission(StrEnum):
     """One thing that may be allowed."""
 
+    ACCESSES_REVIEW = "accesses_review"
     DECISIONS_FIND = "decisions_find"
     DECISIONS_READ = "decisions_read"
     DECISIONS_RECORD = "decisions_record"
@@ -52,6 +53,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         ),
         Role.AUDITOR: frozenset(
             {
+                Permission.ACCESSES_REVIEW,
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
                 Permission.DISCLOSURES_READ,
@@ -71,6 +73,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         ),
         Role.DATA_PROTECTION_OFFICER: frozenset(
             {
+                Permission.ACCESSES_REVIEW,
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
                 Permission.DISCLOSURES_ISSUE,
