@@ -13,13 +13,11 @@ NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 def seen(day: int = 0, **members: Any) -> Seen:
-    return Seen(
-        **{
-            "at": NOON + timedelta(days=day), "actor": "ann", "role": "auditor",
-            "purpose": "audit", "size": 3, "denied": False, "has_case": True,
-        }
-        | members
-    )  # fmt: skip
+    usual: dict[str, Any] = {
+        "at": NOON + timedelta(days=day), "actor": "ann", "role": "auditor",
+        "purpose": "audit", "size": 3, "denied": False, "has_case": True,
+    }  # fmt: skip
+    return Seen(**usual | members)
 
 
 def codes(*looks: Seen) -> list[tuple[str, int]]:
