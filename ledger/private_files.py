@@ -26,8 +26,6 @@ __all__ = [
 
 FILE_MODE: Final = 0o600
 DIRECTORY_MODE: Final = 0o700
-ROOM_SECONDS: Final = 30.0  # when a disk is full, until it is worth asking again
-
 ROOM_SECONDS: Final = 30.0  # what a caller is told when a disk is full: somebody has to make room
 
 # A full disk, a quota that is used up, a limit on the size of files.

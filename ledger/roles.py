@@ -15,6 +15,7 @@ from ledger.errors import PermissionRefused
 class Permission(StrEnum):
     """One thing that may be allowed."""
 
+    ACCESSES_REVIEW = "accesses_review"
     CORRECTIONS_MAKE = "corrections_make"
     DECISIONS_FIND = "decisions_find"
     DECISIONS_READ = "decisions_read"
@@ -54,6 +55,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         ),
         Role.AUDITOR: frozenset(
             {
+                Permission.ACCESSES_REVIEW,
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
                 Permission.DISCLOSURES_READ,
@@ -74,6 +76,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         ),
         Role.DATA_PROTECTION_OFFICER: frozenset(
             {
+                Permission.ACCESSES_REVIEW,
                 Permission.CORRECTIONS_MAKE,
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,

@@ -26,6 +26,7 @@ _CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 # Asking for these without the role is on the access log, as reading is.
 _WATCHED: Final = frozenset(
     {
+        Permission.ACCESSES_REVIEW,
         Permission.DECISIONS_FIND,
         Permission.CORRECTIONS_MAKE,
         Permission.DECISIONS_READ,

@@ -14,6 +14,7 @@ except ModuleNotFoundError as error:  # the base install checks logs, and serves
         "To check a log or a receipt, what is here is enough: python -m ledger.verify --help"
     ) from error
 
+from service.commands.accesses import access
 from service.commands.attributing import attributions
 from service.commands.backups import backup, restore
 from service.commands.corrections import correction
@@ -47,7 +48,7 @@ class _Sections(click.Group):
         ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay", "attributions", "events")),
-        ("Answer", ("subject", "correction", "disclose", "erasure", "hold", "retention")),
+        ("Answer", ("subject", "correction", "disclose", "erasure", "hold", "retention", "access")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
         ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
@@ -89,7 +90,7 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
-                 restore, fork, incident, continue_, vault, attributions, disclose, erasure,
+                 restore, fork, incident, continue_, vault, access, attributions, disclose, erasure,
                  hold, events, retention, subject, correction):  # fmt: skip
     main.add_command(_command)
 

@@ -159,6 +159,10 @@ class AccessLog:
             AccessDenied, principal, _Asked(purpose, case, tuple(records), tuple(fields), 0, manner)
         )
 
+    def case_pseudonym(self, case: str, at: datetime) -> str:
+        """What entries of the month of `at` call a case; of "" those that name none."""
+        return self._vault.pseudonym("case", case, at)
+
     def open(self, entry_id: str) -> AccessDetail:
         """What an entry is about, checked against its commitment.
 

@@ -12,8 +12,10 @@ from service.commands.terminal import opened, print_json, speaks
 
 if TYPE_CHECKING:
     from service.disclosing import Disclosing
+    from service.reading import Caller
+    from service.runtime import Runtime
 
-__all__ = ["disclose"]
+__all__ = ["caller_of", "disclose"]
 
 GROUNDS = (
     "authority_order",
@@ -109,8 +111,16 @@ def list_(decision_id: str, **who: Any) -> None:
 
 
 @contextmanager
-def _acting(key_file: Path, purpose: str, case: str) -> "Iterator[Disclosing]":
+def _acting(**who: Any) -> "Iterator[Disclosing]":
     from service.disclosing import Disclosing
+
+    with caller_of(**who) as (runtime, caller):
+        yield Disclosing(runtime, caller)
+
+
+@contextmanager
+def caller_of(key_file: Path, purpose: str, case: str) -> "Iterator[tuple[Runtime, Caller]]":
+    """The ledger, and the holder of the key in this file."""
     from service.reading import Caller
 
     if str(key_file) == "-":
@@ -119,7 +129,7 @@ def _acting(key_file: Path, purpose: str, case: str) -> "Iterator[Disclosing]":
         text = key_file.read_text("utf-8")
     with opened() as runtime:
         principal = runtime.api_keys.authenticate(text.strip())
-        yield Disclosing(runtime, Caller(principal, purpose, case))
+        yield runtime, Caller(principal, purpose, case)
 
 
 @contextmanager

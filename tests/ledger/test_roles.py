@@ -8,12 +8,13 @@ from ledger.roles import PERMISSIONS, Permission, Principal, Role
 EXPECTED = {
     "administrator": "keys_manage models_read sources_state",
     "auditor": (
-        "decisions_find decisions_read disclosures_read erasures_read holds_read models_read"
+        "accesses_review decisions_find decisions_read disclosures_read erasures_read holds_read"
+        " models_read"
         " reports_export"
     ),
     "case_handler": "decisions_find decisions_read explanations_issue models_read",
     "data_protection_officer": (
-        "decisions_find decisions_read disclosures_issue disclosures_read erasures_manage"
+        "accesses_review decisions_find decisions_read disclosures_issue disclosures_read erasures_manage"
         " erasures_read explanations_issue"
         " holds_manage holds_read models_read reports_export"
     ),

@@ -93,21 +93,21 @@ def test_it_verifies_and_says_what_was_shown(
 
 def test_it_is_on_both_logs_and_found_by_its_person(lender: Lender) -> None:
     before = lender.runtime.logs["access"].size()
-    manifest, _ = acting(lender).issue(wanted(lender, records=(lender.ids[5],)))
+    manifest, _ = acting(lender).issue(wanted(lender, records=(lender.ids[23],)))
     log = lender.runtime.access_log
     entry = parse_entry(next(log.log.entries(before)))
     detail = log.open(entry.id)
-    assert (detail.manner, detail.records) == (Manner.EXPORT, (lender.ids[5],))
+    assert (detail.manner, detail.records) == (Manner.EXPORT, (lender.ids[23],))
     assert detail.fields == ("input.late", "output")
-    ((at, found),) = acting(lender).about(lender.ids[5])
+    ((at, found),) = acting(lender).about(lender.ids[23])
     assert found == manifest
     assert at > entry.at
-    assert lender.runtime.access_log.about([lender.ids[5]])[0].manner is Manner.EXPORT
+    assert lender.runtime.access_log.about([lender.ids[23]])[0].manner is Manner.EXPORT
     for raw in lender.runtime.logs["decisions"].entries():
         assert b"The Court" not in raw
-    assert acting(lender).about(lender.ids[7]) == ()
+    assert acting(lender).about(lender.ids[21]) == ()
     with pytest.raises(NotFoundError):
-        lender.runtime.disclosures.read(lender.ids[5])
+        lender.runtime.disclosures.read(lender.ids[23])
 
 
 @settings(max_examples=20)  # each one opens, logs and packs
@@ -149,6 +149,14 @@ def test_whatever_is_changed_is_found(lender: Lender, policy: Policy) -> None:
     forged = replace(Manifest.parse(files["disclosure.json"]), recipient="Somebody else")
     with pytest.raises(VerificationError):
         verify_disclosure(pack(files | {"disclosure.json": forged.to_bytes()}), policy)
+
+
+def test_a_forged_package_is_a_finding(lender: Lender, tmp_path: Path, capsys: Any) -> None:
+    _, package = acting(lender).issue(wanted(lender))
+    file = tmp_path / "disclosure.zip"
+    file.write_bytes(altered(package, "README.txt", lambda data: data + b"."))
+    assert main([str(file), "--policy", str(lender.settings.policy_path)]) == 1
+    assert "NOT FINE" in capsys.readouterr().out
 
 
 def zipped(**how: Any) -> bytes:

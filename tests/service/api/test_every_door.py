@@ -70,6 +70,7 @@ COMMANDS: Final[dict[str, list[str]]] = {
         "--model", "mortgage-approval@1.0.0", "--since", "2026-01-01", "--until", "2026-12-31",
         "--html", "-o", "{out}", "--sample", "1",
     ],
+    "access report": ["--month", "2026-05", "--key-file", "{key}"],
     "disclose ask": [*DISCLOSE, "--key-file", "{key}"],
     "disclose issue": [*DISCLOSE, "-o", "{out}", "--key-file", "{key}"],
     "disclose list": ["{id}", "--key-file", "{key}"],
