@@ -26,19 +26,21 @@ from ledger.operate.registry import Registry
 from tests.small_disk import NoSmallDisk
 
 COUNT = 10_000
-FEW = 1_000  # what the memory of the whole burst is compared with
 MEMORY_GOAL = 1.25  # times the memory for ten times the decisions
 MEGABYTE = 1_000_000
 DISK = 24 * MEGABYTE  # receipts stay on it as well
 OUTAGE = 1.0  # seconds until the server is started again
 
 
-def bursts(count: int) -> tuple[Burst, ...]:
-    kills = (
+def _kills() -> tuple[Act, ...]:
+    return (
         Act(0.2, "kill server", OUTAGE),
         Act(0.5, "kill client"),
         Act(0.75, "kill server", OUTAGE),
     )
+
+
+def bursts(count: int) -> tuple[Burst, ...]:
     full = (
         Act(0.2, "kill server", 2 * OUTAGE),
         Act(0.2, "fill disk", 3 * OUTAGE),
@@ -46,7 +48,7 @@ def bursts(count: int) -> tuple[Burst, ...]:
     )
     some = count // 5
     return (
-        Burst("burst", count, options={"max_bytes": 4 << 20}, acts=kills),
+        Burst("burst", count, options={"max_bytes": 4 << 20}, acts=_kills()),
         Burst("block", some, options={"block_seconds": 0.02}, disk=DISK, pause=0.002, acts=full),
         Burst("raise", some, options={"when_full": "raise"}, disk=DISK, pause=0.002, acts=full),
         Burst(
@@ -73,14 +75,14 @@ def main(arguments: list[str]) -> int:
                 except NoSmallDisk as error:
                     print(f"{burst.name}: not tried, no small disk can be mounted ({error})")
             few, many = (
-                _memory(ledger, folder, count) for count in (min(FEW, options.count), options.count)
+                _memory(ledger, folder, count) for count in (options.count // 10, options.count)
             )
             said = audit(ledger).rpartition("RESULT: ")[2].partition("\n")[0]
         _print(columns)
         print(f"\npython -m ledger.verify says: {said}")
         ratio = many / few
         print(
-            f"the application's memory for {options.count:,} decisions against {FEW:,}:"
+            f"the application's memory for {options.count:,} decisions against a tenth:"
             f" {many / MEGABYTE:.0f} MB / {few / MEGABYTE:.0f} MB = {ratio:.2f}"
             f" (goal <= {MEMORY_GOAL}{'' if ratio <= MEMORY_GOAL else ', missed'})"
         )
@@ -88,7 +90,8 @@ def main(arguments: list[str]) -> int:
             for line in each.account.unexplained[:10]:
                 print(f"UNEXPLAINED: {line}")
         if options.mlflow:
-            mlflow_burst.show(Path(options.mlflow), folder, options.count, columns["burst"])
+            python, listed = Path(options.mlflow).absolute(), folder / "decisions.json"
+            mlflow_burst.show(python, folder, listed, _kills(), columns["burst"])
     return 0 if all(_is_fine(each) for each in columns.values()) else 1
 
 

@@ -82,7 +82,7 @@ class Outcome:
     server: int
 
 
-class _Watch:
+class Watch:
     """The highest memory of each process of a group, looked at now and then."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class _Stage:
         self._journal = folder / "journal"
         self._config = folder / "desk.json"
         self._log = folder / "desk.log"
-        self._client, self._server = _Watch(), _Watch()
+        self._client, self._server = Watch(), Watch()
         self._later: list[tuple[float, Callable[[], object]]] = []
         self._desk: subprocess.Popen[str] | None = None
         options = dict(burst.options)
