@@ -17,7 +17,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import auditing, client, documents, explaining, growth, importing, ingest, log
+from benchmarks import (
+    auditing,
+    client,
+    documents,
+    erasing,
+    explaining,
+    growth,
+    importing,
+    ingest,
+    log,
+)
 from benchmarks.measuring import Measured
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -30,6 +40,7 @@ GROUPS: dict[str, Callable[[Path, bool], Iterator[Measured]]] = {
     "auditing": auditing.measure,
     "ingest": ingest.measure,
     "growth": growth.measure,
+    "erasing": erasing.measure,
     "client": lambda folder, _: client.measure(folder),
     "explaining": lambda *_: explaining.measure(),
     "documents": lambda *_: documents.measure(),

@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import lender
-from benchmarks.measuring import Measured, at_most, share_of
-from ledger.client import Client
+from benchmarks.measuring import Measured, at_most, share_of, time_ratios, timed
+from explain.boosters import XGBoostPredictor
+from explain.watched import watched
+from ledger.client import Client, CutOff, watch
 from tests.ledger.client.simulator import KEY, POLICY
 
 SECONDS = 0.001  # the goal is a share of this
@@ -37,6 +39,42 @@ with serving(Ledger()) as url:
 
 def measure(folder: Path) -> Iterator[Measured]:
     yield Measured("record_call_p99", at_most(1), tuple(_run(folder / str(n)) for n in range(RUNS)))
+    yield Measured("watched_call", at_most(2), _watched(folder / "watched", attribute=True))
+    yield Measured("watched_unattributed", at_most(1), _watched(folder / "bare", attribute=False))
+
+
+def _watched(folder: Path, *, attribute: bool) -> tuple[float, ...]:
+    """One row through a watched model, against its bare prediction and contributions."""
+    trained = lender.trained()
+    predictor = XGBoostPredictor(trained.artefacts["model"])
+    booster, names = predictor.booster, trained.model.schema.names
+    row = trained.model.background[:1]
+    with (
+        _ledger() as url,
+        Client(url, KEY, source="desk", spool=folder, policy=POLICY) as client,
+    ):
+        client.start()
+        model = watch(
+            watched(booster, names=names, attribute=attribute),
+            client,
+            model="m@1",
+            policy="p@1",
+            outcome=CutOff(0, "approved", "declined"),
+            calls={"inplace_predict"},
+            strict=True,
+        )
+
+        def bare() -> None:
+            booster.inplace_predict(row)
+            predictor.contributions(row)
+
+        for warm in (lambda: model.inplace_predict(row), bare):
+            warm()
+        found = time_ratios(
+            timed(lambda: model.inplace_predict(row), BURST), timed(bare, BURST), RUNS
+        )
+        assert client.flush(FLUSH_SECONDS)
+    return found
 
 
 def _run(folder: Path) -> float:

@@ -20,7 +20,7 @@ from explain.predictor import MAX_FEATURES, Rows
 __all__ = ["SCALE", "XGBOOST_TOLERANCE", "Attribution", "Attributor", "quantise", "to_units"]
 
 SCALE = 6  # decimal places kept; below the noise of a float32 model
-SPACE = "log-odds"  # the only space in which contributions of a classifier add up
+SPACE = "log-odds"  # where contributions of most classifiers add up
 XGBOOST_TOLERANCE = 100  # units; a float32 model of 3,000 trees was seen off by 37
 MAX_WORD = 64  # characters of an engine's or a space's name
 
@@ -127,6 +127,7 @@ def quantise(
     phi: NDArray[np.float64],
     margin: float,
     tolerance: int,
+    space: str = SPACE,
 ) -> Attribution:
     """Return contributions `phi` (one per name) as units that add up to `margin` exactly.
 
@@ -147,7 +148,7 @@ def quantise(
             f"{engine}: contributions miss the model's own margin by {abs(residual)} units "
             f"of 10^-{SCALE}, more than {tolerance}"
         )
-    return Attribution(engine, SPACE, SCALE, units, values, residual)
+    return Attribution(engine, space, SCALE, units, values, residual)
 
 
 def _word(value: Mapping[str, object], name: str) -> str:

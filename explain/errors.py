@@ -11,6 +11,7 @@ __all__ = [
     "ExplainError",
     "LanguageMissing",
     "ModelMismatch",
+    "ModelUnsupported",
     "NotAttributed",
     "SchemaError",
 ]
@@ -42,6 +43,10 @@ class ArtefactRefused(ExplainError):
 
 class ModelMismatch(ExplainError):
     """A model file that opens, but is not the model that was described: raise the alarm."""
+
+
+class ModelUnsupported(ExplainError):
+    """A fitted model that is not taken apart exactly: state its predictions yourself."""
 
 
 class LanguageMissing(ExplainError):

@@ -4,6 +4,8 @@ Nothing foreign leaks from the package: every error raised on purpose is one of
 these. An error's text never quotes a person's data; `member` names the place.
 """
 
+from collections.abc import Mapping
+
 __all__ = [
     "CheckpointConflict",
     "ConflictError",
@@ -19,12 +21,14 @@ __all__ = [
     "PermissionRefused",
     "PushbackError",
     "RefusedError",
+    "RestrictedError",
     "RootMismatchError",
     "SecondPersonNeeded",
     "SignatureError",
     "SizeConflict",
     "StoppedError",
     "VerificationError",
+    "WrongStage",
 ]
 
 
@@ -121,6 +125,10 @@ class DuplicateSubmission(ConflictError):
     """The id was used before with other content; `member` names what differs."""
 
 
+class WrongStage(ConflictError):
+    """A request or a hold is at another stage than this needs: read it again."""
+
+
 class PushbackError(LedgerError):
     """The ledger cannot take more right now: wait `retry_after` seconds."""
 
@@ -134,7 +142,25 @@ class NotFoundError(LedgerError):
 
 
 class ErasedError(NotFoundError):
-    """It was here and is gone: the key that opened it has been destroyed."""
+    """It was here and is gone: the key that opened it has been destroyed.
+
+    Attributes:
+        tombstone: what the log says of it (`log`, `seq`, `id`, `at`, `ground`), or None if
+            the log does not say.
+        erasure: the id of the erasure that it was gone in, or None if it is not known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        member: str | None = None,
+        tombstone: Mapping[str, str | int] | None = None,
+        erasure: str | None = None,
+    ) -> None:
+        super().__init__(message, member=member)
+        self.tombstone = tombstone
+        self.erasure = erasure
 
 
 class RefusedError(LedgerError):
@@ -150,7 +176,15 @@ class PermissionRefused(RefusedError):
 
 
 class HoldInForce(RefusedError):
-    """A legal hold forbids this until it is released."""
+    """A legal hold forbids this until it is released; `holds` are the ids of those in force."""
+
+    def __init__(self, message: str, *, holds: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.holds = holds
+
+
+class RestrictedError(HoldInForce):
+    """What a legal hold keeps may be used for that matter only (GDPR Art. 18(2))."""
 
 
 class SecondPersonNeeded(RefusedError):

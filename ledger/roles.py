@@ -18,11 +18,16 @@ class Permission(StrEnum):
     DECISIONS_FIND = "decisions_find"
     DECISIONS_READ = "decisions_read"
     DECISIONS_RECORD = "decisions_record"
+    ERASURES_MANAGE = "erasures_manage"
+    ERASURES_READ = "erasures_read"
     EXPLANATIONS_ISSUE = "explanations_issue"
+    HOLDS_MANAGE = "holds_manage"
+    HOLDS_READ = "holds_read"
     KEYS_MANAGE = "keys_manage"
     MODELS_READ = "models_read"
     MODELS_REGISTER = "models_register"
     REPORTS_EXPORT = "reports_export"
+    SOURCES_STATE = "sources_state"
 
 
 class Role(StrEnum):
@@ -40,11 +45,15 @@ class Role(StrEnum):
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         # Keeps the system running, and so must not be able to read what it keeps.
-        Role.ADMINISTRATOR: frozenset({Permission.KEYS_MANAGE, Permission.MODELS_READ}),
+        Role.ADMINISTRATOR: frozenset(
+            {Permission.KEYS_MANAGE, Permission.MODELS_READ, Permission.SOURCES_STATE}
+        ),
         Role.AUDITOR: frozenset(
             {
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
+                Permission.ERASURES_READ,
+                Permission.HOLDS_READ,
                 Permission.MODELS_READ,
                 Permission.REPORTS_EXPORT,
             }
@@ -61,22 +70,31 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             {
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
+                # Asks for an erasure or a hold; another officer has to agree.
+                Permission.ERASURES_MANAGE,
+                Permission.ERASURES_READ,
                 Permission.EXPLANATIONS_ISSUE,
+                Permission.HOLDS_MANAGE,
+                Permission.HOLDS_READ,
                 Permission.MODELS_READ,
                 Permission.REPORTS_EXPORT,
             }
         ),
-        Role.MODEL_OWNER: frozenset({Permission.MODELS_READ, Permission.MODELS_REGISTER}),
+        Role.MODEL_OWNER: frozenset(
+            {Permission.MODELS_READ, Permission.MODELS_REGISTER, Permission.SOURCES_STATE}
+        ),
         Role.REGULATOR: frozenset(
             {
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
+                Permission.ERASURES_READ,
+                Permission.HOLDS_READ,
                 Permission.MODELS_READ,
                 Permission.REPORTS_EXPORT,
             }
         ),
         # A system that makes predictions writes, and reads nothing back.
-        Role.SOURCE: frozenset({Permission.DECISIONS_RECORD}),
+        Role.SOURCE: frozenset({Permission.DECISIONS_RECORD, Permission.SOURCES_STATE}),
     }
 )
 """What each role may do."""

@@ -37,6 +37,10 @@ class Formatting:
         """Return a calendar day in full: "May 14, 2026"."""
         return str(format_date(value, "long", locale=self._locale))
 
+    def short_day(self, value: datetime) -> str:
+        """Return the day of a moment in UTC, short, as tables have it: "May 14, 2026"."""
+        return str(format_date(value.astimezone(UTC).date(), "medium", locale=self._locale))
+
     def month(self, value: date) -> str:
         """Return a month in full: "May 2026"."""
         return str(format_date(value, "MMMM y", locale=self._locale))

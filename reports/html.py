@@ -66,6 +66,7 @@ def report_html(report: AuditReport) -> str:
             view=view,
             volumes=Markup(view.volumes),  # noqa: S704 - our own drawing, its texts escaped
             weights=Markup(view.weights),  # noqa: S704 - our own drawing, its texts escaped
+            missing=Markup(view.completeness.chart),  # noqa: S704 - likewise
             write=formatting,
             style=_style("report"),
             base64=_base64,

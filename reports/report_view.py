@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from reports.charts import Bar, bars
 from reports.columns import Column, ColumnWords, columns
+from reports.completeness_view import CompletenessView, view_completeness
 from reports.documents.audit_report import AuditReport, FairnessTable, Recomputation
 from reports.formatting import NOTHING, Formatting
 from reports.proportions import rate, ratio, wilson_interval
@@ -71,6 +72,7 @@ class ReportView:
     weights: str
     groups: tuple[GroupTable, ...]
     reason_rates: tuple[str, ...]
+    completeness: CompletenessView
 
 
 def view_report(report: AuditReport, write: Formatting) -> ReportView:
@@ -96,6 +98,7 @@ def view_report(report: AuditReport, write: Formatting) -> ReportView:
         reason_rates=tuple(
             write.percent(rate(reason.count, report.declined)) for reason in report.reasons
         ),
+        completeness=view_completeness(report.verification.completeness, write),
     )
 
 
@@ -124,14 +127,17 @@ def _figures(report: AuditReport, write: Formatting) -> tuple[Figure, ...]:
 
 def _summary(report: AuditReport, write: Formatting) -> tuple[str, ...]:
     check = report.verification
-    missing = sum(source.missing for source in check.sources)
-    sources = _counted(write, len(check.sources), "source")
+    counted = check.completeness.sources
+    missing = sum(source.missing for source in counted)
+    without = sum(source.unexplained for source in counted)
+    sources = _counted(write, len(counted), "source")
     entries = _counted(write, check.last - check.first + 1, "entry", "entries")
     kept = (
         f"The log was verified from the bytes of {entries}: "
         f"{_counted(write, check.findings, 'finding')}. "
         f"The counters of {sources} show "
-        f"{_counted(write, missing, 'missing number')}."
+        f"{_counted(write, missing, 'missing number')}"
+        + (f", {write.count(without)} without a reason." if missing else ".")
     )
     said = (
         f"The model decided {_counted(write, report.decisions, 'application')}; "

@@ -36,7 +36,11 @@ def create_app(
     """
     from ledger.operate.writer_client import WriterConnection
     from service.assembly import assemble
+    from service.erasing import go_on
     from service.runtime import Runtime
 
     writer = WriterConnection(settings.writer_path) if writer_apart else None
-    return assemble(Runtime.open(settings, clock, writer=writer))
+    runtime = Runtime.open(settings, clock, writer=writer)
+    if writer is None:  # else it is the writer's process that goes on with what was cut short
+        go_on(runtime)
+    return assemble(runtime)

@@ -14,7 +14,7 @@ from flask import Flask, Request, Response, g, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from service import problems
-from service.api import decisions, events, evidence, health, log, models
+from service.api import decisions, events, evidence, health, log, models, retirement, sources
 from service.runtime import Runtime
 from service.settings import Settings
 from service.ui.blueprint import blueprint as ui
@@ -105,7 +105,7 @@ def _document(app: Flask, mount: str) -> None:
             "description": "A key from `decision-ledger key issue`, sent as `Bearer dl_…`.",
         },
     )
-    for noun in (decisions, events, evidence, models, log, health):
+    for noun in (decisions, events, evidence, retirement, models, sources, log, health):
         api.register_blueprint(noun.routes.blueprint)
 
 

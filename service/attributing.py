@@ -5,25 +5,27 @@ was decided, so then a status is attached and never numbers. Reading the input f
 the system's own processing, like scoring it was: no person sees anything, and what was done
 stands on the decisions log (docs/adr/0018).
 
-Native code of a model can take its process down. Before a model version is used, that is
-noted in a file; a version that took the process down three times is left alone, and named.
+Native code of a model can take its process down. Before a model version is asked, that is
+noted in a file, and taken back once it answered: what is left over is a crash. A version
+that crashed three times in a row is left alone, and named. A stop that was asked for, a busy
+database or an absent writer is nobody's crash.
 """
 
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from explain.errors import AdditivityError, ExplainError, SchemaError
 from ledger.canonical import JsonValue
-from ledger.errors import ErasedError, NotFoundError, VerificationError
-from ledger.operate.attributions import LaterAttributions
+from ledger.errors import ErasedError, LedgerError, NotFoundError, VerificationError
 from ledger.operate.decision import INPUT_HASH
 from ledger.operate.decisions import DecisionView
-from ledger.private_files import sync_directory, write_synced
+from ledger.private_files import alone, sync_directory, write_synced
 from service.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -33,9 +35,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_CRASHES", "Attributing", "State", "Trouble"]
 
-BATCH: Final = 256  # decisions opened at a time; their entries share a few commits
+BATCH: Final = 64  # decisions at a time, in one commit: those who record wait for no longer one
 MAX_CRASHES: Final = 3
-RETRY_SECONDS: Final = 60.0  # until a version that could not be opened is tried again
+RETRY_SECONDS: Final = 60.0  # until a version that gave trouble is tried again
+_UNREADABLE: Final = "a decision is not as it was logged: run decision-ledger verify"
 
 _log = logging.getLogger("service.attributing")
 
@@ -69,6 +72,11 @@ class State:
 
     def note(self, digest: str, trouble: Trouble | None) -> None:
         """Remember this of a version; None: that all is well."""
+        # Another worker on the same directory may be noting something of another version.
+        with alone(self._path.with_suffix(".guard")):
+            self._note(digest, trouble)
+
+    def _note(self, digest: str, trouble: Trouble | None) -> None:
         troubles = self.read()
         if troubles.pop(digest, None) == trouble and trouble is None:
             return
@@ -87,70 +95,97 @@ class Attributing:
 
     runtime: Runtime
     state: State
+    stopping: Callable[[], bool] = lambda: False
     _tried: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, runtime: Runtime) -> "Attributing":
-        """The task for a ledger."""
-        return cls(runtime, State(runtime.settings.attributions_path))
+    def of(cls, runtime: Runtime, stopping: Callable[[], bool] = lambda: False) -> "Attributing":
+        """The task for a ledger; it ends early, between two batches, once `stopping` says so."""
+        return cls(runtime, State(runtime.settings.attributions_path), stopping)
 
     def work(self) -> int:
-        """Work out what is pending, some of each model version; return how many were settled.
+        """Work out what is pending; return how many decisions were settled.
 
         Raises:
             PushbackError, RefusedError: nothing can be written now.
         """
         done = 0
         troubles = self.state.read()
-        for each in self.runtime.attributions.standing():
-            trouble = troubles.get(each.model, Trouble())
-            waits = time.monotonic() < self._tried.get(each.model, 0.0)
-            if not trouble.set_aside and not waits:
-                done += self._work_on(each.model, trouble)
+        for digest in self.runtime.attributions.waiting():
+            trouble = troubles.get(digest, Trouble())
+            waits = time.monotonic() < self._tried.get(digest, 0.0)
+            if not trouble.set_aside and not waits and not self.stopping():
+                done += self._work_on(digest, trouble)
         return done
 
     def _work_on(self, digest: str, trouble: Trouble) -> int:
-        later = self.runtime.attributions
-        # Noted first: if opening or asking it takes this process down, the count stays.
-        self.state.note(digest, Trouble(trouble.crashes + 1, trouble.why))
         try:
-            version = self.runtime.registry.model(digest)
-            model = self.runtime.explaining.opened(version)
+            with self._asked(digest, trouble):
+                model = self.runtime.explaining.opened(self.runtime.registry.model(digest))
         except (ExplainError, NotFoundError, VerificationError) as error:
-            self._tried[digest] = time.monotonic() + RETRY_SECONDS
-            self.state.note(digest, Trouble(trouble.crashes, str(error)))
-            _log.error("attributions of model %.12s wait: %s", digest, error)
-            return 0
-        done, after = 0, ""
-        while some := later.pending(BATCH, digest, after):
-            after = some[-1].record_id
-            done += self._settle([each.record_id for each in some], model)
+            return self._waits(digest, trouble.crashes, str(error))
+        except LedgerError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a library's: it may raise anything
+            return self._waits(digest, trouble.crashes + 1, _failed(error))
+        done, unreadable, after = 0, 0, None
+        while not self.stopping() and (
+            some := self.runtime.attributions.pending(BATCH, digest, after)
+        ):
+            after = some[-1]
+            views, settled, unread = self._opened([each.record_id for each in some])
+            try:
+                with self._asked(digest, trouble):
+                    found = dict(worked_out(views, model))
+            except Exception as error:  # noqa: BLE001  # as above
+                return done + settled + self._waits(digest, trouble.crashes + 1, _failed(error))
+            trouble = Trouble()  # it answered: crashes count while they are in a row
+            done += settled + self.runtime.attributions.attach(found)
+            unreadable += unread
+        if unreadable:
+            return done + self._waits(digest, 0, _UNREADABLE)
         self.state.note(digest, None)
         return done
 
-    def _settle(self, record_ids: Sequence[str], model: "Model") -> int:
-        later = self.runtime.attributions
-        views: list[DecisionView] = []
-        done = 0
-        for record_id in record_ids:
-            if later.settle(record_id):  # attached before a crash, or by somebody else
-                done += 1
-                continue
-            try:
-                views.append(self.runtime.decisions.read(record_id))
-            except NotFoundError:
-                continue  # erased meanwhile, or not in the log yet
-            except VerificationError:
-                _log.error("a decision is not as it was logged: run decision-ledger verify")
-        return done + sum(self._attach(later, *each) for each in worked_out(views, model))
-
-    @staticmethod
-    def _attach(later: LaterAttributions, record_id: str, value: Mapping[str, JsonValue]) -> int:
+    @contextmanager
+    def _asked(self, digest: str, trouble: Trouble) -> Iterator[None]:
+        """Count a crash of a version, until it answered or refused in our own words."""
+        self.state.note(digest, replace(trouble, crashes=trouble.crashes + 1))
         try:
-            later.attach(record_id, value)
-        except (ErasedError, NotFoundError):
-            return 0  # erased between reading and attaching
-        return 1
+            yield
+        except (LedgerError, ExplainError, KeyboardInterrupt):
+            self.state.note(digest, trouble if trouble != Trouble() else None)
+            raise
+        self.state.note(digest, trouble if trouble != Trouble() else None)
+
+    def _waits(self, digest: str, crashes: int, why: str) -> int:
+        self.state.note(digest, Trouble(crashes, why))
+        self._tried[digest] = time.monotonic() + RETRY_SECONDS
+        _log.error("attributions of model %.12s wait: %s", digest, why)
+        return 0
+
+    def _opened(self, record_ids: Sequence[str]) -> tuple[list[DecisionView], int, int]:
+        """Decisions to work on; how many others needed nothing, and how many do not verify."""
+        later = self.runtime.attributions
+        views, settled, unread = [], 0, 0
+        for record_id in record_ids:
+            try:
+                if later.settle([record_id]):  # attached before a crash, or by somebody else
+                    settled += 1
+                else:
+                    views.append(self.runtime.decisions.read(record_id))
+            except ErasedError:
+                later.forget(record_id)
+            except NotFoundError:
+                continue  # its index row is kept before its entry is logged
+            except VerificationError:
+                unread += 1
+        return views, settled, unread
+
+
+def _failed(error: Exception) -> str:
+    # The class alone: the text of a library's error could hold a row of somebody's data.
+    return f"the model's library failed ({type(error).__name__})"
 
 
 def worked_out(

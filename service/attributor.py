@@ -38,8 +38,8 @@ def main() -> int:
         _log.error("%s", error)
         return REFUSED
     try:
-        task = Attributing.of(runtime)
-        while not ended.is_set() and os.getppid() == parent:
+        task = Attributing.of(runtime, lambda: ended.is_set() or os.getppid() != parent)
+        while not task.stopping():
             try:
                 swept = runtime.eventing.sweep() if runtime.eventing.services else 0
                 idle = not task.work() and not swept

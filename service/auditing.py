@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from explain.attribution import SCALE, Attribution
+from explain.errors import SchemaError
 from explain.model import Model
 from explain.policy import Policy, rounded
 from explain.reason_codes import rank
@@ -28,8 +29,10 @@ from ledger.tlog.merkle import leaf_hash
 from ledger.tlog.policy import Policy as TrustPolicy
 from ledger.verify.audit import audit
 from ledger.verify.audit_result import AuditResult
+from ledger.verify.completeness import Reconciled
 from ledger.verify.directory_reader import DirectoryLogReader
 from reports import documents
+from service.completeness_report import completeness_of, gap_findings, gaps_files
 from service.model_card import model_card
 from service.publishing import publish
 from service.reading import Reading
@@ -100,6 +103,7 @@ class _Case:
     attribution: Attribution | None  # None: there are none, or not yet
     reasons: tuple[str, ...]
     passed: bool
+    late: date | None = None  # when the attribution was worked out, if that was afterwards
 
 
 def audit_report(
@@ -127,8 +131,10 @@ def audit_report(
     drawn = random.Random(request.seed).sample(cases, min(request.sample, len(cases)))  # noqa: S311  # repeatable by its printed seed, not secret
     replays = {each.view.id: _replayed(each, model) for each in drawn}
     result = _audited(runtime)
-    verification = _verification(runtime, result, cases)
-    findings = (*_log_findings(result), *_gap_findings(result), *_drift_findings(replays))
+    totals = runtime.completeness.totals()
+    verification = _verification(runtime, result, cases, totals)
+    gaps = gap_findings(result.sources, totals)
+    findings = (*_log_findings(result), *gaps, *_drift_findings(replays))
     newest = policies[-1]
     return documents.AuditReport(
         reference=f"{version.reference} {request.since} {request.until}",
@@ -149,6 +155,7 @@ def audit_report(
         limits=LIMITS,
         signatories=SIGNATORIES,
         sample=tuple(_sampled(each, read) for each in sorted(drawn, key=lambda one: one.view.seq)),
+        attachments=gaps_files(result.sources),
     )
 
 
@@ -179,17 +186,21 @@ def _case(runtime: Runtime, row: DecisionRow, model: Model, policy: Policy) -> _
     attributed = runtime.attributions.of(view)
     attribution = Attribution.from_json(attributed.value) if attributed.complete else None
     passed = view.payload.outcome == policy.passed
+    late = attributed.at.date() if attributed.at and attribution else None
     if passed or attribution is None:
-        return _Case(view, attribution, (), passed)
+        return _Case(view, attribution, (), passed, late)
     missing = [name for name, value in view.payload.input.items() if value is None]
     ranking = rank(
         model.schema, attribution, codes=policy.codes, missing=missing, favourable=policy.favourable
     )
-    return _Case(view, attribution, tuple(push.code for push in ranking.reasons), passed)
+    return _Case(view, attribution, tuple(push.code for push in ranking.reasons), passed, late)
 
 
 def _replayed(case: _Case, model: Model) -> Replay:
-    row = model.schema.row(case.view.payload.input)
+    try:
+        row = model.schema.row(case.view.payload.input)
+    except SchemaError as error:  # a hash in place of the input, say
+        return Replay.impossible(case.view.payload.margin, str(error), model.tolerance)
     if case.attribution is None:
         return replay_margin(model.predictor, row, case.view.payload.margin, model.tolerance)
     return replay(
@@ -205,7 +216,10 @@ def _audited(runtime: Runtime) -> AuditResult:
 
 
 def _verification(
-    runtime: Runtime, result: AuditResult, cases: Sequence[_Case]
+    runtime: Runtime,
+    result: AuditResult,
+    cases: Sequence[_Case],
+    totals: Sequence[Reconciled],
 ) -> documents.LogVerification:
     if result.root is None:
         raise NotFoundError("entries of the log are missing: run decision-ledger verify first")
@@ -222,18 +236,7 @@ def _verification(
             documents.Signature(each.key.name, ALGORITHMS.get(each.key.kind, "unknown"))
             for each in signed
         ),
-        sources=tuple(
-            documents.SourceCompleteness(
-                source=each.source,
-                first=each.first or 0,
-                last=each.last or 0,
-                received=each.recorded,
-                missing=sum(gap.last - gap.first + 1 for gap in each.gaps),
-                duplicates=each.repeated,
-            )
-            for each in result.sources
-            if each.last is not None
-        ),
+        completeness=completeness_of(result.sources, totals),
         findings=len(result.findings) + result.omitted,
     )
 
@@ -243,18 +246,6 @@ def _log_findings(result: AuditResult) -> Iterator[documents.Finding]:
         yield documents.Finding(str(each.code), each.detail, owner="Operator of the ledger")
     for _ in range(result.omitted):
         yield documents.Finding("omitted", "One more finding of the log, not listed here.")
-
-
-def _gap_findings(result: AuditResult) -> Iterator[documents.Finding]:
-    for source in result.sources:
-        for gap in source.gaps:
-            if gap.reason is None:
-                yield documents.Finding(
-                    "source_gap",
-                    f"{source.source}: counters {gap.first} to {gap.last} are missing and "
-                    "nobody said why.",
-                    owner="Owner of the source",
-                )
 
 
 def _drift_findings(replays: Mapping[str, Replay]) -> Iterator[documents.Finding]:
@@ -273,14 +264,19 @@ def _scope(
 ) -> tuple[str, ...]:
     named = ", ".join(each.reference for each in policies)
     without = sum(each.attribution is None for each in cases)
-    lacking = (
-        (f"{without:,} of them have no contributions, and are in no figure about those.",)
-        if without
-        else ()
-    )
+    late = sorted(each.late for each in cases if each.late is not None)
+    told = []
+    if late:
+        told.append(
+            f"{len(late):,} of them came without contributions: these were worked out between"
+            f" {late[0]} and {late[-1]}, after the decision, from the archived model and the"
+            " same data."
+        )
+    if without:
+        told.append(f"{without:,} of them have no contributions, and are in no figure about those.")
     return (
         f"All {len(cases):,} decisions of {version.reference} in the period, under {named}.",
-        *lacking,
+        *told,
         "Every one of them was opened and compared with its commitments on the log.",
         f"{min(request.sample, len(cases)):,} were drawn with seed {request.seed} and run again.",
     )

@@ -25,7 +25,15 @@ MAX_HEADER_CHARS: Final = 256  # characters; our keys have fewer than 120
 _CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 # Asking for these without the role is on the access log, as reading is.
 _WATCHED: Final = frozenset(
-    {Permission.DECISIONS_FIND, Permission.DECISIONS_READ, Permission.EXPLANATIONS_ISSUE}
+    {
+        Permission.DECISIONS_FIND,
+        Permission.DECISIONS_READ,
+        Permission.ERASURES_MANAGE,
+        Permission.ERASURES_READ,
+        Permission.EXPLANATIONS_ISSUE,
+        Permission.HOLDS_MANAGE,
+        Permission.HOLDS_READ,
+    }
 )
 
 

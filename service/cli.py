@@ -18,13 +18,17 @@ from service.commands.attributing import attributions
 from service.commands.backups import backup, restore
 from service.commands.dating import timestamp
 from service.commands.decisions import decisions, explain, letter, proof, replay
+from service.commands.erasures import erasure
+from service.commands.eventing import events
 from service.commands.forks import fork
+from service.commands.holds import hold
 from service.commands.incidents import incident
 from service.commands.keys import key
-from service.commands.registry import model, policy, sources
+from service.commands.registry import model, policy
 from service.commands.reports import report, verify
 from service.commands.running import continue_, export, init, serve
 from service.commands.signing import log
+from service.commands.sources import sources
 from service.commands.tenants import tenant as tenants
 from service.commands.vault import vault
 from service.commands.witnessing import cosign, witness
@@ -38,7 +42,8 @@ class _Sections(click.Group):
     sections = (
         ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
-        ("Look up", ("decisions", "explain", "letter", "replay", "attributions")),
+        ("Look up", ("decisions", "explain", "letter", "replay", "attributions", "events")),
+        ("Erase", ("erasure", "hold")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
         ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
@@ -80,7 +85,8 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
-                 restore, fork, incident, continue_, vault, attributions):  # fmt: skip
+                 restore, fork, incident, continue_, vault, attributions, erasure,
+                 hold, events):  # fmt: skip
     main.add_command(_command)
 
 

@@ -11,16 +11,22 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ledger import canonical
+from ledger.canonical import MAX_INTEGER
 from ledger.errors import MalformedError
+from ledger.operate.decision import ROLES
 from service.settings import SettingsError
 
 __all__ = ["EventService", "instances", "margins", "read_services"]
 
 MAX_FILE_BYTES: Final = 1_000_000
 MAX_INSTANCES: Final = 1_000  # of one request, as of one batch
+MAX_DEPTH: Final = 8  # of lists in a tensor's data; tables need two
+MAX_LOG_ODDS: Final = 1e6  # a margin beyond it is a mistake
 SCALE: Final = 6
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-_MEMBERS: Final = {"model", "policy", "source", "prediction", "output", "subject", "context"}
+_NAME: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(/[A-Za-z0-9.-]{1,253}){1,2}")
+_TEXTS: Final = {"model", "policy", "source", "prediction", "output", "subject", "component"}
+_MEMBERS: Final = _TEXTS | {"context", "features"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +34,17 @@ class EventService:
     """One model server.
 
     Attributes:
-        name: `namespace/inferenceservice`.
+        name: `namespace/inferenceservice`, or with the endpoint behind it, as
+            `namespace/inferenceservice/canary`.
         model: `name@version` or digest.
         policy: likewise; its cut-off makes the outcome.
         source: what the log calls it.
         prediction: what it answers with: `margin`, or `probability` of the favourable class.
         output: the name of the output tensor that holds it; "" for the first.
         subject: the extension attribute that carries the reference to the person, or "".
+        component: whose events count, where more than one of its parts logs: `predictor` or
+            `transformer`.
+        features: the order of a row's columns; empty: the model's own order.
         context: members that every decision's context gets.
     """
 
@@ -45,6 +55,8 @@ class EventService:
     prediction: str = "margin"
     output: str = ""
     subject: str = ""
+    component: str = "predictor"
+    features: tuple[str, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -54,9 +66,11 @@ class EventService:
         Raises:
             SettingsError: it is none.
         """
+        if not _NAME.fullmatch(name):
+            raise SettingsError("LEDGER_EVENTS: a name is not namespace/inferenceservice")
         if not isinstance(document, Mapping) or document.keys() - _MEMBERS:
             raise SettingsError(f"LEDGER_EVENTS: {name}: give {', '.join(sorted(_MEMBERS))} only")
-        texts = {key: value for key, value in document.items() if key != "context"}
+        texts = {key: value for key, value in document.items() if key in _TEXTS}
         if not all(isinstance(value, str) for value in texts.values()):
             raise SettingsError(f"LEDGER_EVENTS: {name}: a member is not a text")
         for needed in ("model", "policy", "source"):
@@ -68,10 +82,33 @@ class EventService:
             )
         if texts.get("prediction", "margin") not in {"margin", "probability"}:
             raise SettingsError(f"LEDGER_EVENTS: {name}: prediction is margin or probability")
-        context = document.get("context", {})
-        if not isinstance(context, Mapping):
-            raise SettingsError(f"LEDGER_EVENTS: {name}: context is not an object")
-        return cls(name=name, context=dict(context), **texts)
+        context = _context(document.get("context", {}), name)
+        features = document.get("features", [])
+        if not isinstance(features, list) or not all(isinstance(each, str) for each in features):
+            raise SettingsError(f"LEDGER_EVENTS: {name}: features is not a list of names")
+        return cls(name=name, context=context, features=tuple(features), **texts)
+
+    def ordered(self, features: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """A model's features, by name, in the order of this server's columns.
+
+        Raises:
+            MalformedError: the operator's file orders other features.
+        """
+        if not self.features:
+            return list(features.values())
+        if sorted(self.features) != sorted(features):
+            raise MalformedError("event: LEDGER_EVENTS orders other features than the model has")
+        return [features[each] for each in self.features]
+
+
+def _context(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or "decided_at" in value:
+        raise SettingsError(f"LEDGER_EVENTS: {name}: context is not an object, or says when")
+    if not all(isinstance(each, str | int | float | None) for each in value.values()):
+        raise SettingsError(f"LEDGER_EVENTS: {name}: a member of context is a list or an object")
+    if value.get("decision_role", ROLES[0]) not in ROLES:
+        raise SettingsError(f"LEDGER_EVENTS: {name}: decision_role is one of {', '.join(ROLES)}")
+    return dict(value)
 
 
 def read_services(path: Path | None) -> Mapping[str, EventService]:
@@ -148,10 +185,13 @@ def _tensor_rows(tensors: Sequence[Any], names: Sequence[str]) -> list[Any]:
     return [values[at : at + len(names)] for at in range(0, len(values), len(names))]
 
 
-def _flat(data: Any) -> list[Any]:
-    if not isinstance(data, list):
-        raise MalformedError("event: a tensor without data", member="data.inputs")
-    return [inner for each in data for inner in (_flat(each) if isinstance(each, list) else [each])]
+def _flat(data: Any, member: str = "data.inputs", depth: int = MAX_DEPTH) -> list[Any]:
+    if not isinstance(data, list) or depth == 0:
+        raise MalformedError("event: a tensor without data, or nested deeply", member=member)
+    flat: list[Any] = []
+    for each in data:
+        flat += _flat(each, member, depth - 1) if isinstance(each, list) else [each]
+    return flat
 
 
 def _row(
@@ -172,8 +212,10 @@ def _typed(value: Any, feature: Mapping[str, Any], member: str) -> Any:
     """A number of the model's row as the feature has it: a category by its position."""
     if value is None or not isinstance(value, int | float) or isinstance(value, bool):
         return value
-    if math.isnan(value):
+    if value != value:  # noqa: PLR0124  # NaN, which stands for nothing
         return None
+    if not -MAX_INTEGER <= value <= MAX_INTEGER:
+        raise MalformedError("event: not a number of a usual size", member=member)
     kind = feature.get("type")
     if kind == "boolean" and value in {0, 1}:
         return bool(value)
@@ -190,7 +232,7 @@ def _typed(value: Any, feature: Mapping[str, Any], member: str) -> Any:
 def _output(tensors: Sequence[Any], name: str) -> list[Any]:
     for tensor in tensors:
         if isinstance(tensor, Mapping) and name in {"", tensor.get("name")}:
-            return _flat(tensor.get("data"))
+            return _flat(tensor.get("data"), "data.outputs")
     raise MalformedError("event: no output tensor of that name", member="data.outputs")
 
 
@@ -198,13 +240,13 @@ def _margin(value: Any, service: EventService, at: int) -> int:
     member = f"data.predictions[{at}]"
     if isinstance(value, list) and len(value) == 1:
         (value,) = value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise MalformedError("event: not a finite number", member=member)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise MalformedError("event: not a number", member=member)
     if service.prediction == "probability":
         if not 0 < value < 1:
             raise MalformedError("event: not a probability between 0 and 1", member=member)
-        value = math.log(value / (1 - value))
-    if abs(value) > 1e6:  # noqa: PLR2004  # log-odds beyond this are a mistake
+        value = math.log(value) - math.log1p(-value)
+    if not -MAX_LOG_ODDS <= value <= MAX_LOG_ODDS:  # nor NaN
         raise MalformedError("event: not a margin of a usual size", member=member)
     exact: float = value * 10**SCALE
     return round(exact)

@@ -45,6 +45,11 @@ _TABLE: Final = (
          "operator issues keys with `decision-ledger key issue`."),
     Kind("refused", 403, "Your role does not allow this", "Ask the operator for a key whose role "
          "carries the permission, or ask someone who has it."),
+    Kind("second-person", 403, "Another person has to agree to this", "Ask a second officer, "
+         "with a key of their own. Two keys of one holder are one person."),
+    Kind("restricted", 403, "A legal hold restricts the use of this", "`holds` names the hold. "
+         "Read it for a complaint or on request of the person concerned, or ask the data "
+         "protection officer."),
     Kind("not-found", 404, "There is nothing here", "Check the id. What was never recorded and "
          "what you may not know about look alike."),
     Kind("not-issued", 404, "No explanation has been issued for this decision", "Ask someone "
@@ -58,8 +63,15 @@ _TABLE: Final = (
          "`Accept` header; `detail` lists what is offered."),
     Kind("conflict", 409, "It was recorded before with other content", "An id is used once. Send "
          "the same content to get the original receipt, or another id for other content."),
+    Kind("wrong-stage", 409, "It is not at the stage that this needs", "Read it again: somebody "
+         "may have decided or finished it meanwhile. `detail` says where it stands."),
+    Kind("hold-in-force", 409, "A legal hold forbids erasing this", "`holds` names the holds. "
+         "Tell the person the reasons within one month, and that they may complain to a "
+         "supervisory authority (GDPR Art. 77) or go to court (Art. 12(4), 79). Ask again once it "
+         "is released."),
     Kind("erased", 410, "It was erased and its key destroyed", "Nobody can open it again. The "
-         "log still proves that there was an entry."),
+         "log still proves that there was an entry. `tombstone` is where it says so, and `erasure` "
+         "the request, if they are known."),
     Kind("too-large", 413, "The body is larger than the limit", "Split the batch. A request to "
          "record decisions takes 5,000,000 bytes and 1,000 decisions."),
     Kind("unsupported-media-type", 415, "The body is of a type that we do not read", "Send JSON "
@@ -82,10 +94,14 @@ KINDS: Final[Mapping[str, Kind]] = {kind.slug: kind for kind in _TABLE}
 _LEDGER: Final = (
     (errors.MalformedError, "malformed"),
     (errors.VerificationError, "unverified"),
+    (errors.WrongStage, "wrong-stage"),
     (errors.ConflictError, "conflict"),
     (errors.PushbackError, "unavailable"),
     (errors.ErasedError, "erased"),
     (errors.NotFoundError, "not-found"),
+    (errors.RestrictedError, "restricted"),
+    (errors.HoldInForce, "hold-in-force"),
+    (errors.SecondPersonNeeded, "second-person"),
     (errors.RefusedError, "refused"),
 )
 _HTTP: Final = {kind.status: kind.slug for kind in reversed(_TABLE)}
@@ -100,6 +116,7 @@ class Problem(Exception):  # RFC 9457 calls it a problem, and it is raised as on
         member: the JSON member at fault as a dotted path, or None.
         headers: HTTP headers that belong to it.
         others: further (member, detail) pairs found in the same request.
+        told: further members particular to the kind, such as the tombstone of what was erased.
     """
 
     def __init__(
@@ -110,6 +127,7 @@ class Problem(Exception):  # RFC 9457 calls it a problem, and it is raised as on
         *,
         headers: Mapping[str, str] | None = None,
         others: tuple[tuple[str, str], ...] = (),
+        told: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(detail)
         self.slug = slug
@@ -117,6 +135,7 @@ class Problem(Exception):  # RFC 9457 calls it a problem, and it is raised as on
         self.member = member
         self.headers = dict(headers or {})
         self.others = others
+        self.told = dict(told or {})
 
     @property
     def kind(self) -> Kind:
@@ -136,7 +155,7 @@ class Problem(Exception):  # RFC 9457 calls it a problem, and it is raised as on
             body["member"] = self.member
         if self.others:
             body["errors"] = [{"member": m, "detail": d} for m, d in self.others]
-        return body
+        return body | self.told
 
 
 def problem_of(error: BaseException) -> Problem:
@@ -152,10 +171,19 @@ def problem_of(error: BaseException) -> Problem:
         return Problem("unavailable", str(error), member, headers=wait)
     for kind, slug in _LEDGER:
         if isinstance(error, kind):
-            return Problem(slug, str(error), member)
+            return Problem(slug, str(error), member, told=_told(error))
     if isinstance(error, (ExplainError, ReportError)):
         return Problem("not-explainable", str(error), member)
     return Problem("internal", "Something went wrong on our side; it has been noted.")
+
+
+def _told(error: BaseException) -> dict[str, object]:
+    if isinstance(error, errors.ErasedError):
+        found = {"tombstone": error.tombstone, "erasure": error.erasure}
+        return {name: value for name, value in found.items() if value is not None}
+    if isinstance(error, errors.HoldInForce):
+        return {"holds": list(error.holds)}
+    return {}
 
 
 def render(problem: Problem) -> Response:

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from ledger.entries import Entry
 from ledger.entries.identifiers import UUID7_PATTERN
-from ledger.errors import MalformedError, NotFoundError
+from ledger.errors import MalformedError, NotFoundError, RestrictedError
+from ledger.operate.access_log import Purpose
 from ledger.operate.decisions import DecisionQuery, DecisionView, Page
-from ledger.roles import Principal
+from ledger.roles import Principal, Role
 from service.runtime import Runtime
 
 __all__ = ["DEFAULT_PURPOSE", "Caller", "Reading"]
@@ -21,6 +22,12 @@ __all__ = ["DEFAULT_PURPOSE", "Caller", "Reading"]
 DEFAULT_PURPOSE: Final = "audit"
 DEFAULT_LIMIT: Final = 50  # rows of a page, when the caller names no number
 EVERYTHING: Final = ("attributions", "context", "input", "output", "subject")
+FREE: Final = frozenset({("proof",)})  # what holds no personal data, and is never restricted
+
+# What a legal hold keeps may be used for that matter only (GDPR Art. 18(2)): these look
+# whatever for, everybody else on behalf of the person or of a complaint.
+UNRESTRICTED: Final = frozenset({Role.AUDITOR, Role.DATA_PROTECTION_OFFICER, Role.REGULATOR})
+HOLD_PURPOSES: Final = frozenset({Purpose.COMPLAINT, Purpose.DATA_SUBJECT_REQUEST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +46,23 @@ class Reading:
         self._runtime = runtime
         self._caller = caller
 
-    def note(self, records: Sequence[str], fields: Sequence[str]) -> None:
+    def note(self, records: Sequence[str], fields: Sequence[str], *, listed: bool = False) -> None:
         """Write to the access log that the caller is about to see these fields of these records.
+
+        Args:
+            records: the ids of the decisions.
+            fields: what of them.
+            listed: they are lines of a list, which shows what is restricted and opens nothing.
 
         Raises:
             NotFoundError: an id is not in the form of one.
+            RestrictedError: a legal hold keeps one of them for another use; that is noted.
             LedgerError: it could not be written, so nothing may be shown.
         """
         if any(not UUID7_PATTERN.fullmatch(record) for record in records):
             raise NotFoundError("no decision has this id")
+        if not listed and tuple(fields) not in FREE:
+            self._check_restriction(records, fields)
         self._runtime.access_log.record(
             self._caller.principal,
             purpose=self._caller.purpose,
@@ -83,12 +98,38 @@ class Reading:
             limit=asked.get("limit", DEFAULT_LIMIT),
         )
         page = self._runtime.decisions.find(query)
-        self.note([row.id for row in page.rows], ("decided_at", "margin", "outcome"))
+        self.note([row.id for row in page.rows], ("decided_at", "margin", "outcome"), listed=True)
         return page
 
     def history(self, decision_id: str) -> tuple[Entry, ...]:
         """The entries about a decision, oldest first: public facts, so nothing is noted."""
         return self._runtime.decisions.history(decision_id)
+
+    def held(self, decision_id: str) -> str | None:
+        """The legal hold that keeps a decision, for its reader to know; None if none does."""
+        return self._runtime.holds.of([decision_id]).get(decision_id)
+
+    def restricted(self, records: Sequence[str]) -> Mapping[str, str]:
+        """Those of these decisions that this caller may not open, with the hold that keeps each."""
+        caller = self._caller
+        if caller.principal.role in UNRESTRICTED or caller.purpose in HOLD_PURPOSES:
+            return {}
+        return self._runtime.holds.of(records)
+
+    def _check_restriction(self, records: Sequence[str], fields: Sequence[str]) -> None:
+        caller = self._caller
+        holds = tuple(sorted(set(self.restricted(records).values())))
+        if holds:
+            self._runtime.access_log.deny(
+                caller.principal,
+                purpose=caller.purpose,
+                case=caller.case,
+                records=records,
+                fields=fields,
+            )
+            raise RestrictedError(
+                f"a legal hold keeps this for its own matter: {', '.join(holds)}", holds=holds
+            )
 
 
 def _time(asked: Mapping[str, Any], member: str) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from ledger.entries import Entry
 from ledger.errors import ConflictError
+from ledger.operate.destruction import attached_to
 from ledger.operate.incidents import IncidentCode
 from ledger.operate.tombstones import forget, tombstones
 from ledger.operate.vault_standing import VaultGap
@@ -26,7 +27,10 @@ def record_lost_vault(
     gaps = vault_gaps(SqlLogStore(ledger), runtime.logs, vault)
     if not gaps:
         raise ConflictError("the vault knows the newest records of both logs: nothing is lost")
-    named = {record for log in runtime.logs.values() for record in tombstones(log.entries())}
+    named: set[str] = set()
+    for log in runtime.logs.values():
+        theirs = set(tombstones(log.entries()))
+        named |= theirs | attached_to(ledger, log.origin, theirs)
     erased = forget(vault, named)
     recorded = []
     for name, gap in gaps.items():

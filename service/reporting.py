@@ -5,11 +5,12 @@ then; with it travels the evidence, so that its reader can check it without us.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.entries import parse_entry
-from ledger.errors import MalformedError
+from ledger.errors import MalformedError, NotFoundError
+from ledger.operate.attributions import LaterAttributions
 from ledger.operate.decisions import Decisions, DecisionView
 from ledger.operate.registry import Registry
 from ledger.tlog.checkpoint import Checkpoint
@@ -32,6 +33,8 @@ EVIDENCE_NAME: Final = "evidence.json"
 OPENINGS_NAME: Final = "openings.json"
 EXPLANATION_RECEIPT_NAME: Final = "explanation.tlog-proof"
 EXPLANATION_OPENINGS_NAME: Final = "explanation-openings.json"
+LATER_RECEIPT_NAME: Final = "attributions.tlog-proof"
+LATER_OPENINGS_NAME: Final = "attributions-openings.json"
 # Laws as manifests name them, and the texts that letters have for them.
 REGIMES: Final = {"ecoa": "ecoa", "gdpr": "gdpr", "gdpr_15": "gdpr", "us-ecoa": "ecoa"}
 
@@ -39,10 +42,17 @@ REGIMES: Final = {"ecoa": "ecoa", "gdpr": "gdpr", "gdpr_15": "gdpr", "us-ecoa": 
 class Reporting:
     """Makes documents; safe to share between threads."""
 
-    def __init__(self, settings: Settings, registry: Registry, decisions: Decisions) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        decisions: Decisions,
+        attributions: LaterAttributions,
+    ) -> None:
         self._settings = settings
         self._registry = registry
         self._decisions = decisions
+        self._attributions = attributions
 
     def evidence(self, decision_id: str) -> dict[str, Any]:
         """Entry, receipt and openings of every section, as JSON: enough to check offline.
@@ -61,6 +71,40 @@ class Reporting:
         """
         openings = DisclosedSections(decision_id, self._decisions.openings(decision_id))
         return _readable(openings.to_json())
+
+    def later_receipt(self, decision_id: str) -> str:
+        """The tlog-proof of the entry by which attributions came later; no personal data.
+
+        Raises:
+            NotFoundError, ErasedError: none came later, or they are gone.
+        """
+        return self._attributions.evidence(decision_id)[0].format()
+
+    def later_openings(self, decision_id: str, disclose: Collection[str] | None = None) -> bytes:
+        """That entry opened, or some of its fields; the file that the offline verifier reads.
+
+        Raises:
+            MalformedError: a field to disclose is not there.
+            NotFoundError, ErasedError: as :meth:`later_receipt`.
+        """
+        receipt, opening = self._attributions.evidence(decision_id, disclose)
+        shown = DisclosedSections(parse_entry(receipt.entry).id, (opening,))
+        return _readable(shown.to_json())
+
+    def later_evidence(self, decision_id: str) -> dict[str, Any]:
+        """Entry, receipt and opening of attributions that came later: as :meth:`evidence`.
+
+        Raises:
+            NotFoundError, ErasedError: as :meth:`later_receipt`.
+        """
+        receipt, opening = self._attributions.evidence(decision_id)
+        shown = DisclosedSections(parse_entry(receipt.entry).id, (opening,))
+        return {
+            "decision": decision_id,
+            "entry": json.loads(receipt.entry),
+            "receipt": receipt.format(),
+            "openings": shown.to_json()["openings"],
+        }
 
     def letter(self, decision_id: str, issued: Issued) -> "SubjectLetter":
         """The letter to the person, as a value.
@@ -133,7 +177,31 @@ class Reporting:
                 self.openings(decision_id),
                 Relationship.SUPPLEMENT,
             ),
+            *self._later_attachments(decision_id),
             *self._explanation_attachments(decision_id),
+        )
+
+    def _later_attachments(self, decision_id: str) -> "tuple[Attachment, ...]":
+        """Attributions that came after the decision: their own entry, and that entry opened."""
+        from reports.documents.attachment import Attachment, Relationship
+
+        try:
+            receipt = self.later_receipt(decision_id)
+        except NotFoundError:
+            return ()
+        return (
+            Attachment(
+                LATER_RECEIPT_NAME,
+                "Proof that the contributions were logged, and when: after the decision",
+                receipt.encode(),
+                Relationship.SUPPLEMENT,
+            ),
+            Attachment(
+                LATER_OPENINGS_NAME,
+                "The contributions as that entry commits to them, in the form the verifier reads",
+                self.later_openings(decision_id),
+                Relationship.SUPPLEMENT,
+            ),
         )
 
     def _explanation_attachments(self, decision_id: str) -> "tuple[Attachment, ...]":

@@ -17,9 +17,11 @@ from ledger.operate.completeness import Completeness
 from ledger.operate.cose_receipts import CoseReceipts
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
+from ledger.operate.erasing import Erasing
 from ledger.operate.event_halves import EventHalves
 from ledger.operate.fork_marks import ForkMarks
 from ledger.operate.group_commit import GroupCommit
+from ledger.operate.holds import Holds
 from ledger.operate.incidents import Incidents
 from ledger.operate.key_ring import KeyRing
 from ledger.operate.key_wrapper import KeyUnknown
@@ -160,6 +162,8 @@ class Runtime:
     api_keys: ApiKeys
     completeness: Completeness
     incidents: Mapping[str, Incidents]
+    erasing: Erasing
+    holds: Holds
     explaining: Explaining
     eventing: Eventing
     reporting: Reporting
@@ -217,17 +221,9 @@ class Runtime:
         migrate(vault_engine, Schema.VAULT)
         store = SqlLogStore(engine)
         keys = {name: log_keys(settings, name, now) for name in LOGS}
+        may_write = _anything if how.fork else fork_marks(settings).check
         logs = {
-            name: Sequencer(
-                store,
-                log_lock(settings, name),
-                ring.origin,
-                ring,
-                now,
-                cosigned=cosigned_checkpoint(settings, name),
-                may_write=_anything if how.fork else fork_marks(settings).check,
-            )
-            for name, ring in keys.items()
+            name: _log(settings, name, store, ring, now, may_write) for name, ring in keys.items()
         }
         if not how.gap:
             _check_vault(store, logs, vault_engine)
@@ -238,7 +234,7 @@ class Runtime:
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
         explaining = Explaining(registry, decisions, attributions)
-        completeness = Completeness(log, writer)
+        completeness = Completeness(log, writer, vault)
         eventing = Eventing(
             EventHalves(vault, now, os.urandom),
             read_services(settings.events), registry, decisions, completeness, now,
@@ -257,9 +253,11 @@ class Runtime:
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=completeness,
             incidents=_incidents(logs, writers, vault, now),
+            erasing=Erasing(log, writer, vault, engine, now, os.urandom),
+            holds=Holds(log, writer, vault, now, os.urandom),
             explaining=explaining,
             eventing=eventing,
-            reporting=Reporting(settings, registry, decisions),
+            reporting=Reporting(settings, registry, decisions, attributions),
             session_key=_session_key(settings.session_key_path),
             databases=databases,
         )
@@ -302,6 +300,25 @@ class _How:
         if self.writer is not None:
             return {name: RemoteWriter(self.writer, name) for name in logs}
         return {name: GroupCommit(log, vault) for name, log in logs.items()}
+
+
+def _log(
+    settings: Settings,
+    name: str,
+    store: SqlLogStore,
+    ring: KeyRing,
+    now: Clock,
+    may_write: Callable[[], None],
+) -> Sequencer:
+    return Sequencer(
+        store,
+        log_lock(settings, name),
+        ring.origin,
+        ring,
+        now,
+        cosigned=cosigned_checkpoint(settings, name),
+        may_write=may_write,
+    )
 
 
 def _anything() -> None:

@@ -12,6 +12,7 @@ import sys
 from ledger.errors import LedgerError
 from ledger.operate.writer_process import WriterProcess
 from ledger.storage.database import give_room
+from service.erasing import go_on
 from service.runtime import Runtime
 from service.settings import Settings, SettingsError
 
@@ -37,6 +38,7 @@ def main() -> int:
         with WriterProcess(runtime.settings.writer_path, runtime.local_writers()) as process:
             for each in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(each, lambda *_: process.stop())
+            go_on(runtime)
             process.serve(while_true=lambda: os.getppid() == parent)
     except LedgerError as error:
         _log.error("%s", error)

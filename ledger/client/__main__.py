@@ -1,4 +1,4 @@
-"""`python -m ledger.client`: look into a spool, and deliver what a process has left there.
+"""`python -m ledger.client`: look into a spool, deliver what was left there, state totals.
 
 Exit status: 0 done, 1 something needs a person, 2 it could not be tried.
 """
@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -23,8 +24,10 @@ from ledger.client.options import key_reader
 from ledger.client.outbox import LaneOutbox, Outbox, read_refusals
 from ledger.client.receipts import FileReceipts
 from ledger.client.refused_outbox import RefusedOutbox
+from ledger.client.row_mapping import RowMapping
 from ledger.client.spool_cipher import SpoolCipher
 from ledger.client.spooled import Refusal
+from ledger.client.totals import state
 from ledger.client.transport import HttpLedger
 from ledger.errors import LedgerError, MalformedError
 from ledger.private_files import private_directory
@@ -39,8 +42,9 @@ MAX_BATCH: Final = 500  # decisions in one request: nobody waits for the first o
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of a command, after printing what it has to say."""
     options = _parser().parse_args(arguments)
-    spool = Path(options.spool)
-    if options.run is not _import and not (spool / "lanes").is_dir():
+    spool = Path(options.spool or "")
+    needed = options.spool is not None and options.run is not _import
+    if needed and not (spool / "lanes").is_dir():
         _say(f"{spool}: there is no spool here")
         return NOT_TRIED
     try:
@@ -57,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ledger.client",
-        description="Look into a client's spool, and deliver what a process has left there.",
+        description="Look into a client's spool, deliver what was left there, state totals.",
         epilog="Exit status: 0 done, 1 something needs a person, 2 it could not be tried.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -67,11 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     ship = commands.add_parser("ship", help="deliver all that no running process holds, once")
     bring = commands.add_parser("import", help="bring a file of decisions, each row exactly once")
     for each in (ship, bring):
-        each.add_argument("--url", required=each is ship, help="the ledger's address")
-        each.add_argument("--key-file", help=f"a file with the API key; or set {KEY_VARIABLE}")
         each.add_argument("--policy", help="tlog-policy file: the keys you trust, from elsewhere")
-        each.add_argument("--ca-file", help="certificates to trust instead of the system's")
-        each.add_argument("--plain-http", action="store_true", help="allow http to other machines")
     ship.add_argument("--spool-key-file", help="a file of 32 bytes: the spool is encrypted")
     ship.add_argument("--refused", action="store_true", help="send refused decisions once more")
     ship.set_defaults(run=_ship)
@@ -79,6 +79,19 @@ def _parser() -> argparse.ArgumentParser:
     refused.set_defaults(run=_refused)
     receipt = commands.add_parser("receipt", help="print the receipt of a decision")
     receipt.set_defaults(run=_receipt)
+    total = commands.add_parser("total", help="state how many predictions a source made")
+    total.add_argument("source", help="a lane, or with --since and --until a whole source")
+    total.add_argument("count", type=int, help="how many it made")
+    total.add_argument("--first", type=int, help="the first counter of the total")
+    total.add_argument("--last", type=int, help="the last counter, included")
+    total.add_argument("--since", help="from this time of decision on: 2026-05-14T00:00:00Z")
+    total.add_argument("--until", help="before this time of decision")
+    total.set_defaults(run=_total, spool=None)
+    for each in (ship, total, bring):
+        each.add_argument("--url", required=each is not bring, help="the ledger's address")
+        each.add_argument("--key-file", help=f"a file with the API key; or set {KEY_VARIABLE}")
+        each.add_argument("--ca-file", help="certificates to trust instead of the system's")
+        each.add_argument("--plain-http", action="store_true", help="allow http to other machines")
     for each in (status, ship, refused, receipt, bring):
         each.add_argument("spool", help="the spool's directory")
     importing.add_arguments(bring)
@@ -144,12 +157,9 @@ def _delivery(spool: Path, options: argparse.Namespace) -> Delivery:
     policy = None
     if options.policy:
         policy = Policy.parse(_bounded(Path(options.policy), MAX_POLICY_LENGTH).decode())
-    ledger = HttpLedger(
-        options.url, _key(options), ca_file=options.ca_file, plain_http=options.plain_http
-    )
     return Delivery(
-        ledger, policy, FileHeads(spool / "heads"), FileReceipts(spool / "receipts"), Tally(),
-        _Nobody(), evidence=spool / "alarms", most=MAX_BATCH,
+        _ledger(options), policy, FileHeads(spool / "heads"), FileReceipts(spool / "receipts"),
+        Tally(), _Nobody(), evidence=spool / "alarms", most=MAX_BATCH,
     )  # fmt: skip
 
 
@@ -167,19 +177,33 @@ def _told(delivery: Delivery) -> Counters:
 
 def _import(spool: Path, options: argparse.Namespace) -> int:
     mapping = importing.read_mapping(options.mapping)
-    with importing.table_of(options.file) as (table, digest):
+    if not options.url and not options.dry_run:
+        raise MalformedError("give --url, or --dry-run")
+    worst = DONE
+    for path in options.files:
+        if len(options.files) > 1:
+            _say(f"{path}:")
+        worst = max(worst, _import_one(spool, path, mapping, options))
+        if worst == NOT_TRIED:
+            break  # the next one would fail likewise
+    return worst
+
+
+def _import_one(
+    spool: Path, path: str, mapping: RowMapping | None, options: argparse.Namespace
+) -> int:
+    with importing.table_of(path) as (table, digest):
         if options.dry_run:
             count, bad = importing.rows_checked(table, mapping, digest, options.source, _say)
             _say(f"{count:,} rows, {bad:,} are no decision; nothing was sent")
             return NEEDS_SOMEBODY if bad else DONE
-        if not options.url:
-            raise MalformedError("give --url, or --dry-run")
         private_directory(spool / "lanes")
-        outbox = ImportOutbox(table, mapping, digest, options.source, spool / "imports")
-        delivery = _delivery(spool, options)
-        progress = importing.Progress(table)
-        outcome = importing.import_file(outbox, delivery, progress)
-        progress.end()
+        directory = spool / "imports"
+        with closing(ImportOutbox(table, mapping, digest, options.source, directory)) as outbox:
+            delivery = _delivery(spool, options)
+            progress = importing.Progress(table)
+            outcome = importing.import_file(outbox, delivery, progress)
+            progress.end()
     _told(delivery)
     needs = importing.summary(outbox, outcome, _say)
     if isinstance(outcome, Retry):
@@ -223,6 +247,23 @@ def _members(problem: Any) -> Iterator[str]:
 def _receipt(spool: Path, options: argparse.Namespace) -> int:
     sys.stdout.write(FileReceipts(spool / "receipts").find(options.decision).format())
     return DONE
+
+
+def _total(spool: Path, options: argparse.Namespace) -> int:
+    del spool
+    names = ("first", "last", "since", "until")
+    asked = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if asked.keys() not in ({"first", "last"}, {"since", "until"}):
+        raise MalformedError("give --first and --last, or --since and --until")
+    found = state(_ledger(options), options.source, count=options.count, **asked)
+    _say(f"{found.verdict}: {options.count:,} stated, {found.held:,} held (entry {found.index:,})")
+    return DONE if found.verdict == "agrees" else NEEDS_SOMEBODY
+
+
+def _ledger(options: argparse.Namespace) -> HttpLedger:
+    return HttpLedger(
+        options.url, _key(options), ca_file=options.ca_file, plain_http=options.plain_http
+    )
 
 
 def _key(options: argparse.Namespace) -> Any:

@@ -14,7 +14,7 @@ from ledger.client.spool import DiskSpool, Spool
 from ledger.client.spooled import Draft
 from ledger.errors import LedgerError
 
-__all__ = ["DecisionMembers", "NotAccepted", "Ticket", "accept", "confirmed"]
+__all__ = ["DecisionMembers", "NotAccepted", "Ticket", "accept", "confirmed", "missed"]
 
 CLOSED: Final = "client_closed"
 FAILED: Final = "client_failed"
@@ -33,6 +33,7 @@ class Ticket:
 
     Attributes:
         id: the decision's id: `Client.receipt` finds its receipt by it, once there is one.
+            Empty if it was never put into words.
         source: the lane in which it was counted; empty if the spool could not be used.
         seq: its counter there; None if it got none.
         failure: None, or a code for why it was not accepted. With `not_synced` it was,
@@ -95,6 +96,11 @@ def accept(
         reason = FULL if isinstance(error, SpoolFull) else reason
         raise NotAccepted(error, reason, spool.source, _skip(spool, reason)) from error
     return Ticket(name, spool.source, seq)
+
+
+def missed(spool: DiskSpool | MemorySpool, reason: str) -> Ticket:
+    """The ticket of a decision that nobody could put into words: a gap, and its reason."""
+    return Ticket("", spool.source, _skip(spool, reason), reason)
 
 
 def confirmed(spool: DiskSpool | MemorySpool, ticket: Ticket) -> Ticket:

@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -21,12 +22,15 @@ from ledger.client.acceptance import (
     Ticket,
     accept,
     confirmed,
+    missed,
 )
 from ledger.client.counters import Counters, State, Tally
 from ledger.client.heads import GROWN, NEWEST, kept_size
+from ledger.client.occasions import Occasions
 from ledger.client.options import Choices, Key, Options, key_reader
 from ledger.client.running import Running, kept_in
 from ledger.client.spooled import Gap, Refusal
+from ledger.client.totals import StatedTotal, state
 from ledger.client.transport import HttpLedger
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
 from ledger.errors import PushbackError, RefusedError, StoppedError, VerificationError
@@ -85,8 +89,9 @@ class Client:
             MalformedError: an argument cannot be used.
         """
         self._options = Options(source=source, spool=spool, policy=policy, **choices)
+        self._key = key_reader(key)
         self._ledger: Callable[[], HttpLedger] = partial(
-            HttpLedger, url, key_reader(key), ca_file=ca_file, plain_http=plain_http
+            HttpLedger, url, self._key, ca_file=ca_file, plain_http=plain_http
         )
         self._ledger()  # an address that cannot be used is said now
         self._on_refused = on_refused
@@ -94,6 +99,7 @@ class Client:
         self._now = now
         self._kept = kept_in(self._options)
         self._tally = Tally()
+        self._occasions = Occasions(self._key, self._tally, strict=self._options.strict)
         self._waiters: dict[str, Receipt | Refusal | None] = {}
         self._closed = False
         self._mutex = threading.Lock()
@@ -117,9 +123,11 @@ class Client:
     ) -> Ticket:
         """Accept a decision, and return at once; the members are those of docs/formats.md §5.
 
-        `context.decided_at` is now, unless it is given. Without `attributions` the ledger works
-        them out later, and says so. Nothing that goes wrong here leaves
-        as an exception, unless the client is strict or was told to raise when it is full.
+        `context.decided_at` is now, unless it is given. `subject` and what `context` lacks are
+        taken from the :func:`~ledger.client.occasion.occasion` around the call. Without
+        `attributions` the ledger works them out later, and says so. Nothing that goes wrong
+        here leaves as an exception, unless the client is strict or was told to raise when it
+        is full.
 
         Raises:
             SpoolFull: as was chosen with `when_full`.
@@ -129,7 +137,25 @@ class Client:
             "model": model, "policy": policy, "input": input, "output": output,
             "attributions": attributions, "context": context, "subject": subject,
         }  # fmt: skip
-        name = id or self._new_id()
+        return self._occasions.record(members, id, self._now, self._ticket)
+
+    def missed(self, reason: str) -> Ticket:
+        """Say that a prediction was made which cannot be put into words; `reason` is a code.
+
+        It uses up a counter, which the log will show to be missing. Nothing is raised.
+        """
+        self._tally.add(failed=1)
+        try:
+            running = self._started()
+            ticket = missed(running.spool, reason)
+            running.accepted()
+        except Exception as error:  # noqa: BLE001  # nothing may harm the prediction
+            _log.error("a gap could not be noted down: %s", type(error).__name__)
+            return Ticket("", "", None, reason)
+        return ticket
+
+    def _ticket(self, members: Mapping[str, Any], chosen_id: str | None) -> Ticket:
+        name = chosen_id or self._new_id()
         try:
             return self._accept(members, name)
         except NotAccepted as failure:
@@ -156,7 +182,8 @@ class Client:
         with self._news:
             self._waiters[name] = None
         try:
-            self._accept({"context": None, "subject": None, **decision}, name)
+            members = {"attributions": None, "context": None, "subject": None, **decision}
+            self._accept(self._occasions.completed(members), name)
             return self._await(name, timeout)
         except NotAccepted as failure:
             raise failure.why from None
@@ -176,6 +203,20 @@ class Client:
         running = self._started()
         running.spool.declare(Gap(first, last, reason))
         running.accepted()
+
+    def state_total(self, first: int, last: int, count: int) -> StatedTotal:
+        """Tell the ledger now how many predictions carry these counters of this process's lane.
+
+        Nothing is spooled. What was not delivered yet is short; late decisions make it good.
+
+        Raises:
+            PushbackError: no answer; state the same again later.
+            RefusedError: the ledger does not take it.
+            OSError, StoppedError: as :meth:`start`.
+        """
+        source, ledger = self._started().spool.source, self._ledger()
+        with closing(ledger):
+            return state(ledger, source, first=first, last=last, count=count)
 
     def start(self) -> None:
         """Claim a lane and begin to deliver what waits, ahead of the first decision.
@@ -283,7 +324,7 @@ class Client:
             raise NotAccepted(error, reason) from error
         try:
             ticket = accept(running.spool, self._options, members, name, nanoseconds)
-            self._tally.add(accepted=1)
+            self._tally.add(accepted=1, unattributed=members["attributions"] is None)
         except NotAccepted:
             self._tally.add(failed=1)
             raise
@@ -350,6 +391,7 @@ class Client:
         self._news = threading.Condition()
         self._source, self._not_before = "", 0.0
         self._tally = Tally()
+        self._occasions = Occasions(self._key, self._tally, strict=self._options.strict)
         self._waiters = {}
         if self._options.spool is None:
             self._kept = kept_in(self._options)

@@ -23,8 +23,8 @@ class State(StrEnum):
 class Counters:
     """One look at a client.
 
-    `accepted` + `failed` is what the caller asked for. `recorded`, `duplicates` and `refused`
-    also count what this process delivered of earlier ones.
+    `accepted` + `failed` + `repeated` is what the caller asked for. `recorded`, `duplicates`
+    and `refused` also count what this process delivered of earlier ones.
 
     Attributes:
         source: the lane in which this process counts; empty before the first decision.
@@ -32,6 +32,9 @@ class Counters:
         reason: why, where it is paused, waiting or in alarm. Holds nobody's data.
         accepted: decisions that `record` and `submit` accepted.
         failed: decisions that were not accepted; their counters are declared as gaps.
+        unattributed: accepted without attributions: the ledger has to work them out.
+        undescribed: accepted without a subject or context that could not be told.
+        repeated: of a request that came again; the first decision stands.
         recorded: decisions that the ledger has, each with a receipt that was checked.
         duplicates: decisions that it had already; likewise.
         refused: decisions that it refused; they are kept beside the spool.
@@ -54,6 +57,9 @@ class Counters:
     reason: str = ""
     accepted: int = 0
     failed: int = 0
+    unattributed: int = 0
+    undescribed: int = 0
+    repeated: int = 0
     recorded: int = 0
     duplicates: int = 0
     refused: int = 0

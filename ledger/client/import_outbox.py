@@ -5,10 +5,11 @@ stopped; what was sent twice by then is recognised by its id. Rows that are no d
 that the ledger refused, are listed beside, with reasons and without values.
 """
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +17,13 @@ from ledger.client.outbox import Item
 from ledger.client.row_mapping import RowMapping, imported
 from ledger.client.spooled import Draft, Gap, Refusal, Spooled, check_source, merged
 from ledger.client.tables import BadRow, Row, Table
-from ledger.errors import LedgerError, MalformedError
+from ledger.errors import LedgerError, MalformedError, RefusedError
 from ledger.private_files import FILE_MODE, private_directory, sync_directory, write_synced
 
 __all__ = ["ImportOutbox", "check_rows"]
 
 MAX_GAPS: Final = 10_000  # ranges that wait to be declared, in memory and in the file
+MAX_BAD: Final = 1_000  # rows that are no decision, noted down together
 MARK_CHARS: Final = 8  # of the file's digest, in the name that the log knows the import by
 _NOT_A_DECISION: Final = "not_encodable"
 _REFUSED: Final = "refused_by_ledger"
@@ -35,6 +37,7 @@ class _Progress:
     rejects: int = 0
     rejected: int = 0
     gaps: tuple[Gap, ...] = ()
+    mapping: str = ""
 
 
 class ImportOutbox:
@@ -53,7 +56,10 @@ class ImportOutbox:
             directory: where to note down how far it came.
 
         Raises:
-            MalformedError: the source cannot have this name, or the notes are damaged.
+            MalformedError: the source cannot have this name, the notes are damaged, or were
+                begun with another mapping.
+            RefusedError: another process imports this file.
+            OSError: the notes cannot be read or written.
         """
         mark = digest.hex()[:MARK_CHARS]
         self.source = f"{check_source(source)}.{mark}"
@@ -62,13 +68,22 @@ class ImportOutbox:
         self._mapping = mapping
         self._digest = digest
         private_directory(directory)
-        self._done = self._read()
-        self._cut_rejects()
+        self._lock = _locked(directory / f"{self.source}.lock")
+        try:
+            self._done = self._read()
+            self._cut_rejects()
+        except BaseException:
+            self.close()
+            raise
         self._rows = table.rows(self._done.row)
         self._batch: tuple[Item, ...] = ()
         self._next = self._done.row
         self._bad: list[BadRow] = []
         self._ahead: list[tuple[int, Item | BadRow]] = []
+
+    def close(self) -> None:
+        """Let another process go on."""
+        os.close(self._lock)
 
     @property
     def settled(self) -> int:
@@ -86,11 +101,12 @@ class ImportOutbox:
         Raises:
             LedgerError, OSError: the file cannot be read on.
         """
-        if not self._batch:
+        while not self._batch:
             self._batch = tuple(self._taken(most, most_bytes))
-            if not self._batch and self._bad:
-                self.settle(())  # the file ends in rows that are no decision
-        elif len(self._batch) > most:  # it was too much for one request
+            if self._batch or not self._bad:
+                return self._batch
+            self.settle(())  # many rows in a row that are no decision, perhaps to the end
+        if len(self._batch) > most:  # it was too much for one request
             self._cut(most)
         return self._batch
 
@@ -108,7 +124,10 @@ class ImportOutbox:
         known = merged((*self._done.gaps, *gaps))
         if len(known) > MAX_GAPS:
             raise LedgerError(f"more than {MAX_GAPS:,} gaps: look at {self.rejects_path.name}")
-        self._write(_Progress(self._next, size, self._done.rejected + len(rejects), known))
+        rejected = self._done.rejected + len(rejects)
+        self._write(
+            replace(self._done, row=self._next, rejects=size, rejected=rejected, gaps=known)
+        )
         self._batch, self._bad = (), []
 
     def gaps(self) -> tuple[Gap, ...]:
@@ -118,13 +137,16 @@ class ImportOutbox:
     def gaps_declared(self, declared: Sequence[Gap]) -> None:
         """Forget gaps that the ledger has taken."""
         left = tuple(gap for gap in self._done.gaps if gap not in declared)
-        self._write(_Progress(self._done.row, self._done.rejects, self._done.rejected, left))
+        self._write(replace(self._done, gaps=left))
 
     def _taken(self, most: int, most_bytes: int) -> Iterator[Item]:
         count = size = 0
         for number, found in self._found():
             if isinstance(found, BadRow):
                 self._bad.append(found)
+                if len(self._bad) >= MAX_BAD:
+                    self._next = number + 1
+                    return
             elif count and (count >= most or size + len(found.body) > most_bytes):
                 self._ahead.insert(0, (number, found))
                 return
@@ -175,7 +197,10 @@ class ImportOutbox:
 
     def _write(self, done: _Progress) -> None:
         gaps = [[gap.first, gap.last, gap.reason] for gap in done.gaps]
-        told = {"row": done.row, "rejects": done.rejects, "rejected": done.rejected, "gaps": gaps}
+        told = {
+            "row": done.row, "rejects": done.rejects, "rejected": done.rejected, "gaps": gaps,
+            "mapping": done.mapping,
+        }  # fmt: skip
         beside = self._path.with_suffix(".new")
         write_synced(beside, json.dumps(told).encode())
         beside.replace(self._path)
@@ -183,14 +208,20 @@ class ImportOutbox:
         self._done = done
 
     def _read(self) -> _Progress:
+        mapping = "" if self._mapping is None else self._mapping.digest()
         try:
             told: Any = json.loads(self._path.read_bytes())
             gaps = tuple(Gap(*each) for each in told["gaps"])
-            return _Progress(told["row"], told["rejects"], told["rejected"], gaps)
+            done = _Progress(told["row"], told["rejects"], told["rejected"], gaps, told["mapping"])
         except FileNotFoundError:
-            return _Progress()
+            return _Progress(mapping=mapping)
         except (ValueError, KeyError, TypeError) as error:
             raise MalformedError(f"{self._path.name}: damaged; remove it to begin anew") from error
+        if done.mapping != mapping:
+            raise MalformedError(
+                f"{self._path.name}: begun with another mapping; remove it to begin anew"
+            )
+        return done
 
 
 def check_rows(
@@ -216,6 +247,17 @@ def _item(row: Row, mapping: RowMapping | None, digest: bytes, source: str) -> I
     except (TypeError, ValueError) as error:
         raise MalformedError("a section is not an object") from error
     return Item(Spooled(row.number, identifier, at_ms, b""), draft.body(source, row.number))
+
+
+def _locked(path: Path) -> int:
+    """The open file of a lock that no other process has."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, FILE_MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise RefusedError("another process imports this file") from error
+    return descriptor
 
 
 def _told(refusal: Refusal) -> str:

@@ -27,6 +27,7 @@ __all__ = [
 
 MAX_RETRIES: Final = 8  # in a row, of one batch; with pauses that grow to half a minute
 LONGEST_PAUSE: Final = 30.0
+DECLARE_FROM: Final = 1_000  # gaps that wait: declared before the end, so that they stay few
 SHOWN_SECONDS: Final = 0.2
 BATCH_FLOOR: Final = 1e-3
 
@@ -103,6 +104,8 @@ def import_file(outbox: ImportOutbox, delivery: Delivery, progress: Progress) ->
         match outcome:
             case Sent():
                 failed = 0
+                if len(outbox.gaps()) > DECLARE_FROM:
+                    delivery.declare_gaps(outbox)
                 progress.show(outbox.settled - began)
             case Retry(after=after) if failed < MAX_RETRIES:
                 time.sleep(after if after is not None else min(2.0**failed / 4, LONGEST_PAUSE))
@@ -131,7 +134,8 @@ def rows_checked(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes, besides what every delivery takes."""
-    parser.add_argument("file", help="JSON lines or Parquet; - for standard input")
+    parser.add_argument("files", nargs="+", metavar="file",
+                        help="JSON lines or Parquet; - for standard input")  # fmt: skip
     parser.add_argument("--source", required=True, help="which system decided, such as loan-desk")
     parser.add_argument("--mapping", help="a JSON file: which column is what (docs/client.md)")
     parser.add_argument("--dry-run", action="store_true", help="check every row, send nothing")

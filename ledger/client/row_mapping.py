@@ -8,13 +8,14 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final, Self
 
 from ledger import canonical
 from ledger.canonical import MAX_INTEGER
+from ledger.client.tables import Inexact
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
 from ledger.errors import MalformedError
 
@@ -25,7 +26,8 @@ SCALE: Final = 6
 
 _TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z")
 _WHOLE: Final = frozenset({"model", "policy", "input", "output", "context"})
-_ALLOWED: Final = _WHOLE | {"attributions", "subject", "id"}
+_OPTIONAL_MEMBERS: Final = frozenset({"attributions", "subject", "id"})
+_ALLOWED: Final = _WHOLE | _OPTIONAL_MEMBERS
 _TEXTS: Final = ("model", "policy", "decided_at", "outcome", "margin")
 _OPTIONAL: Final = ("subject", "id", "space")
 
@@ -91,6 +93,10 @@ class RowMapping:
             **names,
         )
 
+    def digest(self) -> str:
+        """SHA-256 of what it says, in hex, however its file was written."""
+        return hashlib.sha256(canonical.encode(asdict(self))).hexdigest()
+
     def members(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The decision that a row makes, without its source.
 
@@ -133,7 +139,7 @@ def imported(
     Raises:
         MalformedError: it is none.
     """
-    members = dict(row) if mapping is None else mapping.members(row)
+    members = _whole(row) if mapping is None else mapping.members(row)
     for name in sorted(_WHOLE - members.keys()):
         raise MalformedError(f"{name} is missing; a file of columns needs --mapping")
     if members.keys() - _ALLOWED:
@@ -152,6 +158,12 @@ def imported(
     return identifier, at_ms, members
 
 
+def _whole(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row itself, as a decision; a subject, id or attributions that are null are not there."""
+    members = {name: _value(row, name) for name in row}
+    return {n: v for n, v in members.items() if v is not None or n not in _OPTIONAL_MEMBERS}
+
+
 def _columns(value: object, member: str) -> dict[str, str]:
     """Names by column: an object, or a list of columns that are called as they should be."""
     if isinstance(value, list):
@@ -166,7 +178,10 @@ def _columns(value: object, member: str) -> dict[str, str]:
 def _value(row: Mapping[str, Any], column: str) -> Any:
     if column not in row:
         raise MalformedError(f"column {column}: the row has none of this name")
-    return row[column]
+    value = row[column]
+    if isinstance(value, Inexact):
+        raise MalformedError(f"column {column}: {value.why}")
+    return value
 
 
 def _scalar(value: Any, column: str) -> bool | int | float | str | None:
@@ -206,8 +221,8 @@ def _moment(value: Any, column: str) -> str:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise MalformedError(f"column {column}: a time without a zone; store it as UTC")
-        text = value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
-        return f"{text}Z"
+        text = value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+        return f"{text.rstrip('0').rstrip('.')}Z"
     if isinstance(value, str) and _TIME.fullmatch(value):
         return value
     raise MalformedError(f"column {column}: not a time such as 2026-05-14T09:31:07Z")

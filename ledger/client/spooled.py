@@ -28,6 +28,7 @@ __all__ = [
     "check_source",
     "lane_name",
     "merged",
+    "plain",
 ]
 
 MAX_DECISION_BYTES: Final = 2_000_000  # bytes of JSON; a request to the ledger may have 5,000,000
@@ -133,6 +134,8 @@ class Draft:
     @classmethod
     def of(cls, identifier: str, at_ms: int, members: Mapping[str, Any]) -> Self:
         """The decision of these members: model, policy, the four sections, maybe subject.
+
+        `attributions` may be None: the member is not sent, and the ledger works them out.
 
         Raises:
             MalformedError: it is not I-JSON, or too long.
@@ -244,12 +247,13 @@ def _encode(document: Mapping[str, Any]) -> bytes:
         return canonical.encode(document)
     except MalformedError:
         # Numbers of numpy are what models hand out; anything else is refused once more.
-        return canonical.encode(_plain(document))
+        return canonical.encode(plain(document))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The same value, with numbers of numpy as Python's own."""
     if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value.item() if hasattr(value, "item") else value

@@ -1,7 +1,7 @@
 """Rows of a file, one at a time: JSON lines or Parquet, told apart by their content.
 
 The only door to pyarrow, the extra `parquet`; nothing of a file but some rows is held in
-memory.
+memory. A value that Python cannot hold exactly spoils its own column of its own row.
 """
 
 import hashlib
@@ -14,13 +14,22 @@ from typing import Any, Final, Protocol
 from ledger import canonical
 from ledger.errors import LedgerError, MalformedError
 
-__all__ = ["BadRow", "Row", "Table", "file_digest", "open_table"]
+__all__ = ["BadRow", "Inexact", "Row", "Table", "file_digest", "open_table"]
 
-MAX_LINE_BYTES: Final = 1_000_000  # of JSON; the ledger takes less in one decision
+MAX_LINE_BYTES: Final = 5_000_000  # of JSON, white space and all: what the ledger reads at once
 MAX_DEPTH: Final = 32
 ROWS_AT_ONCE: Final = 1_000  # of a Parquet file's row groups, decoded together
 _CHUNK: Final = 1 << 20
+# What a conversion raises: beyond the calendar, an unknown zone, finer than a microsecond.
+_CONVERSIONS: Final = (OverflowError, KeyError, TypeError, ValueError)
 _PARQUET: Final = b"PAR1"
+
+
+@dataclass(frozen=True, slots=True)
+class Inexact:
+    """In place of a value that is there and that Python would have to round, and why."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +127,20 @@ class _ParquetTable:
 
     def __init__(self, path: Path) -> None:
         try:
-            from pyarrow import ArrowException, parquet
+            from pyarrow import ArrowException, parquet, timestamp, types
         except ImportError as error:
             raise LedgerError(
                 "a Parquet file needs pyarrow: pip install 'decision-ledger[parquet]'"
             ) from error
         self._errors = ArrowException
+        self._is_time, self._time = types.is_timestamp, timestamp
         try:
             self._file = parquet.ParquetFile(path)
         except (self._errors, OSError) as error:
             raise LedgerError(f"{path.name}: not a Parquet file that can be read") from error
+        names = self._file.schema_arrow.names
+        if len(set(names)) != len(names):  # as a row, the last one would hide the others
+            raise LedgerError(f"{path.name}: two columns have the same name")
         self._total = max(int(self._file.metadata.num_rows), 1)
         self._at = 0
 
@@ -144,10 +157,11 @@ class _ParquetTable:
         number = first
         try:
             for batch in self._file.iter_batches(batch_size=ROWS_AT_ONCE, row_groups=groups):
-                for members in batch.to_pylist():
+                names = batch.schema.names
+                for values in zip(*map(self._values, batch.columns), strict=True):
                     self._at = number + 1
                     if number >= start:
-                        yield Row(number, members)
+                        yield Row(number, dict(zip(names, values, strict=True)))
                     number += 1
         except (self._errors, OSError, ValueError) as error:
             # What lies behind cannot be told apart from the damage.
@@ -156,3 +170,23 @@ class _ParquetTable:
     def share(self) -> float:
         """How much of the file was passed."""
         return self._at / self._total
+
+    def _values(self, column: Any) -> list[Any]:
+        """A column's values as Python has them, all at once if none of them is inexact."""
+        try:
+            return list(self._exact(column).to_pylist())
+        except (self._errors, *_CONVERSIONS):
+            return [self._value(column.slice(at, 1)) for at in range(len(column))]
+
+    def _value(self, column: Any) -> Any:
+        try:
+            return self._exact(column).to_pylist()[0]
+        except (self._errors, *_CONVERSIONS):
+            return Inexact(f"a {column.type} that cannot be carried over exactly")
+
+    def _exact(self, column: Any) -> Any:
+        """The column, times in nanoseconds as microseconds; raises if that would round one."""
+        kind = column.type
+        if self._is_time(kind) and kind.unit == "ns":
+            return column.cast(self._time("us", tz=kind.tz))
+        return column

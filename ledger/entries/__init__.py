@@ -29,7 +29,9 @@ from ledger.entries.bodies import (
     Review,
     SourceCounter,
     SourceGap,
+    SourcePeriodTotal,
     SourceRegistered,
+    SourceTotal,
 )
 from ledger.entries.entry import MAX_ENTRY_BYTES, Entry, UnplacedEntry, parse_entry
 from ledger.entries.forms import COMMITMENT_BYTES, MAX_COUNT, MAX_RECORDS
@@ -66,7 +68,9 @@ __all__ = [
     "Review",
     "SourceCounter",
     "SourceGap",
+    "SourcePeriodTotal",
     "SourceRegistered",
+    "SourceTotal",
     "UnplacedEntry",
     "parse_entry",
     "parse_id",

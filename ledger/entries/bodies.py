@@ -17,6 +17,7 @@ from ledger.entries.forms import (
     Digest,
     Id,
     Members,
+    Moment,
     NestedForm,
     Origin,
     Pseudonym,
@@ -230,6 +231,47 @@ class SourceGap(Body):
 
 
 @dataclass(frozen=True, slots=True)
+class SourceTotal(Body):
+    """A source says how many predictions carry the counters from `first` to `last`, both included.
+
+    What the log holds of them is worked out by whoever reads it.
+    """
+
+    kind: ClassVar[Kind] = Kind.SOURCE_TOTAL
+    source: SourceId
+    first: Count
+    last: Count
+    count: Count
+
+    def __post_init__(self) -> None:
+        Members.__post_init__(self)
+        if self.last < self.first:
+            raise MalformedError("entry: a total ends before it begins", member="last")
+        if self.count > self.last - self.first + 1:
+            raise MalformedError("entry: a total of more than there are counters", member="count")
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePeriodTotal(Body):
+    """A source says how many predictions it made from `since` on and before `until`.
+
+    `source` may be the name that several lanes share. When a decision was made is not in
+    the log, so only its keeper can compare.
+    """
+
+    kind: ClassVar[Kind] = Kind.SOURCE_PERIOD_TOTAL
+    source: SourceId
+    since: Moment
+    until: Moment
+    count: Count
+
+    def __post_init__(self) -> None:
+        Members.__post_init__(self)
+        if self.until <= self.since:
+            raise MalformedError("entry: a period ends before it begins", member="until")
+
+
+@dataclass(frozen=True, slots=True)
 class ExportIssued(Body):
     """A bundle was handed over; the SHA-256 of its manifest."""
 
@@ -284,7 +326,8 @@ BODIES: Mapping[str, type[Body]] = MappingProxyType(
             *(LogCreated, LogKeyRotated, ModelVersionRegistered, ModelVersionStatus),
             *(PolicyRegistered, Decision, AttributionsAttached, ExplanationIssued),
             *(NoticeIssued, Correction, Review, HoldSet, HoldReleased, Erased, Expired),
-            *(SourceRegistered, SourceGap, ExportIssued, Incident, Access, AccessDenied),
+            *(SourceRegistered, SourceGap, SourceTotal, SourcePeriodTotal),
+            *(ExportIssued, Incident, Access, AccessDenied),
         )
     }
 )

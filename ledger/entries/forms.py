@@ -11,6 +11,7 @@ import binascii
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Protocol, Self, cast, get_type_hints
 
@@ -96,6 +97,26 @@ class HashForm:
         try:
             return base64.b64decode(document, validate=True) if isinstance(document, str) else None
         except (binascii.Error, ValueError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class MomentForm:
+    """A moment in UTC to the microsecond, written as an entry's `at` is (RFC 3339)."""
+
+    def accepts(self, value: object) -> bool:
+        """Say whether the value is aware and in UTC."""
+        return isinstance(value, datetime) and value.utcoffset() == timedelta(0)
+
+    def encode(self, value: datetime) -> JsonValue:
+        """The moment with six decimals and a `Z`."""
+        return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+    def decode(self, document: JsonValue) -> object:
+        """The moment; other spellings are left to the reader's final comparison."""
+        try:
+            return datetime.fromisoformat(document) if isinstance(document, str) else None
+        except ValueError:
             return None
 
 
@@ -207,6 +228,9 @@ Digest = Annotated[str, TextForm(re.compile(r"[0-9a-f]{64}"))]
 
 Id = Annotated[str, TextForm(UUID7_PATTERN)]
 """A random id that means nothing by itself."""
+
+Moment = Annotated[datetime, MomentForm()]
+"""A moment that is nobody's own, such as where a period begins."""
 
 Origin = Annotated[str, TextForm(re.compile(_NAME + r"{1,255}"))]
 """A log's name: a URL without a scheme (c2sp.org/tlog-checkpoint)."""

@@ -29,4 +29,6 @@ class Kind(StrEnum):
     POLICY_REGISTERED = "policy_registered"
     REVIEW = "review"
     SOURCE_GAP = "source_gap"
+    SOURCE_PERIOD_TOTAL = "source_period_total"
     SOURCE_REGISTERED = "source_registered"
+    SOURCE_TOTAL = "source_total"

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from ledger.errors import MalformedError
+from ledger.operate.hold_store import covering
 from ledger.operate.vault import EPOCH, Vault, microseconds
 from ledger.storage.database import reading
 from ledger.storage.models import decision_index
@@ -60,7 +61,10 @@ class DecisionQuery:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """One decision in a list. `margin` is in units of 10^-6 of the model's space."""
+    """One decision in a list. `margin` is in units of 10^-6 of the model's space.
+
+    `hold` is the legal hold that keeps it and restricts its use, if one does.
+    """
 
     id: str
     seq: int
@@ -69,6 +73,7 @@ class DecisionRow:
     model: str
     policy: str
     margin: int
+    hold: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,7 @@ def _rows(
 ) -> tuple[DecisionRow, ...]:
     column = decision_index.c
     query = (
-        select(decision_index)
+        select(decision_index, covering(column.record_id).label("hold"))
         .where(wanted)
         .order_by(column.decided_us.desc(), column.record_id.desc())
         .limit(count)
@@ -174,6 +179,7 @@ def _rows(
             model=row.model,
             policy=row.policy,
             margin=row.margin,
+            hold=row.hold,
         )
         for row in connection.execute(query)
     )

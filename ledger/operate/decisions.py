@@ -30,6 +30,7 @@ from ledger.operate.decision_view import (
     check_payload,
     decision_entry,
 )
+from ledger.operate.erased_records import check_standing
 from ledger.operate.key_wrapper import Random
 from ledger.operate.log_writer import LogWriter, Place, Written
 from ledger.operate.published_log import PublishedLog
@@ -235,6 +236,7 @@ class Decisions:
         return None if issued is None else (self._log.receipt(issued[0].id), issued[2])
 
     def _issued(self, record_id: str) -> tuple[Entry, dict[str, JsonValue], Opening] | None:
+        check_standing(self._log, record_id)
         issued = [e for e in self.history(record_id) if isinstance(e.body, ExplanationIssued)]
         if not issued:
             return None
@@ -333,6 +335,7 @@ class Decisions:
 
     def _open(self, record_id: str) -> tuple[DecisionView, bytes]:
         receipt = self._log.receipt(record_id)
+        check_standing(self._log, record_id)
         entry = decision_entry(receipt.entry)
         document, key = self._records.open(record_id)
         payload = Decision.from_json(document)
@@ -356,6 +359,7 @@ class Decisions:
         body: Callable[[bytes], Body],
     ) -> Entry:
         self._entry(record_id)
+        check_standing(self._log, record_id)
         count = sum(1 for _ in self._log.referring(record_id))
         return self._records.attach(record_id, section, content, body, count=count)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.errors import ConflictError, LedgerError, PushbackError, StoppedError
+from ledger.operate.erased_records import check_attachable
 from ledger.operate.log_writer import Place, Record, Submission, Written
 from ledger.operate.sequencer import Appended, Draft, Sequencer
 from ledger.operate.vault import Vault, VaultRow
@@ -155,6 +156,7 @@ class GroupCommit:
     def _append(self, fresh: Sequence[Record]) -> tuple[Appended, ...]:
         if not fresh:
             return ()
+        check_attachable(self._log, fresh)
         rows = [record.kept for record in fresh if record.kept is not None]
         if rows:
             self._keep(rows)

@@ -94,6 +94,7 @@ class LogWriter(Protocol):
 
         Raises:
             MalformedError: an entry is too large.
+            ErasedError: a record belongs to one that is gone.
             PushbackError: nothing can be written now. What was submitted may be in the log
                 or not; submit the same again later.
             StoppedError: the log has stopped, until its keeper has seen to it.

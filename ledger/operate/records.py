@@ -113,14 +113,30 @@ class Records:
             ErasedError: the record's key is gone.
             PushbackError, StoppedError: as :meth:`LogWriter.write`.
         """
+        new = self.attachment(record_id, section, content, body, count=count)
+        (place,) = self.write([new]).places
+        return parse_entry(place.raw or self._log.entry(new.id))
+
+    def attachment(
+        self,
+        record_id: str,
+        section: str,
+        content: Mapping[str, JsonValue],
+        body: Callable[[bytes], Body],
+        *,
+        count: int,
+    ) -> NewRecord:
+        """What :meth:`attach` logs, for callers that write many at once.
+
+        Raises:
+            ErasedError: the record's key is gone.
+        """
         holder = self._vault.key_and_holder(record_id)[1]
 
         def committed(key: bytes) -> Body:
             return body(commit(key, section, content))
 
-        new = NewRecord(attached_id(record_id, section, count), holder, content, committed)
-        (place,) = self.write([new]).places
-        return parse_entry(place.raw or self._log.entry(new.id))
+        return NewRecord(attached_id(record_id, section, count), holder, content, committed)
 
     def open(self, record_id: str) -> tuple[dict[str, JsonValue], bytes]:
         """A record's payload and key. What it commits to is for the caller to check.

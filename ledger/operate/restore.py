@@ -19,6 +19,7 @@ from ledger.errors import ConflictError, MalformedError, RefusedError, Verificat
 from ledger.operate.backup import Progress, copy_file
 from ledger.operate.backup_check import Backup
 from ledger.operate.backup_manifest import MAX_MANIFEST_BYTES, BackedUpFile, Engine, Part
+from ledger.operate.destruction import attached_to
 from ledger.operate.tombstones import delete_sealed, forget, tombstones
 from ledger.private_files import private_directory, sync_directory, write_new
 from ledger.storage.database import open_database, translated
@@ -107,7 +108,11 @@ def replay(destination: Destination, origins: Iterable[str]) -> Replayed:
     """
     reader = open_reader(destination.urls[Part.LEDGER])
     store = SqlLogStore(reader)
-    named = {record for origin in origins for record in tombstones(_entries(store, origin))}
+    named: set[str] = set()
+    for origin in origins:
+        theirs = set(tombstones(_entries(store, origin)))
+        # An erasure that the backup cut short may not have named what was attached yet.
+        named |= theirs | attached_to(reader, origin, theirs)
     if not named:
         return Replayed(0, 0, 0)
     ledger = open_database(destination.urls[Part.LEDGER])

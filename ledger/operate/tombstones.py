@@ -20,10 +20,11 @@ from ledger.storage.models import (
     subject_key,
 )
 
-__all__ = ["delete_sealed", "entombed", "forget", "tombstones"]
+__all__ = ["MARKS", "delete_sealed", "entombed", "forget", "tombstones"]
 
 _IDS_PER_QUERY: Final = 500  # bound variables of one statement; SQLite's oldest limit is 999
-_MARKS: Final = (b'"kind":"erased"', b'"kind":"expired"')  # in canonical JSON
+MARKS: Final = (b'"kind":"erased"', b'"kind":"expired"')
+"""What every tombstone's canonical JSON holds: spares parsing all the others."""
 
 
 def entombed(entry: Entry) -> tuple[str, ...]:
@@ -34,7 +35,7 @@ def entombed(entry: Entry) -> tuple[str, ...]:
 def tombstones(entries: Iterable[bytes]) -> Iterator[str]:
     """The records that the tombstones among the entries name, in their order."""
     for raw in entries:
-        if any(mark in raw for mark in _MARKS):
+        if any(mark in raw for mark in MARKS):
             yield from entombed(parse_entry(raw))
 
 

@@ -35,7 +35,7 @@ from ledger.storage.models import (
 _IDS_PER_QUERY: Final = 500  # bound variables of one statement; SQLite's oldest limit is 999
 _INDEX_KEY: Final = "subject-index"
 _ACTOR_KEY: Final = "access-actors"
-PENDING: Final = 1  # of `decision_index.pending`: attributions are to be worked out
+PENDING: Final = 1  # of `decision_index.pending`: to be worked out; above it, how that ended
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # What each batch runs is for the driver as it stands (`ledger.storage.driver`).

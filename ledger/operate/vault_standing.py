@@ -76,6 +76,8 @@ def find_gap(
     gap = None
     for entry in _backwards(store, origin, size):
         gone.update(entombed(entry))
+        if getattr(entry.body, "decision", None) in gone:
+            gone.add(entry.id)  # attached to it: goes with it, whether or not it is named
         if entry.body.kind not in RECORD_KINDS or entry.id in gone:
             continue
         if not _knows(vault, entry.id):

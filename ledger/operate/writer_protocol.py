@@ -63,6 +63,7 @@ class Trouble:
 
 _PLAIN: Final = (
     errors.ConflictError,
+    errors.ErasedError,
     errors.MalformedError,
     errors.RefusedError,
     errors.RootMismatchError,

@@ -12,6 +12,7 @@ change it, and only the log's proofs and copies held elsewhere show that.
 import contextlib
 import fcntl
 import functools
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from typing import Final
 
 import alembic.command
 import alembic.config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import (
     DBAPIError,
@@ -161,6 +162,16 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """
     with translated(), _writer(engine).begin() as connection:
         yield connection
+
+
+def in_turn(connection: Connection, name: str) -> None:
+    """Wait until no other transaction of this name is open, in any process; hold until the end.
+
+    For a write transaction that decides by what it reads. SQLite has one writer anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+        connection.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 # Engines with options share the pool of the one they are made from; making one costs as

@@ -197,10 +197,13 @@ decision_index = Table(
     Index("ix_decision_index_decided", "decided_us", "record_id"),
     sqlite_strict=True,
 )
-# Which decisions still need attributions, and how that stands: empty for nearly all of them.
+# Which decisions came without attributions, and how that stands: empty for nearly all of them.
+# By model and age, so that what waits is found and counted without reading rows.
 Index(
     "ix_decision_index_pending",
     decision_index.c.pending,
+    decision_index.c.model,
+    decision_index.c.received_us,
     decision_index.c.record_id,
     sqlite_where=decision_index.c.pending.is_not(None),
     postgresql_where=decision_index.c.pending.is_not(None),
@@ -241,11 +244,79 @@ event_count = Table(
     sqlite_strict=True,
 )
 
-# Exchanges that were recorded or declared lately, so that an event sent again is known.
+# Exchanges that were recorded or declared lately, so that an event sent again is known; and
+# an HMAC of what each half said, so that other content under a used id is not taken for it.
 event_done = Table(
     "event_done",
     vault,
     Column("tag", LargeBinary, primary_key=True),
-    Column("done_us", _COUNT, nullable=False),
+    Column("done_us", _COUNT, nullable=False, index=True),
+    Column("request", LargeBinary),
+    Column("response", LargeBinary),
+    sqlite_strict=True,
+)
+
+# A request to erase, from when it is made: the intent that outlives a crash. `tag` is there
+# when it is about a person and not about single records.
+erasure = Table(
+    "erasure",
+    vault,
+    Column("id", Text, primary_key=True),
+    Column("tag", LargeBinary),
+    Column("state", Text, nullable=False),
+    Column("ground", Text, nullable=False),
+    Column("requester", Text, nullable=False),
+    Column("requester_role", Text, nullable=False),
+    Column("requested_us", _COUNT, nullable=False),
+    Column("approver", Text),
+    Column("approver_role", Text),
+    Column("approved_us", _COUNT),
+    Column("size", _COUNT),
+    Column("done_us", _COUNT),
+    Column("cleaned_us", _COUNT),
+    Column("reason", Text),
+    Index("ix_erasure_tag", "tag"),
+    sqlite_strict=True,
+)
+
+# What a request is about: decisions (part 0), and what was attached to them (part 1). One
+# that a legal hold covers stays, and names the hold.
+erasure_record = Table(
+    "erasure_record",
+    vault,
+    Column("erasure_id", Text, ForeignKey("erasure.id"), nullable=False),
+    Column("record_id", Text, nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("hold_id", Text),
+    PrimaryKeyConstraint("erasure_id", "record_id"),
+    Index("ix_erasure_record_record_id", "record_id"),
+    sqlite_strict=True,
+)
+
+# A legal hold is in force from its row on, until `released_us`. Matter, ground and owner are
+# sealed with the entry `entry_id`; `logged` says that it is known to be in the log.
+legal_hold = Table(
+    "legal_hold",
+    vault,
+    Column("id", Text, primary_key=True),
+    Column("entry_id", Text, nullable=False),
+    Column("tag", LargeBinary),
+    Column("setter", Text, nullable=False),
+    Column("set_us", _COUNT, nullable=False),
+    Column("review_us", _COUNT, nullable=False),
+    Column("logged", Integer, nullable=False),
+    Column("releaser", Text),
+    Column("released_us", _COUNT),
+    Index("ix_legal_hold_tag", "tag"),
+    sqlite_strict=True,
+)
+
+hold_record = Table(
+    "hold_record",
+    vault,
+    Column("hold_id", Text, ForeignKey("legal_hold.id"), nullable=False),
+    Column("record_id", Text, nullable=False),
+    PrimaryKeyConstraint("hold_id", "record_id"),
+    Index("ix_hold_record_record_id", "record_id"),
     sqlite_strict=True,
 )

@@ -40,8 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome.worsen(NOT_CHECKED)
         outcome.lines += ["", f"COULD NOT CHECK: {reason}"]
         outcome.document["reason"] = reason
+    if options.complete and outcome.logs:
+        outcome.lines += ["", report.INCOMPLETE if outcome.incomplete else report.COMPLETE]
     _print(outcome, as_json=options.json)
-    return outcome.status
+    return FINDINGS if options.complete and outcome.incomplete else outcome.status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,6 +69,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="a signed checkpoint kept elsewhere; shows a log that was cut or rewritten",
     )
+    _of_receipts(parser)
+    _of_logs(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def _of_receipts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--openings", metavar="FILE", help="disclosed fields of a receipt's entry")
     parser.add_argument(
         "--timestamp", metavar="FILE", help="an RFC 3161 answer (.tsr) over a receipt's checkpoint"
@@ -76,10 +85,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="PEM file: root certificates of the timestamp authorities you trust",
     )
+
+
+def _of_logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state",
         metavar="FILE",
         help="keep there what was verified, and read only what is new the next time",
+    )
+    parser.add_argument(
+        "--complete",
+        action="store_true",
+        help="exit with 1 also if counters are missing without a reason, or a stated total does "
+        "not agree",
     )
     parser.add_argument("--full", action="store_true", help="read everything again all the same")
     parser.add_argument(
@@ -88,8 +106,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="check with so many processes; by default one, or up to four for a large log",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser
 
 
 def _refuse_contradictions(
@@ -107,6 +123,8 @@ def _refuse_contradictions(
         parser.error(f"--timestamp goes with a receipt (*{RECEIPT_SUFFIX}) and --tsa-roots")
     if suffix and options.tsa_roots and not options.timestamp:
         parser.error("--tsa-roots with a receipt goes with --timestamp")
+    if options.complete and suffix:
+        parser.error("--complete goes with a log, not with a receipt")
     if options.full and not options.state:
         parser.error("--full goes with --state; without it everything is read anyway")
     if options.processes is not None and not 1 <= options.processes <= MAX_PROCESSES:
@@ -125,6 +143,7 @@ def _print(outcome: Outcome, *, as_json: bool) -> None:
         document = {"result": result, **outcome.document}
         if outcome.logs:
             document["logs"] = outcome.logs
+            document["complete"] = not outcome.incomplete
         document["meaning"] = meaning
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
     else:

@@ -217,19 +217,21 @@ class _Audit:
         before = self._before
         if before.leaf is None or before.at is None:
             return False
-        first_at = datetime.fromisoformat(run.first_at.decode())
+        first_at = _moment(run.first_at)
         named = a2b_base64(run.prev)
         if named != before.leaf or first_at < before.at:
+            return False
+        # What is late or repeated counts by the moment of each entry.
+        if not self._sources.goes_on(each[:3] for each in run.counters):
             return False
         compare = partial(self._heads.compare, self._walk)
         if not self._walk.take(run, lambda: self._heads.due, compare):
             return False
         compare()
         self._counts.update(dict(run.counts))
-        for source, first, last in run.counters:
-            self._sources.see(source, first, last)
-        last_at = datetime.fromisoformat(run.last_at.decode())
-        self._before = _Before(run.leaves[-HASH_BYTES:], last_at)
+        for source, first, last, began, ended in run.counters:
+            self._sources.extend(source, first, last, began=_moment(began), ended=_moment(ended))
+        self._before = _Before(run.leaves[-HASH_BYTES:], _moment(run.last_at))
         self._last = run.last
         return True
 
@@ -281,7 +283,7 @@ class _Audit:
         """Hold what an entry says of itself against where and how it is stored."""
         index = stored.index
         self._counts[entry.body.kind] += 1
-        self._sources.add(entry.body)
+        self._sources.add(entry.body, entry.at, index)
         if entry.seq != index:
             detail = f"its own bytes say that it is entry {entry.seq}"
             self._findings.add(Code.SEQ_WRONG, index, detail)
@@ -343,6 +345,7 @@ class _Audit:
             first_at=self._first_at,
             last_at=self._before.at,
             sources=self._sources.reports(),
+            totals=self._sources.totals(),
             pruned=self._pruned,
             rotations=rotations,
             unverified=heads.unverified,
@@ -362,3 +365,7 @@ class _Audit:
             sources=self._sources.kept(),
             keys=self._heads.keys.kept(),
         )
+
+
+def _moment(at: bytes) -> datetime:
+    return datetime.fromisoformat(at.decode())

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.pruning import MinimumIndex
-from ledger.verify.completeness import SourceReport
+from ledger.verify.completeness import Reconciled, SourceReport
 from ledger.verify.findings import Finding
 from ledger.verify.key_history import Rotation
 from ledger.verify.verified import Verified
@@ -30,6 +30,7 @@ class AuditResult:
         first_at: when the log says it accepted the first entry.
         last_at: when the log says it accepted the last entry.
         sources: what each source's counters show; gaps are information, not findings.
+        totals: the totals that sources stated, held against their counters.
         pruned: what is withheld and was not looked at, or None.
         rotations: each change of the log's keys, with what is known of it.
         unverified: how many checkpoints before the newest were compared by root alone,
@@ -52,6 +53,7 @@ class AuditResult:
     first_at: datetime | None
     last_at: datetime | None
     sources: tuple[SourceReport, ...]
+    totals: tuple[Reconciled, ...] = ()
     pruned: MinimumIndex | None = None
     rotations: tuple[Rotation, ...] = ()
     unverified: int = 0

@@ -22,12 +22,12 @@ from ledger.private_files import sync_directory, write_synced
 from ledger.tlog.merkle import Frontier
 from ledger.tlog.note import VerifierKey
 from ledger.tlog.policy import Policy
-from ledger.verify.completeness import Gap, KeptSource
 from ledger.verify.key_history import KeptKeys, Rotation
 from ledger.verify.reader import UnreadableError
+from ledger.verify.source_json import source_from_json, source_to_json
 from ledger.verify.verified import Verified
 
-MAX_STATE_BYTES: Final = 16 * 1024 * 1024  # 64 logs, or some 700,000 gaps of sources
+MAX_STATE_BYTES: Final = 16 * 1024 * 1024  # 64 logs, or some 400,000 gaps of sources
 MAX_LOGS: Final = 64
 VERSION: Final = 1
 
@@ -67,7 +67,7 @@ class KeptLog:
             "last": _text(kept.last),
             "counts": dict(kept.counts),
             "first_at": kept.first_at.isoformat(),
-            "sources": [_source_json(each) for each in kept.sources],
+            "sources": [source_to_json(each) for each in kept.sources],
             "keys": _keys_json(kept.keys),
         }
 
@@ -83,7 +83,7 @@ class KeptLog:
             last=last,
             counts=tuple(sorted(document["counts"].items())),
             first_at=datetime.fromisoformat(document["first_at"]),
-            sources=tuple(map(_source, document["sources"])),
+            sources=tuple(map(source_from_json, document["sources"])),
             keys=_keys(document["keys"]),
         )
         at = datetime.fromisoformat(document["at"])
@@ -109,7 +109,14 @@ def read(path: Path) -> dict[str, KeptLog]:
         logs = {each.origin: each for each in map(KeptLog.from_json, document["logs"])}
         if _format(logs) != data:
             raise MalformedError("it is not as it is written")
-    except (LedgerError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (
+        LedgerError,
+        ArithmeticError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
         why = f": {error}" if isinstance(error, LedgerError) else ""
         raise MalformedError(
             f"the state was not written by this program, or was changed since{why}. If you know "
@@ -154,26 +161,6 @@ def _format(logs: dict[str, KeptLog]) -> bytes:
 def _size_before(note: str) -> int:
     """The number of entries before the last one, as the note says; whether it is one is checked."""
     return int(note.split("\n", 2)[1]) - 1
-
-
-def _source_json(kept: KeptSource) -> JsonValue:
-    return {
-        "source": kept.source,
-        "registered": kept.registered,
-        "runs": [list(run) for run in kept.runs],
-        "repeated": kept.repeated,
-        "declared": [[gap.first, gap.last, gap.reason] for gap in kept.declared],
-    }
-
-
-def _source(document: Any) -> KeptSource:
-    return KeptSource(
-        document["source"],
-        document["registered"],
-        tuple((first, last) for first, last in document["runs"]),
-        document["repeated"],
-        tuple(Gap(first, last, reason) for first, last, reason in document["declared"]),
-    )
 
 
 def _keys_json(kept: KeptKeys) -> JsonValue:

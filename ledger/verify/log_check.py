@@ -13,6 +13,7 @@ from ledger.errors import LedgerError, MalformedError, NotFoundError, SignatureE
 from ledger.tlog.policy import Policy
 from ledger.verify import kept_state, report
 from ledger.verify.audit import CheckedTiles, Progress, audit
+from ledger.verify.completeness import is_complete
 from ledger.verify.given_files import read, read_text
 from ledger.verify.heads import kept_elsewhere
 from ledger.verify.kept_state import KeptLog
@@ -125,6 +126,7 @@ class _Check:
         given = Beside(bool(notes) or kept is not None, earlier, stamps)
         outcome.lines += [*report.audit_lines(result, given), ""]
         outcome.logs.append(report.audit_json(result, given))
+        outcome.incomplete |= not is_complete(result.sources, result.totals)
 
 
 def _still_signed(kept: KeptLog, policy: Policy) -> str:

@@ -19,12 +19,15 @@ class Outcome:
         lines: for people.
         document: for programs.
         logs: for programs, of each log.
+        incomplete: whether predictions are missing that nobody gave a reason for, or a stated
+            total does not agree. That is no finding: it says what was not sent.
     """
 
     status: int = FINE
     lines: list[str] = field(default_factory=list)
     document: dict[str, JsonValue] = field(default_factory=dict)
     logs: list[dict[str, JsonValue]] = field(default_factory=list)
+    incomplete: bool = False
 
     def worsen(self, status: int) -> None:
         """A finding outweighs what could not be checked, and that outweighs fine."""

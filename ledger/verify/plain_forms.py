@@ -71,6 +71,7 @@ class PlainEntries:
         seqs: its index.
         sources: the source of each decision, in order.
         counters: the source's counter, of each decision in order.
+        times: when the log accepted each decision, in order.
     """
 
     kinds: Sequence[str]
@@ -80,6 +81,7 @@ class PlainEntries:
     seqs: Sequence[int]
     sources: Sequence[bytes]
     counters: Sequence[int]
+    times: Sequence[bytes]
 
 
 def read_plain(raws: Sequence[bytes]) -> PlainEntries | None:
@@ -97,9 +99,11 @@ def read_plain(raws: Sequence[bytes]) -> PlainEntries | None:
     if not _are_moments({at[:_SECOND_CHARS] for at in ats}) or [*ats] != sorted(ats):
         return None
     counted = [each for each in groups if len(each) > _WITHOUT_SOURCE]
-    sources = [each[4] for each in counted]
     return PlainEntries(
-        kinds, ats, ids, prevs, [*map(int, seqs)], sources, [int(each[5]) for each in counted]
+        *(kinds, ats, ids, prevs, [*map(int, seqs)]),
+        sources=[each[4] for each in counted],
+        counters=[int(each[5]) for each in counted],
+        times=[each[0] for each in counted],
     )
 
 

@@ -9,16 +9,22 @@ from datetime import datetime
 from typing import Final
 
 from ledger.canonical import JsonValue
+from ledger.entries import SourcePeriodTotal
 from ledger.errors import InclusionError, RootMismatchError, SignatureError, VerificationError
 from ledger.verify import pruned
 from ledger.verify.audit_result import AuditResult
-from ledger.verify.completeness import Gap, SourceReport
+from ledger.verify.completeness import families
 from ledger.verify.key_history import Rotation
+from ledger.verify.source_lines import (
+    family_json,
+    source_json,
+    source_lines,
+    total_json,
+    total_lines,
+)
 from ledger.verify.timestamped_log import NO_TIMESTAMPS, LogTimestamps
 from ledger.verify.timestamps import Timestamp, TimestampRefused
 from ledger.verify.verifier import DisclosedSections, VerifiedReceipt
-
-MAX_GAPS = 20  # of one source, shown one by one to a person; JSON has them all
 
 MEANING = (
     "What this means: integrity proves that these bytes and their order are the ones that were "
@@ -29,6 +35,11 @@ MEANING_NOT_FINE = (
     "What this means: what was checked is not what was signed, or no key that you trust signed "
     "it. That does not say who changed it, or whether it was damaged on its way to you. Keep it as "
     "it is, ask for another copy, and show both to whoever supervises the keeper of the log."
+)
+COMPLETE = "COMPLETE, as far as the sources' own counters and totals show."
+INCOMPLETE = (
+    "NOT COMPLETE: predictions are missing for which nobody gave a reason, or a stated total does "
+    "not agree; the sources stand above. The log itself is judged by its RESULT."
 )
 MEANING_NOT_CHECKED = (
     "What this means: nothing was found out, neither good nor bad. What has to be corrected "
@@ -78,6 +89,12 @@ def unchecked(result: AuditResult, beside: Beside = NOTHING) -> Iterator[str]:
                 f"whether the old keys agreed to the rotation by entry {rotation.index:,}: that "
                 "takes a checkpoint that old and new keys signed (--checkpoint)"
             )
+    periods = sum(isinstance(each.stated.body, SourcePeriodTotal) for each in result.totals)
+    if periods:
+        yield (
+            f"stated totals of periods ({periods:,}): when a decision was made is not in the log; "
+            "its keeper can tell (GET /v1/sources)"
+        )
     yield from beside.stamps.unchecked_lines()
     if not beside.known:
         yield NOT_CHECKED_TAIL
@@ -114,10 +131,10 @@ def audit_lines(result: AuditResult, beside: Beside = NOTHING) -> Iterator[str]:
     yield "Not checked"
     for line in unchecked(result, beside):
         yield f"  - {line}"
-    if result.sources:
+    if result.sources or result.totals:
         yield f"Sources, by their own counters{where} (information, not tampering)"
-    for source in result.sources:
-        yield f"  - {_source(source)}"
+    for line in (*source_lines(result.sources), *total_lines(result.totals)):
+        yield f"  - {line}"
     yield ""
     yield from _verdict(result)
 
@@ -164,7 +181,9 @@ def audit_json(result: AuditResult, beside: Beside = NOTHING) -> dict[str, JsonV
         "counts": dict(result.counts),
         "first_at": None if result.first_at is None else result.first_at.isoformat(),
         "last_at": None if result.last_at is None else result.last_at.isoformat(),
-        "sources": [_source_json(source) for source in result.sources],
+        "sources": [source_json(source) for source in result.sources],
+        "families": [family_json(each) for each in families(result.sources)],
+        "totals": [total_json(each) for each in result.totals],
         "read_from": 0 if result.since is None else result.since.size,
         "verified_earlier": None if beside.earlier is None else beside.earlier.isoformat(),
         "rotations": [_rotation_json(rotation) for rotation in result.rotations],
@@ -269,33 +288,3 @@ def _rotation_json(rotation: Rotation) -> dict[str, JsonValue]:
 
 def _moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _source(source: SourceReport) -> str:
-    if source.last is None:
-        return f"{source.source}: registered, nothing received"
-    missing = sum(gap.last - gap.first + 1 for gap in source.gaps)
-    text = f"{source.source}: {source.first:,} to {source.last:,}, {source.recorded:,} recorded"
-    if source.repeated:
-        text += f", {source.repeated:,} repeated"
-    if not source.gaps:
-        return f"{text}, none missing"
-    shown = "; ".join(_gap(gap) for gap in source.gaps[:MAX_GAPS])
-    more = f"; and {len(source.gaps) - MAX_GAPS:,} more gaps" if source.gaps[MAX_GAPS:] else ""
-    return f"{text}, {missing:,} missing: {shown}{more}"
-
-
-def _gap(gap: Gap) -> str:
-    span = f"{gap.first:,}" if gap.first == gap.last else f"{gap.first:,} to {gap.last:,}"
-    return f"{span} ({gap.reason or 'no reason given'})"
-
-
-def _source_json(source: SourceReport) -> dict[str, JsonValue]:
-    return {
-        "source": source.source,
-        "first": source.first,
-        "last": source.last,
-        "recorded": source.recorded,
-        "repeated": source.repeated,
-        "gaps": [{"first": g.first, "last": g.last, "reason": g.reason} for g in source.gaps],
-    }

@@ -10,12 +10,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from ledger.entries import MAX_ENTRY_BYTES
 from ledger.tlog.merkle import HASH_BYTES, Frontier
 from ledger.tlog.tile import TILE_HEIGHT, TILE_WIDTH
 from ledger.verify.plain_forms import read_plain
 from ledger.verify.reader import StoredRun
+
+
+class CountedRun(NamedTuple):
+    """Decisions of one source whose counters rise by one; when the first and last were accepted."""
+
+    source: str
+    first: int
+    last: int
+    first_at: bytes
+    last_at: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +43,7 @@ class CheckedRun:
         last_at: when the last was.
         last: the bytes of the last.
         counts: how many there are of each kind.
-        counters: the sources' counters as runs that rise by one: source, first, last.
+        counters: the sources' counters as runs that rise by one.
     """
 
     first: int
@@ -43,7 +54,7 @@ class CheckedRun:
     last_at: bytes
     last: bytes
     counts: tuple[tuple[str, int], ...]
-    counters: tuple[tuple[str, int, int], ...]
+    counters: tuple[CountedRun, ...]
 
     @property
     def end(self) -> int:
@@ -94,7 +105,7 @@ def check_run(run: StoredRun) -> CheckedRun | None:
         last_at=plain.ats[-1],
         last=raws[-1],
         counts=tuple(Counter(plain.kinds).items()),
-        counters=tuple(_joined(plain.sources, plain.counters)),
+        counters=tuple(counted_runs(plain.sources, plain.counters, plain.times)),
     )
 
 
@@ -108,19 +119,24 @@ def _subtrees(hashes: list[bytes]) -> tuple[bytes, ...]:
     return tuple(rows)
 
 
-def _joined(sources: Sequence[bytes], counters: Sequence[int]) -> Iterator[tuple[str, int, int]]:
+def counted_runs(
+    sources: Sequence[bytes], counters: Sequence[int], times: Sequence[bytes]
+) -> Iterator[CountedRun]:
     """The counters of each source, joined where one is one more than that source's last."""
     if sources and sources.count(sources[0]) == len(sources):  # most often there is only one
         first, last = counters[0], counters[-1]
         if [*counters] == [*range(first, last + 1)]:
-            yield sources[0].decode(), first, last
+            yield CountedRun(sources[0].decode(), first, last, times[0], times[-1])
             return
-    open_runs: dict[bytes, tuple[int, int]] = {}
-    for source, counter in zip(sources, counters, strict=True):
-        first, last = open_runs.get(source, (counter, counter - 1))
-        if counter != last + 1:
-            yield source.decode(), first, last
-            first = counter
-        open_runs[source] = (first, counter)
-    for source, (first, last) in open_runs.items():
-        yield source.decode(), first, last
+    # Tuples, made into runs at the end: this is done for each decision of a log.
+    open_runs: dict[bytes, tuple[int, int, bytes, bytes]] = {}
+    for source, counter, at in zip(sources, counters, times, strict=True):
+        run = open_runs.get(source)
+        if run is not None and counter == run[1] + 1:
+            open_runs[source] = (run[0], counter, run[2], at)
+            continue
+        if run is not None:
+            yield CountedRun(source.decode(), *run)
+        open_runs[source] = (counter, counter, at, at)
+    for source, run in open_runs.items():
+        yield CountedRun(source.decode(), *run)

@@ -15,7 +15,12 @@ from reports.documents.audit_report import (
     SampledDecision,
     Signatory,
     Signature,
+)
+from reports.documents.completeness import (
+    Completeness,
+    MissingRange,
     SourceCompleteness,
+    StatedTotal,
 )
 from reports.documents.letter import (
     ConsumerReport,
@@ -34,6 +39,7 @@ from reports.documents.model_card import ExcludedFeature, FeatureLine, ModelCard
 __all__ = [
     "Attachment",
     "AuditReport",
+    "Completeness",
     "ConsumerReport",
     "Contact",
     "Contacts",
@@ -48,6 +54,7 @@ __all__ = [
     "LedgerPlace",
     "LetterDecision",
     "LogVerification",
+    "MissingRange",
     "ModelCard",
     "Month",
     "Organisation",
@@ -60,6 +67,7 @@ __all__ = [
     "Signatory",
     "Signature",
     "SourceCompleteness",
+    "StatedTotal",
     "SubjectLetter",
     "TrainingSet",
 ]

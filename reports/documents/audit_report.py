@@ -9,6 +9,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
+from reports.documents.attachment import Attachment
+from reports.documents.completeness import Completeness
 from reports.documents.model_card import ModelCard
 from reports.errors import DocumentError
 from reports.texts import check_texts
@@ -27,7 +29,6 @@ __all__ = [
     "SampledDecision",
     "Signatory",
     "Signature",
-    "SourceCompleteness",
 ]
 
 MAX_SAMPLE: Final = 1_000  # rows of the annex; 19 to a page, more belongs in an attached file
@@ -76,18 +77,6 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceCompleteness:
-    """The counter of one source: numbers seen and numbers missing between first and last."""
-
-    source: str
-    first: int
-    last: int
-    received: int
-    missing: int
-    duplicates: int
-
-
-@dataclass(frozen=True, slots=True)
 class LogVerification:
     """The result of re-deriving the whole log from its entries' bytes.
 
@@ -101,7 +90,7 @@ class LogVerification:
     root_hash: bytes
     verified_at: datetime
     signatures: tuple[Signature, ...]
-    sources: tuple[SourceCompleteness, ...]
+    completeness: Completeness
     findings: int
 
     def __post_init__(self) -> None:
@@ -210,6 +199,8 @@ class SampledDecision:
 class AuditReport:
     """Everything that a report on one model says; `until` is the last day of the period.
 
+    `attachments` are files that go with it.
+
     Raises:
         DocumentError: a text that cannot be printed, or parts that contradict each other.
     """
@@ -232,6 +223,7 @@ class AuditReport:
     limits: tuple[str, ...]
     signatories: tuple[Signatory, ...]
     sample: tuple[SampledDecision, ...]
+    attachments: tuple[Attachment, ...] = ()
 
     def __post_init__(self) -> None:
         """Hold that the parts agree with each other."""

@@ -30,6 +30,7 @@ routes = Routes("decisions", "Record decisions and look them up.")
 _DECISION: Final = schemas.DecisionSchema()
 _SEARCH: Final = schemas.SearchSchema()
 _BODY: Final = {"oneOf": [schemas.DecisionSchema, schemas.BatchSchema]}
+_LINES: Final = stream.MEDIA_TYPES[0]
 _RECEIPTS: Final = (
     {"in": "query", "name": "receipts", "schema": {"type": "string", "enum": ["compact"]}},
 )
@@ -41,8 +42,11 @@ _QUERY: Final = tuple(
 
 @routes.add(
     "POST", "/v1/decisions", Permission.DECISIONS_RECORD,
-    body=_BODY,
-    returns={201: schemas.RecordedSchema, 200: schemas.RecordedBatchSchema},
+    body=_BODY, also={name: {"type": "string"} for name in stream.MEDIA_TYPES},
+    returns={
+        201: schemas.RecordedSchema,
+        200: {"application/json": schemas.RecordedBatchSchema, _LINES: {"type": "string"}},
+    },
     problems=("conflict", "unavailable"), parameters=_RECEIPTS,
 )  # fmt: skip
 def record() -> Response:
@@ -58,9 +62,9 @@ def record() -> Response:
     """
     compact = _asks_for_receipts()
     if request.mimetype in stream.MEDIA_TYPES:
-        if compact:
-            raise Problem("invalid", "A stream has no receipts: ask for …/proof.", "receipts")
-        return stream.record_stream(lambda value: _read(value, at=""))
+        return stream.record_stream(
+            lambda value: _read(value, at=""), _compact if compact else None
+        )
     body = bodies.json_body()
     if isinstance(body, dict) and "decisions" in body:
         return _record_batch(body, compact=compact)
@@ -164,8 +168,10 @@ def show(decision_id: str) -> Response:
 
     The read is on the access log before the decision is opened.
     """
-    view = Reading(runtime(), auth.caller()).decision(decision_id)
-    return answer(shown(view, runtime().attributions.of(view)))
+    reading = Reading(runtime(), auth.caller())
+    view = reading.decision(decision_id)
+    told = shown(view, runtime().attributions.of(view))
+    return answer(told | {"hold": reading.held(decision_id)})
 
 
 @routes.add(
@@ -221,6 +227,7 @@ def _row(row: DecisionRow) -> dict[str, Any]:
         "policy": row.policy,
         "outcome": row.outcome,
         "margin": row.margin,
+        "hold": row.hold,
     }
 
 
@@ -238,6 +245,7 @@ def shown(view: DecisionView, attributed: Attributed) -> dict[str, Any]:
             "computed": attributed.computed,
             "value": attributed.value if later else view.payload.to_json()["attributions"],
             "entry": attributed.entry,
+            "seq": attributed.seq,
             "logged_at": written(attributed.at) if attributed.at else None,
         },
     }

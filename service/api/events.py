@@ -3,14 +3,14 @@
 import json
 from binascii import Error as NotBase64
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import Response, request
 
 from ledger.errors import MalformedError
 from ledger.roles import Permission
-from service.api import bodies, schemas
+from service.api import bodies, event_schemas
 from service.api.routes import Routes, answer, runtime
 from service.eventing import TYPES, Event, Taken
 from service.problems import Problem, problem_of
@@ -25,12 +25,14 @@ MAX_BATCH: Final = 1_000  # events of one request
 # What the library lets through from the parsers that it uses.
 _PARSERS: Final = (AttributeError, KeyError, RecursionError, TypeError, ValueError, NotBase64)
 MAX_TEXT: Final = 256  # characters of an attribute
+MAX_DEPTH: Final = 32  # levels of nesting, of an event and of its payload
 
 
 @routes.add(
     "POST", "/v1/events", Permission.DECISIONS_RECORD,
     body={"type": "object"},
-    returns={202: schemas.TakenSchema, 200: schemas.TakenBatchSchema},
+    also={STRUCTURED: {"type": "object"}, BATCHED: {"type": "array", "items": {"type": "object"}}},
+    returns={202: event_schemas.TakenSchema, 200: event_schemas.TakenBatchSchema},
     problems=("unavailable",),
 )  # fmt: skip
 def take() -> Response:
@@ -56,8 +58,8 @@ def _batch(data: bytes) -> list[Any]:
         listed = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise Problem("malformed", "The batch is no JSON text.") from error
-    if not isinstance(listed, list) or len(listed) > MAX_BATCH:
-        raise Problem("invalid", f"Give a list of at most {MAX_BATCH:,} events.")
+    if not isinstance(listed, list) or len(listed) > MAX_BATCH or not _is_shallow(listed):
+        raise Problem("invalid", f"Give a list of at most {MAX_BATCH:,} events, nested shallowly.")
     return listed
 
 
@@ -109,24 +111,44 @@ def _event(parse: Any) -> Event:
         raise MalformedError("event: not a CloudEvent of version 1.0 with JSON") from error
     if isinstance(content, bytes | str):
         content = _json(content)
-    if not isinstance(content, Mapping):
-        raise MalformedError("event: the payload is not a JSON object", member="data")
+    if not isinstance(content, Mapping) or not _is_shallow(content):
+        raise MalformedError("event: the payload is not a plain JSON object", member="data")
     part = TYPES.get(str(attributes.get("type")))
     if part is None:
         raise MalformedError("event: not an inference request or response", member="type")
     namespace = _text(attributes, "namespace") or "default"
-    name = f"{namespace}/{_text(attributes, 'inferenceservicename')}"
-    carried = runtime().eventing.service(name).subject
-    at = attributes.get("time")
+    service = runtime().eventing.service(
+        f"{namespace}/{_text(attributes, 'inferenceservicename')}",
+        _text(attributes, "endpoint"),
+        _text(attributes, "component"),
+    )
+    carried = service.subject
     return Event(
         id=_text(attributes, "id"),
         source=_text(attributes, "source"),
-        service=name,
+        service=service.name,
         part=part,
-        at=at if isinstance(at, datetime) and at.tzinfo is not None else None,
+        at=_moment(attributes.get("time")),
         subject=(_text(attributes, carried) or None) if carried else None,
         data=content,
     )
+
+
+def _moment(at: Any) -> datetime | None:
+    if not isinstance(at, datetime) or at.tzinfo is None:
+        return None
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:  # at the ends of the calendar
+        raise MalformedError("event: there is no such moment in UTC", member="time") from error
+
+
+def _is_shallow(value: Any, depth: int = MAX_DEPTH) -> bool:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return True
+    return depth > 0 and all(_is_shallow(each, depth - 1) for each in value)
 
 
 def _json(content: bytes | str) -> Any:

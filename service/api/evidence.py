@@ -6,7 +6,7 @@ from flask import Response
 
 from ledger.roles import Permission
 from service import auth
-from service.api import schemas
+from service.api import evidence_schemas
 from service.api.routes import Routes, accepted, answer, runtime
 from service.explaining import Issued, NotIssued
 from service.problems import Problem
@@ -90,7 +90,7 @@ def _document(body: str | bytes, media_type: str) -> Response:
 
 @routes.add(
     "GET", "/v1/decisions/<decision_id>/proof", Permission.DECISIONS_READ,
-    returns={200: {TEXT: _TEXT_SCHEMA, JSON: schemas.ProofSchema}},
+    returns={200: {TEXT: _TEXT_SCHEMA, JSON: evidence_schemas.ProofSchema}},
     problems=("not-found", "erased", "not-acceptable"),
 )  # fmt: skip
 def proof(decision_id: str) -> Response:
@@ -113,6 +113,31 @@ def proof(decision_id: str) -> Response:
 
 
 @routes.add(
+    "GET", "/v1/decisions/<decision_id>/attributions/proof", Permission.DECISIONS_READ,
+    returns={200: {TEXT: _TEXT_SCHEMA, JSON: evidence_schemas.ProofSchema}},
+    problems=("not-found", "erased", "not-acceptable"),
+)  # fmt: skip
+def attributions_proof(decision_id: str) -> Response:
+    """Proof of the attributions that were worked out after the decision, and when that was.
+
+    Of an entry of its own, in the forms that the decision's proof has. `not-found` where
+    they came with the decision, or did not come yet.
+    """
+    media_type = accepted(TEXT, JSON)
+    reading = Reading(runtime(), auth.caller())
+    if media_type == JSON:
+        reading.note([decision_id], ("attributions",))
+        return answer(runtime().reporting.later_evidence(decision_id), headers={"Vary": "Accept"})
+    reading.note([decision_id], ("proof",))
+    receipt = runtime().reporting.later_receipt(decision_id)
+    response = Response(receipt, content_type="text/plain; charset=utf-8")
+    response.headers["Vary"] = "Accept"
+    name = f"{decision_id}-attributions.tlog-proof"
+    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
+    return response
+
+
+@routes.add(
     "GET", "/v1/decisions/<decision_id>/receipt.cose", Permission.DECISIONS_READ,
     returns={200: {COSE: _BINARY_SCHEMA}}, problems=("not-found", "unavailable"),
 )  # fmt: skip
@@ -129,7 +154,7 @@ def cose_receipt(decision_id: str) -> Response:
     return response
 
 
-_REPLAYED: Final[dict[int, Any]] = {200: schemas.ReplaySchema}
+_REPLAYED: Final[dict[int, Any]] = {200: evidence_schemas.ReplaySchema}
 _REPLAY_PROBLEMS: Final = ("not-found", "erased", "not-explainable")
 
 

@@ -1,8 +1,7 @@
-"""What decisions were made with: model versions, policies, and the sources that send them."""
+"""What decisions were made with: model versions and policies."""
 
 import base64
 import binascii
-from dataclasses import asdict
 from typing import Any, Final
 
 from flask import Response, request
@@ -15,7 +14,7 @@ from service.problems import Problem
 
 __all__ = ["routes"]
 
-routes = Routes("registry", "Model versions, policies and sources.")
+routes = Routes("registry", "Model versions and policies.")
 
 _MODEL: Final = schemas.ModelSchema()
 _POLICY: Final = schemas.PolicySchema()
@@ -85,34 +84,6 @@ def show_policy(reference: str) -> Response:
     """One policy version with its whole manifest, by digest or `name@version`."""
     version = runtime().registry.policy(reference)
     return answer(_version(version) | {"manifest": dict(version.manifest)})
-
-
-@routes.add(
-    "GET", "/v1/sources", Permission.MODELS_READ, returns={200: schemas.SourceListSchema}
-)  # fmt: skip
-def list_sources() -> Response:
-    """What each source's own counter shows to be missing from the log.
-
-    A log cannot show by itself what nobody sent; a gap in a source's count does.
-    """
-    return answer({"sources": [asdict(report) for report in runtime().completeness.report()]})
-
-
-@routes.add(
-    "POST", "/v1/sources/<source_id>/gaps", Permission.DECISIONS_RECORD,
-    body=schemas.GapStatementSchema, returns={200: schemas.StatedSchema, 201: schemas.StatedSchema},
-    problems=("unavailable",),
-)  # fmt: skip
-def state_gap(source_id: str) -> Response:
-    """Log that a source made predictions that it never sent, and why.
-
-    The counters `first` to `last`, both included, stay missing; the reason stands beside
-    them from now on. The same statement again answers 200 and changes nothing.
-    """
-    stated: dict[str, Any] = bodies.checked(schemas.GapStatementSchema(), bodies.json_body())
-    with bodies.content():
-        place = runtime().completeness.state(source_id, **stated)
-    return answer({"id": place.id, "seq": place.seq}, 201 if place.is_new else 200)
 
 
 def _version(version: ModelVersion | PolicyVersion) -> dict[str, Any]:

@@ -67,6 +67,7 @@ class Routes:
         permission: Permission | None,
         *,
         body: Any = None,
+        also: Mapping[str, Any] | None = None,
         returns: Mapping[int, Any],
         problems: tuple[str, ...] = (),
         parameters: tuple[dict[str, Any], ...] = (),
@@ -78,6 +79,7 @@ class Routes:
             rule: the path, with Flask's converters.
             permission: what the caller's role must carry; None makes it public.
             body: the schema, or mapping of OpenAPI, of the JSON that it reads.
+            also: other media types that it reads, each with its schema.
             returns: for each good status, a schema or {media type: schema}.
             problems: slugs of problems particular to it, beyond those of every route.
             parameters: OpenAPI parameters in query or header.
@@ -93,7 +95,10 @@ class Routes:
             if body is not None:
                 documented["requestBody"] = {
                     "required": True,
-                    "content": {"application/json": {"schema": body}},
+                    "content": {
+                        media: {"schema": schema}
+                        for media, schema in {"application/json": body, **(also or {})}.items()
+                    },
                 }
             guarded = _guarded(view, permission)
             described = self.blueprint.doc(**documented)(guarded)

@@ -33,7 +33,7 @@ MAX_INTEGER: Final = 2**53 - 1  # RFC 7493 §2.2
 ID_PATTERN: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 REFERENCE_PATTERN: Final = r"[0-9a-f]{64}|[A-Za-z0-9._-]{1,100}@[A-Za-z0-9._+-]{1,99}"
 CODE_PATTERN: Final = r"[a-z0-9][a-z0-9_.-]{0,63}"
-_TIME: Final = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z"
+TIME_PATTERN: Final = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z"
 
 
 class Integer(fields.Field[int]):
@@ -101,7 +101,7 @@ def _reference(noun: str, **options: Any) -> fields.String:
 
 
 def _time(**options: Any) -> fields.String:
-    return _text(_TIME, "Give a time in UTC such as 2026-05-14T09:31:07Z.", **options)
+    return _text(TIME_PATTERN, "Give a time in UTC such as 2026-05-14T09:31:07Z.", **options)
 
 
 class Strict(marshmallow.Schema):
@@ -198,20 +198,6 @@ class BatchSchema(Strict):
     )
 
 
-class TakenSchema(Strict):
-    """What became of an event."""
-
-    status = fields.String(required=True)
-    decisions = fields.List(fields.String(), required=True)
-    refused = fields.Integer(required=True)
-
-
-class TakenBatchSchema(Strict):
-    """What became of each event of a batch."""
-
-    results = fields.List(fields.Dict(), required=True)
-
-
 class SearchSchema(Strict):
     """What to look for; every member narrows the result."""
 
@@ -253,6 +239,12 @@ class ProblemSchema(marshmallow.Schema):
     instance = fields.String(required=True, metadata={"format": "uri"})
     member = fields.String()
     errors = fields.List(fields.Dict(keys=fields.String(), values=fields.String()))
+    tombstone = fields.Dict(
+        keys=fields.String(), metadata={"description": "Where the log says that it is gone."}
+    )
+    erasure = fields.String(metadata={"description": "The request that it was erased by."})
+    holds = fields.List(fields.String(), metadata={"description": "The legal holds in the way."})
+    complain = fields.String(metadata={"description": "What a person who is refused may do."})
 
 
 class RecordedSchema(Strict):
@@ -295,9 +287,12 @@ class RecordedBatchSchema(Strict):
 class AttributedSchema(Strict):
     """The attributions of a decision, and when they were worked out."""
 
-    computed = fields.String(required=True)
+    computed = fields.String(
+        required=True, validate=validate.OneOf(["at_decision", "later", "pending"])
+    )
     value = fields.Dict(required=True)
     entry = fields.String(required=True, allow_none=True)
+    seq = fields.Integer(required=True, allow_none=True)
     logged_at = fields.String(required=True, allow_none=True)
 
 
@@ -311,6 +306,7 @@ class DecisionViewSchema(Strict):
     policy_digest = fields.String(required=True)
     attributions = fields.Nested(AttributedSchema, required=True)
     decision = fields.Nested(DecisionSchema, required=True)
+    hold = fields.String(allow_none=True, metadata={"description": "The legal hold that keeps it."})
 
 
 class RowSchema(Strict):
@@ -323,6 +319,11 @@ class RowSchema(Strict):
     policy = fields.String(required=True)
     outcome = fields.String(required=True)
     margin = fields.Integer(required=True)
+    hold = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The legal hold that keeps it, and restricts its use."},
+    )
 
 
 class PageSchema(Strict):
@@ -347,67 +348,3 @@ class VersionListSchema(Strict):
     """Registered versions, by name and version."""
 
     versions = fields.List(fields.Nested(VersionSchema), required=True)
-
-
-class GapSchema(Strict):
-    """Counters that no decision carries, first and last included."""
-
-    first = fields.Integer(required=True)
-    last = fields.Integer(required=True)
-    reason = fields.String(required=True, allow_none=True)
-
-
-class SourceReportSchema(Strict):
-    """What the log holds of one source's count of predictions."""
-
-    source = fields.String(required=True)
-    first = fields.Integer(required=True, allow_none=True)
-    last = fields.Integer(required=True, allow_none=True)
-    recorded = fields.Integer(required=True)
-    repeated = fields.Integer(required=True)
-    gaps = fields.List(fields.Nested(GapSchema), required=True)
-
-
-class GapStatementSchema(Strict):
-    """What a source says of predictions that it made and never sent."""
-
-    first = Integer(required=True, validate=validate.Range(0, MAX_INTEGER))
-    last = Integer(required=True, validate=validate.Range(0, MAX_INTEGER))
-    reason = _text(r"[a-z0-9_]{1,64}", "Give a code in lowercase.", required=True)
-
-
-class StatedSchema(Strict):
-    """Where the statement stands in the log."""
-
-    id = fields.String(required=True)
-    seq = fields.Integer(required=True)
-
-
-class SourceListSchema(Strict):
-    """Every source of decisions, and what is missing of each."""
-
-    sources = fields.List(fields.Nested(SourceReportSchema), required=True)
-
-
-class ProofSchema(Strict):
-    """Evidence about one decision: everything that a reader needs to check it offline."""
-
-    decision = fields.String(required=True)
-    entry = fields.Dict(keys=fields.String(), required=True)
-    receipt = fields.String(required=True, metadata={"description": "A C2SP tlog-proof."})
-    openings = fields.List(fields.Dict(keys=fields.String()), required=True)
-
-
-class ReplaySchema(Strict):
-    """What the archived model said when it was asked again."""
-
-    decision = fields.String(required=True)
-    verdict = fields.String(
-        required=True, validate=validate.OneOf(["drifted", "impossible", "reproduced"])
-    )
-    why = fields.String(required=True)
-    exact = fields.Boolean(required=True)
-    tolerance = fields.Integer(required=True)
-    recorded_margin = fields.Integer(required=True)
-    margin = fields.Integer(required=True, allow_none=True)
-    differences = fields.List(fields.Dict(keys=fields.String()), required=True)

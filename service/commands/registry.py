@@ -1,13 +1,13 @@
-"""Models, policies and sources: what decisions are made with, and who sends them."""
+"""Models and policies: what decisions are made with."""
 
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from service.commands.terminal import NO, opened, print_json, speaks
+from service.commands.terminal import opened, print_json, speaks
 
-__all__ = ["model", "policy", "sources"]
+__all__ = ["model", "policy"]
 
 MAX_MANIFEST_BYTES: Final = 4_000_000  # as the registry takes them
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -85,30 +85,6 @@ def show_policy(reference: str) -> None:
     """Show the manifest of a policy version, by digest or name@version."""
     with opened() as runtime:
         print_json(dict(runtime.registry.policy(reference).manifest))
-
-
-@click.command()
-@speaks
-def sources() -> None:
-    """Say of each source what its counter shows to be missing.
-
-    Exits with 1 if a range is missing for which the source gave no reason.
-    """
-    unexplained = 0
-    with opened() as runtime:
-        for report in runtime.completeness.report():
-            missing = sum(gap.last - gap.first + 1 for gap in report.gaps)
-            click.echo(
-                f"{report.source}: {report.first} to {report.last}, {report.recorded:,} recorded, "
-                f"{missing:,} missing, {report.repeated:,} repeated"
-            )
-            for gap in report.gaps:
-                click.echo(
-                    f"  missing {gap.first} to {gap.last}: {gap.reason or 'no reason given'}"
-                )
-                unexplained += gap.reason is None
-    if unexplained:
-        raise click.exceptions.Exit(NO)
 
 
 def _manifest(path: Path) -> Any:

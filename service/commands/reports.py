@@ -3,10 +3,14 @@
 import csv
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from service.commands.terminal import opened, reading, reads, speaks
+
+if TYPE_CHECKING:
+    from reports.documents import AuditReport
 
 __all__ = ["report", "verify"]
 
@@ -61,7 +65,6 @@ def report(
 
     Opens every decision of the period, runs a sample again, and re-derives the whole log.
     """
-    from reports.html import report_html
     from service.auditing import AuditRequest, audit_report
     from service.contacts import read_contacts
 
@@ -77,17 +80,33 @@ def report(
     with opened() as runtime:
         organisation = read_contacts(runtime.settings.contacts_path).controller.name
         value = audit_report(runtime, reading(runtime, purpose, case), request, organisation)
-        page = report_html(value)
-        if as_html:
-            output.write_text(page, encoding="utf-8")
-        else:
-            from reports.pdf import render
-
-            title = f"Audit report on {value.card.name} {value.card.version}"
-            output.write_bytes(
-                render(page, title=title, created=runtime.clock(), author=organisation)
-            )
+        _write(value, output, runtime.clock(), as_html=as_html)
     click.echo(f"{output}: {value.decisions:,} decisions, {len(value.findings)} findings", err=True)
+
+
+def _write(value: "AuditReport", output: Path, created: datetime, *, as_html: bool) -> None:
+    """Write the report; files that go with it are inside a PDF, and beside HTML."""
+    from reports.html import report_html
+
+    page = report_html(value)
+    if as_html:
+        output.write_text(page, encoding="utf-8")
+        for file in value.attachments:
+            beside = output.with_name(file.name)
+            beside.write_bytes(file.content)
+            click.echo(f"{beside}: {file.description}", err=True)
+        return
+    from reports.pdf import render
+
+    title = f"Audit report on {value.card.name} {value.card.version}"
+    pdf = render(
+        page,
+        title=title,
+        created=created,
+        author=value.organisation,
+        attachments=value.attachments,
+    )
+    output.write_bytes(pdf)
 
 
 def _groups(path: Path) -> dict[str, dict[str, str]]:

@@ -14,18 +14,20 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ledger.entries.identifiers import UUID7_PATTERN
 from ledger.errors import ErasedError, MalformedError, NotFoundError, RefusedError
+from ledger.operate.completeness import operator_reason
 from ledger.roles import Permission
 from service.api.routes import runtime
 from service.explaining import NotIssued
 from service.problems import Problem
 from service.reading import Reading
-from service.ui import exports, rendering, session, troubles
+from service.ui import exports, officers, rendering, session, troubles
 from service.ui.decision_list import DecisionList
 from service.ui.decision_page import Shown
 from service.ui.filters import Filter
 from service.ui.overview import overview as overview_of
 from service.ui.proof import file_name
 from service.ui.session import PURPOSES, Visit
+from service.ui.source_pages import parse_choice, source_page, sources_page
 from service.ui.views import Choice, SignInPage
 
 __all__ = ["blueprint"]
@@ -64,6 +66,7 @@ def _admit() -> AnyResponse | None:
     return None
 
 
+officers.add_to(blueprint)
 blueprint.after_request(rendering.guard)
 blueprint.register_error_handler(Exception, troubles.answer)
 
@@ -113,8 +116,39 @@ def overview() -> Response:
     """The state of the ledger."""
     _visit().caller.principal.require(Permission.MODELS_READ)
     here = url_for("ui.decisions")
-    value = overview_of(runtime(), lambda wanted: wanted.address(here))
+    value = overview_of(
+        runtime(),
+        lambda wanted: wanted.address(here),
+        lambda name: url_for("ui.source", name=name),
+    )
     return rendering.page("overview", value, here="overview")
+
+
+@blueprint.get("/sources")
+def sources() -> Response:
+    """Every source of decisions, and what is missing of it."""
+    _visit().caller.principal.require(Permission.MODELS_READ)
+    value = sources_page(runtime(), lambda name: url_for("ui.source", name=name))
+    return rendering.page("sources", value, here="sources")
+
+
+@blueprint.get("/sources/<name>")
+def source(name: str) -> Response:
+    """One source with all its lanes."""
+    return _source(name)
+
+
+@blueprint.post("/sources/<name>/explain")
+def explain_gap(name: str) -> AnyResponse:
+    """Log why counters are missing, as the operator's word."""
+    _visit().caller.principal.require(Permission.SOURCES_STATE)
+    try:
+        chosen = parse_choice(request.form.get("gap", ""))
+        reason = operator_reason(request.form.get("reason", ""))
+        runtime().completeness.explain(*chosen, reason)
+    except (MalformedError, NotFoundError) as error:
+        return _source(name, problem=f"Not logged: {error}.", status=422)
+    return redirect(url_for("ui.source", name=name), 303)
 
 
 @blueprint.get("/decisions")
@@ -218,6 +252,18 @@ def _export(wanted: Filter, kind: str) -> Response:
     rows, total = DecisionList(runtime(), _visit().caller).export(wanted)
     text = exports.as_csv(rows) if kind == "csv" else exports.as_json(rows, total)
     return _file(text, FILES[kind], f"decisions.{kind}")
+
+
+def _source(name: str, *, problem: str = "", status: int = 200) -> Response:
+    principal = _visit().caller.principal
+    principal.require(Permission.MODELS_READ)
+    value = source_page(
+        runtime(), name, principal,
+        cursor=request.args.get("cursor", ""), home=url_for("ui.sources"),
+        action=url_for("ui.explain_gap", name=name), here=url_for("ui.source", name=name),
+        problem=problem,
+    )  # fmt: skip
+    return rendering.page("source", value, here="sources", exact=False, status=status)
 
 
 def _shown(decision_id: str) -> Shown:

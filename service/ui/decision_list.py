@@ -49,8 +49,13 @@ class DecisionList:
         self._caller.principal.require(Permission.DECISIONS_FIND)
         found = self._runtime.decisions.find(wanted.query())
         opens = self._caller.principal.may(Permission.DECISIONS_READ)
-        self._reading.note([row.id for row in found.rows], OPENED if opens else INDEXED)
-        rows = tuple(self._row(row, opens=opens, href=detail(row.id)) for row in found.rows)
+        ids = [row.id for row in found.rows]
+        closed = self._reading.restricted(ids)
+        self._reading.note(ids, OPENED if opens else INDEXED, listed=True)
+        rows = tuple(
+            self._row(row, opens=opens and row.id not in closed, href=detail(row.id))
+            for row in found.rows
+        )
         newer, older = _moves(wanted, found, trail, place("decisions"))
         return replace(self._frame(wanted, found, place), rows=rows, newer=newer, older=older)
 
@@ -65,11 +70,13 @@ class DecisionList:
         total = 0
         for page in self._pages(wanted.first_page()):
             total = page.total
-            self._reading.note([row.id for row in page.rows], INDEXED)
+            closed = self._reading.restricted([row.id for row in page.rows])
+            shown = [row for row in page.rows if row.id not in closed]  # the total counts them all
+            self._reading.note([row.id for row in shown], INDEXED, listed=True)
             rows += [
                 (_recorded(row, {}), self._runtime.registry.model(row.model).reference,
                  self._runtime.registry.policy(row.policy).reference)
-                for row in page.rows
+                for row in shown
             ]  # fmt: skip
         return rows, total
 
@@ -92,7 +99,8 @@ class DecisionList:
             row = listing.row(_recorded(found, {}), scale, href)
             alarm = Tag("Not as logged", Tone.ADVERSE, Icon.CROSS)
             return replace(row, outcome=alarm, reason="What is stored is not what was logged")
-        return listing.row(_recorded(found, attributions), scale, href)
+        row = listing.row(_recorded(found, attributions), scale, href)
+        return replace(row, reason="Under a legal hold") if found.hold else row
 
     def _attributions(self, record_id: str) -> Mapping[str, JsonValue]:
         return self._runtime.attributions.of(self._runtime.decisions.read(record_id)).value

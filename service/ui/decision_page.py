@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from explain.errors import ExplainError
 from ledger import entries
 from ledger.entries import Entry
+from ledger.operate.attributions import Attributed
 from ledger.operate.decisions import DecisionView
 from ledger.roles import Permission
 from service.explaining import NotIssued
@@ -28,6 +29,11 @@ ROLES: Final = {
     "sole": "without a person",
 }
 """What `decision_role` of the context says, in words."""
+
+PENDING: Final = (
+    "The decision came without contributions. They are being worked out from the archived model:"
+    " look again in a while."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,8 @@ class Shown:
         view = self._runtime.decisions.read(decision_id)
         model, policy = self._runtime.explaining.versions(view)
         scale = Scale.of(model.manifest, policy.manifest)
-        told = self._told(decision_id)
+        attributed = self._runtime.attributions.of(view)
+        told = self._told(decision_id, attributed)
         outcome, margin = view.payload.outcome, view.payload.margin
         may_issue = self._caller.principal.may(Permission.EXPLANATIONS_ISSUE)
         return DecisionPage(
@@ -96,6 +103,7 @@ class Shown:
             ),
             letter=told.letter,
             issue=self._issue if may_issue and told.panel and not told.issued else "",
+            hold=reading.held(decision_id) or "",
         )
 
     def erased(self, decision_id: str) -> ErasedPage:
@@ -109,7 +117,7 @@ class Shown:
             proof=self._proof(decision_id),
         )
 
-    def _told(self, decision_id: str) -> "_Told":
+    def _told(self, decision_id: str, attributed: Attributed) -> "_Told":
         """What the person was told; or what they would be, if nothing was issued yet."""
         explaining = self._runtime.explaining
         try:
@@ -120,16 +128,19 @@ class Shown:
             written = issued.explanation.automatic_text_allowed
             standing = f"Issued {wording.minute(issued.at)}"
             standing += "" if written else "; a check failed, so a person writes the letter"
-            panel = detail.why(issued.explanation, standing)
+            panel = detail.why(issued.explanation, standing, attributed)
             sent = written and self._runtime.settings.contacts_path.is_file()
             return _Told(
                 issued.explanation, panel, issued=True, letter=self._letter if sent else ""
             )
+        if attributed.computed == "pending":
+            return _Told(missing=PENDING)
         try:
             explained = explaining.explain(decision_id, self._runtime.settings.language)
         except ExplainError as error:
             return _Told(missing=f"It cannot be explained from what is recorded: {error}.")
-        return _Told(explained, detail.why(explained, "Worked out now; not issued to the person"))
+        standing = "Worked out now; not issued to the person"
+        return _Told(explained, detail.why(explained, standing, attributed))
 
     def _proof(self, decision_id: str) -> ProofPanel:
         return proof.panel(

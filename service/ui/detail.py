@@ -12,6 +12,7 @@ from explain.explanation import Contribution, Explanation, Gate
 from ledger import entries
 from ledger.canonical import JsonValue
 from ledger.entries import Body, Entry
+from ledger.operate.attributions import Attributed
 from service.ui import drawing, wording
 from service.ui.views import (
     Event,
@@ -31,10 +32,11 @@ Manifest = Mapping[str, JsonValue]
 MAX_ROWS: Final = 18  # of a waterfall; the smallest contributions beyond are shown as one sum
 
 
-def why(explanation: Explanation, standing: str) -> WhyPanel:
+def why(explanation: Explanation, standing: str, later: Attributed | None = None) -> WhyPanel:
     """Return the explanation as a panel, with its figures as a waterfall.
 
-    `standing` says in words whether and when it was given.
+    `standing` says in words whether and when it was given; `later` are its attributions, if
+    they were worked out after the decision.
     """
     return WhyPanel(
         standing=standing,
@@ -49,6 +51,17 @@ def why(explanation: Explanation, standing: str) -> WhyPanel:
             *explanation.limits,
         ),
         gates=tuple(_gate(gate) for gate in explanation.gates),
+        late=_late(later),
+    )
+
+
+def _late(later: Attributed | None) -> str:
+    if later is None or later.at is None:
+        return ""
+    return (
+        f"The contributions were worked out on {wording.day(later.at)}, after the decision, from"
+        " the archived model and the same data. The log commits to them in entry"
+        f" {wording.number(later.seq or 0)}, and not in that of the decision."
     )
 
 
@@ -173,6 +186,8 @@ def _told(body: Body) -> tuple[str, str]:
         case entries.Decision():
             source = f"From {body.source.id}, its number {wording.number(body.source.seq)}."
             return "Decision recorded", source
+        case entries.AttributionsAttached():
+            return _TITLES[type(body)], "Worked out after the decision; what came of it is sealed."
         case entries.ExplanationIssued() | entries.NoticeIssued():
             return _TITLES[type(body)], "Its text is sealed; the log holds a commitment to it."
         case entries.Review():

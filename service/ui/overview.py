@@ -9,13 +9,13 @@ from typing import Final
 
 from ledger.operate.decisions import DecisionQuery, Page
 from ledger.operate.registry import ModelVersion, PolicyVersion
-from ledger.verify.completeness import SourceReport
+from ledger.verify.completeness import Family
 from service.runtime import Runtime
 from service.ui import drawing, wording
 from service.ui.filters import Filter
+from service.ui.source_pages import missing_tag
 from service.ui.views import (
     Fact,
-    Icon,
     ModelRow,
     Moment,
     MonthRow,
@@ -30,19 +30,23 @@ from service.ui.views import (
 MONTHS: Final = 12  # rows of the chart: a year's rhythm
 FIRST_MONTH: Final = date(1970, 2, 1)  # the first that a filter can name from its first day
 RANGES_TOLD: Final = 5  # missing ranges named per source; the log holds them all
+SOURCES: Final = 50  # of the table; the page of sources has all
 SUSPENDED: Final = "suspended"
 
 Address = Callable[[Filter], str]
 """The address of the decision list under a filter."""
 
+SourceAddress = Callable[[str], str]
+"""The address of the page of one source."""
 
-def overview(runtime: Runtime, address: Address) -> OverviewPage:
+
+def overview(runtime: Runtime, address: Address, source_at: SourceAddress) -> OverviewPage:
     """Return the state of the ledger as this server has it now."""
     everything = runtime.decisions.find(DecisionQuery(limit=1))
-    sources = runtime.completeness.report()
+    sources = runtime.completeness.families()
     models = runtime.registry.models()
     entries, reads = runtime.logs["decisions"].size(), runtime.logs["access"].size()
-    notices = (*_gap_notices(sources), *_model_notices(models))
+    notices = (*_gap_notices(sources, source_at), *_model_notices(models))
     return OverviewPage(
         verdict=f"{wording.counted(entries, 'entry', 'entries')} under a signed checkpoint",
         detail="The checkpoint covers every entry that this server has acknowledged. It cannot "
@@ -51,7 +55,7 @@ def overview(runtime: Runtime, address: Address) -> OverviewPage:
         facts=_facts(everything, reads),
         notices=notices,
         months=_months(runtime, everything, address),
-        sources=tuple(_source(report) for report in sources),
+        sources=tuple(_source(runtime, each, source_at(each.name)) for each in sources[:SOURCES]),
         models=_models(runtime, models, everything, address),
     )
 
@@ -118,43 +122,41 @@ def tones(policies: tuple[PolicyVersion, ...]) -> dict[str, Tone]:
     return found
 
 
-def _source(report: SourceReport) -> SourceRow:
-    missing = sum(gap.last - gap.first + 1 for gap in report.gaps)
-    ranges = [
-        wording.number(gap.first)
-        if gap.first == gap.last
-        else f"{wording.number(gap.first)} to {wording.number(gap.last)}"
-        for gap in report.gaps[:RANGES_TOLD]
-    ]
-    more = len(report.gaps) - len(ranges)
-    if more:
+def _source(runtime: Runtime, family: Family, href: str) -> SourceRow:
+    open_ones = runtime.completeness.gaps(family.name, limit=RANGES_TOLD, explained=False).gaps
+    ranges = [_range(each.gap.first, each.gap.last) for each in open_ones]
+    more = family.ranges - len(ranges)
+    if more > 0:
         ranges.append(f"and {wording.counted(more, 'range more', 'ranges more')}")
-    first, last = report.first, report.last
     return SourceRow(
-        name=report.source,
-        counters=""
-        if first is None or last is None
-        else f"{wording.number(first)} to {wording.number(last)}",
-        received=wording.number(report.recorded),
-        gaps=Tag(f"{wording.number(missing)} missing", Tone.CAUTION, Icon.HOURGLASS)
-        if missing
-        else Tag("None", Tone.PLAIN, Icon.TICK),
+        name=family.name,
+        href=href,
+        received=wording.number(family.decisions),
+        lanes=wording.number(family.lanes),
+        gaps=missing_tag(family.unexplained, family.explained),
         missing=", ".join(ranges),
     )
 
 
-def _gap_notices(sources: tuple[SourceReport, ...]) -> tuple[Notice, ...]:
+def _range(first: int, last: int) -> str:
+    if first == last:
+        return wording.number(first)
+    return f"{wording.number(first)} to {wording.number(last)}"
+
+
+def _gap_notices(sources: tuple[Family, ...], source_at: SourceAddress) -> tuple[Notice, ...]:
     notices = []
-    for report in sources:
-        missing = sum(g.last - g.first + 1 for g in report.gaps if g.reason is None)
-        if missing:
-            count = wording.counted(missing, "prediction", "predictions")
+    for family in sources:
+        if family.unexplained:
+            count = wording.counted(family.unexplained, "prediction", "predictions")
             notices.append(
                 Notice(
-                    title=f"{count} of {report.source} never arrived",
+                    title=f"{count} of {family.name} never arrived",
                     text="The counter of the source went on, and no reason was given. "
                     "Ask its operator.",
                     tone=Tone.CAUTION,
+                    href=source_at(family.name),
+                    link="Look at the gaps",
                 )
             )
     return tuple(notices)

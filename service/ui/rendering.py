@@ -8,6 +8,7 @@ from typing import Final
 
 from flask import Response, g, make_response, render_template
 
+from ledger.roles import Permission
 from service.ui import wording
 from service.ui.session import PURPOSES, Visit
 from service.ui.views import Viewer
@@ -57,4 +58,5 @@ def _viewer() -> Viewer | None:
         name=principal.name,
         role=wording.words(principal.role).lower(),
         purpose=PURPOSES.get(visit.caller.purpose, wording.words(visit.caller.purpose)),
+        sees_erasures=principal.may(Permission.ERASURES_READ),
     )

@@ -37,6 +37,26 @@ _WORDS: Final = {
         "The key that you signed in with does not carry this permission.",
         "Ask someone whose role does, or ask the operator for another key.",
     ),
+    "second-person": (
+        "Another person has to agree",
+        "You asked for this yourself, so somebody else has to approve it.",
+        "Ask a second officer to sign in with a key of their own.",
+    ),
+    "restricted": (
+        "A legal hold restricts this record",
+        "It is kept for one matter, and may be used for nothing else.",
+        "Sign in for a complaint or a request by the person, or ask the data protection officer.",
+    ),
+    "wrong-stage": (
+        "This was decided meanwhile",
+        "It is no longer at the stage at which this can be done.",
+        "Go back and look at where it stands now.",
+    ),
+    "hold-in-force": (
+        "A legal hold forbids this erasure",
+        "Everything that it is about is kept for a matter, so the request was refused.",
+        "Tell the person why within one month, and that they may complain or go to court.",
+    ),
     "not-found": (
         "There is nothing here",
         "No page and no decision has this address.",

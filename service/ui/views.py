@@ -59,6 +59,7 @@ class Viewer:
     name: str
     role: str
     purpose: str
+    sees_erasures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +127,9 @@ class SourceRow:
     """A source of decisions: what its counter says about predictions that never arrived."""
 
     name: str
-    counters: str
+    href: str
     received: str
+    lanes: str
     gaps: Tag
     missing: str
 
@@ -270,7 +272,10 @@ class Waterfall:
 
 @dataclass(frozen=True, slots=True)
 class WhyPanel:
-    """The explanation in words, with its figures; `standing` says whether it was given."""
+    """The explanation in words, with its figures; `standing` says whether it was given.
+
+    `late` says when its contributions were worked out, if that was after the decision.
+    """
 
     standing: str
     summary: str
@@ -280,6 +285,7 @@ class WhyPanel:
     counterfactual_note: str
     limits: tuple[str, ...]
     gates: tuple[Tag, ...]
+    late: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +340,7 @@ class DecisionPage:
     """Everything known about one decision.
 
     `letter` is the address of the letter once it was issued; `issue` is where to post to
-    issue it, for those who may.
+    issue it, for those who may; `hold` is the legal hold that keeps it, if one does.
     """
 
     id: str
@@ -351,6 +357,7 @@ class DecisionPage:
     proof: ProofPanel
     letter: str = ""
     issue: str = ""
+    hold: str = ""
 
 
 @dataclass(frozen=True, slots=True)

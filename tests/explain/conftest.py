@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xgboost
 
@@ -169,3 +170,25 @@ def declined(model: Model, applications: list[Input]) -> list[Input]:
     rest = applications[200:]
     margins = model.predictor.margin(np.stack([model.schema.row(one) for one in rest]))
     return [one for one, margin in zip(rest, margins, strict=True) if margin < 0.5]
+
+
+# Fitted models: three numbers for each applicant, and whether they paid.
+
+
+@pytest.fixture(scope="session")
+def table() -> pd.DataFrame:
+    chance = np.random.default_rng(3)
+    columns = {name: chance.normal(size=240) for name in ("income", "debt", "age")}
+    return pd.DataFrame(columns) * [40, 1, 10] + [60, 0, 40]
+
+
+@pytest.fixture(scope="session")
+def good(table: pd.DataFrame) -> Any:
+    noise = np.random.default_rng(4).normal(size=len(table))
+    return (table["income"] / 40 - table["debt"] + noise > 1.5).to_numpy().astype(int)
+
+
+@pytest.fixture(scope="session")
+def coded(table: pd.DataFrame) -> pd.DataFrame:
+    jobs = np.array(["employed", "retired", "trainee"])[np.arange(len(table)) % 3]
+    return table.assign(job=jobs, income=table["income"].where(table.index != 5))

@@ -28,6 +28,12 @@ class RealServer:
         self._settings = clean | dict(settings) | {"PORT": str(port)}
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The process that keeps the others; the leader of their group."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, and return once it is ready."""
         with self._log.open("ab") as log:
@@ -58,6 +64,13 @@ class RealServer:
 
     def kill_writer(self) -> None:
         """End the writer process alone; return once there is no such process."""
+        self._kill_child(b"service.writer")
+
+    def kill_attributor(self) -> None:
+        """End the worker on attributions alone; return once there is no such process."""
+        self._kill_child(b"service.attributor")
+
+    def _kill_child(self, module: bytes) -> None:
         assert self._process is not None
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             try:
@@ -65,10 +78,10 @@ class RealServer:
                 parent = int((path.parent / "stat").read_text().rpartition(")")[2].split()[1])
             except (OSError, ValueError):
                 continue  # it ended meanwhile
-            if b"service.writer" in words and parent == self._process.pid:
+            if module in words and parent == self._process.pid:
                 os.kill(int(path.parent.name), signal.SIGKILL)
                 return
-        raise AssertionError("there is no writer")
+        raise AssertionError(f"there is no {module.decode()}")
 
     def client(self, key: str, **headers: str) -> httpx.Client:
         """A client that holds this key."""

@@ -108,7 +108,7 @@ def test_from_an_empty_directory_to_a_proof_that_verifies_elsewhere(
     run("letter", record, "--html", "-o", str(page))
     assert "Harbour Savings Bank" in page.read_text("utf-8")
     assert run("replay", record).output.startswith("reproduced")
-    assert "1 recorded, 0 missing" in run("sources").output
+    assert "1 recorded, none missing" in run("sources").output
 
     proof, openings = tmp_path / "decision.tlog-proof", tmp_path / "openings.json"
     run("proof", record, "-o", str(proof), "--openings", str(openings))

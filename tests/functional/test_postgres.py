@@ -130,9 +130,27 @@ def test_the_main_path_with_a_restart(databases: Databases, tmp_path: Path) -> N
     verified(str(tmp_path / "nightly.sql"), "--policy", policy)
     for target in ("public/access", kept.name):
         run("verify", str(tmp_path / target), "--policy", policy)
-    assert "30 recorded, 0 missing" in run("sources").output
+    assert "30 recorded, none missing" in run("sources").output
+    day = ("--since", "2026-05-14", "--until", "2026-05-15")
+    assert "agrees, 30 are here" in run("sources", "total", "loan-desk", "30", *day).output
     assert run("replay", first["id"]).output.startswith("reproduced")
     refused_to_the_service(databases)
+    erased_by_two(run, runner(here | databases.settings("ledger_owner")), tmp_path, first["id"])
+
+
+def erased_by_two(run: Any, as_owner: Any, folder: Path, decision: str) -> None:
+    """The service's role erases; only the owner of the tables can clean up after it."""
+    keys = []
+    for name in ("ann", "ben"):
+        key = run("key", "issue", "--name", name, "--role", "data_protection_officer")
+        (folder / name).write_text(key.stdout)
+        keys.append(("--key-file", str(folder / name)))
+    asked = run("erasure", "request", "--record", decision, "--ground", "objection", *keys[0])
+    done = run("erasure", "approve", asked.stdout.strip(), *keys[1])
+    assert "1 decisions and 1 records" in done.stdout
+    assert "erased" in run("decisions", "show", decision, code=1).output
+    assert "owns the tables" in run("erasure", "clean-up", code=1).output
+    assert "Clean: 1 erasures" in as_owner("erasure", "clean-up").stdout
 
 
 def read_all(reader: Any, decision: str) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -216,7 +217,8 @@ def test_nobody_is_shut_out(
     )  # fmt: skip
     record = lender.ids[2]
     rare = ("/decisions?since=2030-01-01", "/decisions/none") if (scheme, width) == LOOKS[0] else ()
-    for address in ("/", "/decisions?outcome=declined", f"/decisions/{record}", *rare):
+    pages = ("/", "/decisions?outcome=declined", "/sources", "/sources/loan-desk")
+    for address in (*pages, f"/decisions/{record}", *rare):
         page.goto(address)
         if address.endswith(record):
             verdict(page)
@@ -283,3 +285,55 @@ def test_the_pages_work_without_javascript(chromium: Browser, site: str, lender:
     assert not page.is_visible("[data-tamper]")
     assert page.is_visible("text=Check it without this site")
     context.close()
+
+
+@pytest.mark.slow
+def test_two_officers_erase_a_decision(chromium: Browser, site: str, lender: Lender) -> None:
+    """Asking and agreeing in two browsers; afterwards the page of the decision is gone."""
+    keys = lender.runtime.api_keys
+    officer = Role.DATA_PROTECTION_OFFICER
+    pages = []
+    for name in ("Ann of the office", "Ben of the office"):
+        context = chromium.new_context(base_url=site)
+        page = context.new_page()
+        pages.append((context, page, Seen(page, site)))
+        page.goto("/sign-in")
+        page.fill("#key", keys.issue(name, officer)[0])
+        page.select_option("#purpose", "data_subject_request")
+        page.click("main button")
+        page.wait_for_url(f"{site}/")
+    (_, ann, _), (_, ben, seen) = pages
+    ann.click("nav >> text=Erasures")
+    assert faults(ann) == []
+    ann.fill("#erase-records", lender.ids[9])
+    ann.select_option("#ground", "objection")
+    ann.click("text=Ask for it")
+    ann.wait_for_selector("text=another officer has to approve it")
+    ben.goto(ann.url.removeprefix(site))
+    assert faults(ben) == []
+    ben.click("text=Approve, and erase for good")
+    ben.wait_for_selector("text=Erased, key destroyed")
+    with ben.expect_download() as download:
+        ben.click("text=Certificate")
+    assert lender.ids[9] in download.value.path().read_text("utf-8")
+    assert seen.errors == []
+    ben.goto(f"/decisions/{lender.ids[9]}")
+    assert "This record was erased" in ben.inner_text("h1")
+    assert verdict(ben) == "Recomputed in your browser: it holds"
+    ben.goto("/holds")
+    assert faults(ben) == []
+    ben.fill("#hold-records", lender.ids[8])
+    for field in ("matter", "hold-ground", "owner"):
+        ben.fill(f"#{field}", f"the {field}")
+    ben.fill("#review", f"{lender.now + timedelta(days=90):%Y-%m-%d}")
+    ben.click("text=Set the hold")
+    ben.wait_for_selector("text=In force")
+    for width in (1440, 390):
+        ben.set_viewport_size({"width": width, "height": 900})
+        for address in ("/holds", "/erasures"):
+            ben.goto(address)
+            assert faults(ben) == []
+            assert ben.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert seen.elsewhere == []
+    for context, _, _ in pages:
+        context.close()

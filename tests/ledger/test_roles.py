@@ -6,15 +6,20 @@ from ledger.errors import PermissionRefused
 from ledger.roles import PERMISSIONS, Permission, Principal, Role
 
 EXPECTED = {
-    "administrator": "keys_manage models_read",
-    "auditor": "decisions_find decisions_read models_read reports_export",
+    "administrator": "keys_manage models_read sources_state",
+    "auditor": (
+        "decisions_find decisions_read erasures_read holds_read models_read reports_export"
+    ),
     "case_handler": "decisions_find decisions_read explanations_issue models_read",
     "data_protection_officer": (
-        "decisions_find decisions_read explanations_issue models_read reports_export"
+        "decisions_find decisions_read erasures_manage erasures_read explanations_issue"
+        " holds_manage holds_read models_read reports_export"
     ),
-    "model_owner": "models_read models_register",
-    "regulator": "decisions_find decisions_read models_read reports_export",
-    "source": "decisions_record",
+    "model_owner": "models_read models_register sources_state",
+    "regulator": (
+        "decisions_find decisions_read erasures_read holds_read models_read reports_export"
+    ),
+    "source": "decisions_record sources_state",
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from explain.explanation import Explanation
 from reports.documents import (
     AuditReport,
+    Completeness,
     Contact,
     Contacts,
     DecidedBy,
@@ -22,6 +23,7 @@ from reports.documents import (
     LedgerPlace,
     LetterDecision,
     LogVerification,
+    MissingRange,
     ModelCard,
     Month,
     Organisation,
@@ -33,6 +35,7 @@ from reports.documents import (
     Signatory,
     Signature,
     SourceCompleteness,
+    StatedTotal,
     SubjectLetter,
     TrainingSet,
 )
@@ -159,6 +162,31 @@ def sampled(count: int) -> tuple[SampledDecision, ...]:
     return tuple(rows)
 
 
+def completeness(**changes: object) -> Completeness:
+    """One source that lost a number, one that explains what it lost, and what they stated."""
+    june, july = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
+    values: dict[str, object] = {
+        "sources": (
+            SourceCompleteness("loan-desk", 40, 2_380, 1, 0, 0, 3, june),
+            SourceCompleteness("branch-7", 1, 12, 0, 4, 1, 0, None),
+        ),
+        "gaps": (
+            MissingRange("loan-desk.k3vq7m2a", 1_412, 1_412, "", june, None),
+            MissingRange("branch-7", 5, 6, "operator_outage", june, july),
+            MissingRange("branch-7", 9, 10, "spool_full", None, july),
+        ),
+        "ranges": 3,
+        "totals": (
+            StatedTotal("loan-desk.k3vq7m2a", 1, 2_381, None, None, 2_381, 2_380, "short", 1, 0),
+            StatedTotal("loan-desk", None, None, june, july, 400, 401, "more", 0, 0),
+            StatedTotal("branch-7", 1, 10, None, None, 6, 6, "agrees", 0, 0),
+            StatedTotal("branch-7", None, None, june, july, 6, 5, "unknown", 0, 1),
+        ),
+        "attachment": "missing-numbers.csv",
+    }
+    return Completeness(**(values | changes))  # type: ignore[arg-type]
+
+
 def report(**changes: object) -> AuditReport:
     explained = explanation()
     values: dict[str, object] = {
@@ -200,7 +228,7 @@ def report(**changes: object) -> AuditReport:
             root_hash=hashlib.sha256(b"root").digest(),
             verified_at=datetime(2026, 7, 1, 6, 0, tzinfo=UTC),
             signatures=(Signature(ORIGIN, "Ed25519"), Signature(ORIGIN, "ML-DSA-44")),
-            sources=(SourceCompleteness("loan-desk", 1, 2_381, 2_380, 1, 0),),
+            completeness=completeness(),
             findings=1,
         ),
         "recomputation": Recomputation(

@@ -10,6 +10,7 @@ from fractions import Fraction
 import pytest
 
 from reports.documents import (
+    Completeness,
     ConsumerReport,
     DecidedBy,
     Finding,
@@ -118,7 +119,7 @@ def test_the_report_says_its_figures() -> None:
     text = plain(report_html(samples.report()))
     for said in (
         "The model decided 2,380 applications; 2,101 were approved (88.3\u00a0%).",
-        "The counters of 1 source show 1 missing number.",
+        "The counters of 2 sources show 5 missing numbers, 1 without a reason.",
         "Of 2,380 decisions, 200 drawn at random",
         "By race, the lowest approval rate relative to “White” is that of “Other”: 0.77 (under four fifths).",
         "This report lists 1 finding; see section 8.",
@@ -131,7 +132,7 @@ def test_the_report_says_its_figures() -> None:
 
 
 def test_a_missing_test_is_not_a_pass() -> None:
-    verified = replace(samples.report().verification, sources=(), findings=0)
+    verified = replace(samples.report().verification, completeness=Completeness(()), findings=0)
     bare = samples.report(
         fairness=(), findings=(), register=(), reasons=(), weights=(), sample=(), verification=verified
     )  # fmt: skip

@@ -146,25 +146,26 @@ def test_contributions_that_do_not_add_up_are_not_attached(
 def test_two_workers_attach_once(lender: Lender) -> None:
     decision = bare(lender)
     value = {"status": "input_incomplete"}
-    one = lender.runtime.attributions.attach(decision.id, value)
-    other = lender.runtime.attributions.attach(
-        decision.id, {"status": "not_reproduced", "margin": 1}
-    )
-    assert one == other
+    attach = lender.runtime.attributions.attach
+    assert attach({decision.id: value}) == 1
+    assert attach({decision.id: {"status": "not_reproduced", "margin": 1}}) == 1
     assert len(attached(lender, decision)) == 1
     assert of(lender, decision).value == value
+    counts = lender.runtime.attributions.counts()  # of what stands, not of what came second
+    assert (counts.impossible["input_incomplete"], counts.impossible["not_reproduced"]) == (1, 0)
 
 
 def test_killed_between_attaching_and_noting_it_attaches_once(
     lender: Lender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decision = bare(lender)
-    monkeypatch.setattr(type(lender.runtime.attributions), "settle", lambda *_: False)
+    monkeypatch.setattr(type(lender.runtime.attributions), "_note", lambda *_: None)
     task(lender).work()
     monkeypatch.undo()
     assert len(lender.runtime.attributions.standing()) == 1
     assert task(lender).work() == 1
     assert len(attached(lender, decision)) == 1
+    assert lender.runtime.attributions.counts().done == 1
 
 
 def test_what_is_erased_meanwhile_is_passed_over(
@@ -229,7 +230,7 @@ def test_a_model_file_that_is_gone_is_named_and_waited_for(lender: Lender) -> No
         path.with_suffix(".away").rename(path)
     assert one.work() == 0  # not at once again
     assert task(lender).work() == 1
-    assert "Nothing is pending" in status(lender, 0)
+    assert "0 pending, 1 worked out" in status(lender, 0)
 
 
 def invoke(lender: Lender, code: int, *arguments: str) -> str:
@@ -246,7 +247,7 @@ def status(lender: Lender, code: int) -> str:
 
 def test_the_command_works_out_what_is_pending(lender: Lender) -> None:
     bare(lender)
-    assert json.loads(invoke(lender, 0, "status", "--json"))[0]["pending"] == 1
+    assert json.loads(invoke(lender, 0, "status", "--json"))["waiting"][0]["pending"] == 1
     assert "1 settled, 0 left" in invoke(lender, 0, "work")
 
 
@@ -310,6 +311,7 @@ def test_the_interface_takes_a_decision_without_and_shows_when_they_came(
     assert after["computed"] == "later"
     assert after["value"]["engine"]
     assert after["logged_at"].endswith("Z")
+    assert after["seq"] == lender.runtime.attributions.evidence(str(document["id"]))[0].index
 
 
 def test_gathering_undoes_spreading() -> None:

@@ -65,7 +65,18 @@ def test_the_whole_log_is_verified_and_gaps_are_findings(lender: Lender) -> None
     assert {each.algorithm for each in found.verification.signatures} == {"Ed25519", "ML-DSA-44"}
     (finding,) = found.findings
     assert finding.code == "source_gap"
-    assert f"counters {MISSING} to {MISSING}" in finding.text
+    assert "loan-desk: 1 numbers in one range are missing" in finding.text
+    section = found.verification.completeness
+    (source,) = section.sources
+    assert (source.received, source.unexplained, source.lanes) == (COUNT, 1, 1)
+    assert [(gap.lane, gap.first, gap.last) for gap in section.gaps] == [
+        ("loan-desk", MISSING, MISSING)
+    ]
+    (file,) = found.attachments
+    assert file.name == section.attachment
+    assert file.content.splitlines()[1].startswith(
+        b"loan-desk,loan-desk,%d,%d,1,," % ((MISSING,) * 2)
+    )
 
 
 def test_every_record_read_is_on_the_access_log(lender: Lender) -> None:

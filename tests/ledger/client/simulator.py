@@ -53,6 +53,7 @@ class Ledger:
     places: dict[str, int] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)  # subjects of decisions to refuse
     before: deque[int | None] = field(default_factory=deque)  # statuses; None cuts
+    totals: deque[tuple[int, bytes]] = field(default_factory=deque)  # answers to totals
     after: deque[Fault] = field(default_factory=deque)  # of answers, once they are recorded
     retry_after: str = "1"
     key: str = KEY
@@ -118,6 +119,16 @@ class Ledger:
             self.gaps.append(told)
             self._log(uuid7(len(self.entries), bytes(10)), SourceGap(*told))
 
+    def total(self, source: str, told: dict[str, Any]) -> tuple[int, bytes]:
+        """The answer to a total by counters, or the next of `totals`, whatever it is."""
+        if self.totals:
+            return self.totals.popleft()
+        held = sum(told["first"] <= each <= told["last"] for each in self.counters()[source])
+        short = told["count"] - held
+        verdict = "agrees" if not short else "short" if short > 0 else "more"
+        total = {"held": held, "short": short, "verdict": verdict}
+        return 201, json.dumps({"seq": len(self.entries), "total": total}).encode()
+
     def _one(self, item: dict[str, Any]) -> dict[str, Any]:
         name = item["id"]
         if item.get("subject") in self.refused and item.get("subject") is not None:
@@ -178,6 +189,9 @@ class _Handler(BaseHTTPRequestHandler):
         ledger = self.server.ledger
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if not self._allowed(body):
+            return
+        if self.path.endswith("/totals"):
+            self._answer(*ledger.total(self.path.split("/")[3], json.loads(body)))
             return
         if self.path.startswith("/v1/sources/"):
             if not ledger.takes_gaps:

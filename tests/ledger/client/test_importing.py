@@ -1,7 +1,6 @@
 """A file of decisions is brought into the ledger, each row exactly once, whatever happens."""
 
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -20,30 +19,10 @@ from ledger.client.row_mapping import RowMapping, imported
 from ledger.client.tables import MAX_LINE_BYTES, BadRow, file_digest, open_table
 from ledger.entries import parse_id
 from ledger.errors import LedgerError, MalformedError
-from tests.ledger.client.simulator import KEY, POLICY, Ledger, decision
+from tests.ledger.client.imports import MAPPING, ROW, Import, importer, lines, places, rows
+from tests.ledger.client.simulator import Ledger, decision
 
 DIGEST = bytes(range(32))
-MAPPING = {
-    "model": "mortgage-approval@1.0.0",
-    "policy": "cut-off@1.0.0",
-    "decided_at": "when",
-    "outcome": "result",
-    "margin": "score",
-    "subject": "customer",
-    "input": ["income", "late"],
-    "context": {"channel": "via"},
-    "constants": {"decision_role": "sole"},
-}
-ROW: dict[str, Any] = {
-    "when": "2026-05-14T09:31:07Z",
-    "result": "declined",
-    "score": -0.4132074,
-    "customer": "MTG-1",
-    "income": 2500,
-    "late": None,
-    "via": "branch",
-    "unused": [1],
-}
 
 
 @pytest.fixture
@@ -166,13 +145,6 @@ def test_any_row_is_a_decision_or_malformed(row: dict[str, Any]) -> None:
 # Files
 
 
-def lines(path: Path, *rows: object) -> Path:
-    path.write_bytes(
-        b"".join(r if isinstance(r, bytes) else json.dumps(r).encode() + b"\n" for r in rows)
-    )
-    return path
-
-
 def test_lines_are_read_one_by_one_and_bad_ones_named(tmp_path: Path) -> None:
     long = b'{"x":"' + b"y" * (MAX_LINE_BYTES + 10) + b'"}\n'
     path = lines(
@@ -216,31 +188,9 @@ def test_a_damaged_parquet_file_is_said_to_be(tmp_path: Path) -> None:
 # Delivery
 
 
-Import = Callable[..., tuple[int, str]]
-
-
 @pytest.fixture
 def bring(capsys: pytest.CaptureFixture[str], spool: Path, url: str, tmp_path: Path) -> Import:
-    key, policy, mapped = (tmp_path / name for name in ("key", "policy.txt", "mapping.json"))
-    key.write_text(KEY)
-    policy.write_text(POLICY.format())
-    mapped.write_text(json.dumps(MAPPING))
-
-    def run(file: Path, *more: object) -> tuple[int, str]:
-        arguments = ("import", spool, file, "--url", url, "--key-file", key, "--policy", policy,
-                     "--source", "desk", "--mapping", mapped, *more)  # fmt: skip
-        status = main([str(each) for each in arguments])
-        return status, capsys.readouterr().out
-
-    return run
-
-
-def rows(count: int, **changes: Any) -> list[dict[str, Any]]:
-    return [ROW | {"customer": f"S-{n}", "income": n} | changes for n in range(count)]
-
-
-def places(ledger: Ledger) -> list[int]:
-    return [each["source"]["seq"] for each in ledger.decisions.values()]
+    return importer(tmp_path, spool, url, capsys)
 
 
 def test_every_row_is_recorded_once_and_in_order(

@@ -1,5 +1,7 @@
 """One entry body of every kind, for tests that go through all of them."""
 
+from datetime import UTC, datetime
+
 from ledger.entries import (
     Access,
     AccessDenied,
@@ -23,7 +25,9 @@ from ledger.entries import (
     Review,
     SourceCounter,
     SourceGap,
+    SourcePeriodTotal,
     SourceRegistered,
+    SourceTotal,
     uuid7,
 )
 
@@ -32,6 +36,7 @@ DIGEST = "ab" * 32
 COMMITMENT = bytes(range(32))
 VKEY = f"{ORIGIN}+0123abcd+{'A' * 43}="
 ACTOR = "0f" * 16
+MAY, JUNE = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def sample_id(number: int) -> str:
@@ -63,5 +68,7 @@ BODIES: tuple[Body, ...] = (
     PolicyRegistered(DIGEST),
     Review(sample_id(1), "upheld", COMMITMENT),
     SourceGap("loan-desk", 3, 5, "outage"),
+    SourcePeriodTotal("loan-desk", MAY, JUNE, 12_345),
     SourceRegistered("loan-desk", 1),
+    SourceTotal("loan-desk.k3vq7m2a", 1, 100, 99),
 )

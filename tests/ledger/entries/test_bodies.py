@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from datetime import UTC, datetime, timedelta, timezone
 from typing import get_type_hints
 
 import pytest
@@ -18,12 +19,15 @@ from ledger.entries import (
     ModelVersionStatus,
     SourceCounter,
     SourceGap,
+    SourcePeriodTotal,
+    SourceTotal,
 )
 from ledger.entries import bodies as vocabulary
 from ledger.entries.forms import (
     CountForm,
     Form,
     HashForm,
+    MomentForm,
     NestedForm,
     TextForm,
     TupleForm,
@@ -31,7 +35,16 @@ from ledger.entries.forms import (
 )
 from ledger.entries.identifiers import UUID7_PATTERN
 from ledger.errors import MalformedError
-from tests.ledger.entries.samples import BODIES, COMMITMENT, DIGEST, ORIGIN, VKEY, sample_id
+from tests.ledger.entries.samples import (
+    BODIES,
+    COMMITMENT,
+    DIGEST,
+    JUNE,
+    MAY,
+    ORIGIN,
+    VKEY,
+    sample_id,
+)
 
 # What may stand in an entry, written out once more so that a looser form is noticed.
 PATTERNS = {
@@ -66,7 +79,7 @@ def text_forms(form: Form) -> list[TextForm]:
             return [item]
         case NestedForm(of=of):
             return [text for _, inner in forms_of(of) for text in text_forms(inner)]
-        case CountForm() | HashForm():
+        case CountForm() | HashForm() | MomentForm():
             return []
     raise AssertionError(f"a form that nobody judged: {form}")
 
@@ -189,6 +202,43 @@ def test_a_gap_does_not_end_before_it_begins() -> None:
     assert caught.value.member == "last"
     with pytest.raises(MalformedError):
         SourceGap("loan desk", 3, 3, "outage")
+
+
+@pytest.mark.parametrize(
+    ("members", "member"),
+    [((3, 2, 0), "last"), ((3, 5, 4), "count"), ((-1, 5, 4), "first"), ((3, 5, -1), "count")],
+)
+def test_a_total_is_of_counters_that_there_are(members: tuple[int, int, int], member: str) -> None:
+    assert SourceTotal("loan-desk", 3, 5, 3).count == 3
+    with pytest.raises(MalformedError) as caught:
+        SourceTotal("loan-desk", *members)
+    assert caught.value.member == member
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "member"),
+    [
+        (JUNE, MAY, "until"),
+        (MAY, MAY, "until"),
+        (datetime(2026, 5, 1), JUNE, "since"),  # noqa: DTZ001  a moment without its zone
+        (MAY, JUNE.astimezone(timezone(timedelta(hours=2))), "until"),
+        ("2026-05-01T00:00:00.000000Z", JUNE, "since"),
+    ],
+)
+def test_a_period_is_of_moments_in_utc(since: object, until: object, member: str) -> None:
+    with pytest.raises(MalformedError) as caught:
+        SourcePeriodTotal("loan-desk", since, until, 1)  # type: ignore[arg-type]
+    assert caught.value.member == member
+
+
+def test_a_moment_is_written_to_the_microsecond() -> None:
+    total = SourcePeriodTotal("loan-desk", MAY, JUNE, 1)
+    assert total.to_json()["since"] == "2026-05-01T00:00:00.000000Z"
+    early = SourcePeriodTotal("loan-desk", datetime(1, 1, 1, tzinfo=UTC), MAY, 1)
+    assert early.to_json()["since"] == "0001-01-01T00:00:00.000000Z"
+    for text in ("", "yesterday", 5, None, "2026-05-01", "2026-05-01T00:00:00.000000"):
+        with pytest.raises(MalformedError):
+            SourcePeriodTotal.from_json(total.to_json() | {"since": text})
 
 
 def test_a_commitment_is_32_bytes_of_canonical_base64() -> None:

@@ -1,8 +1,10 @@
 """The whole way of a decision on PostgreSQL: what the SQLite tests say holds there."""
 
+import os
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ from sqlalchemy import Engine, create_engine, make_url, text
 
 from ledger.errors import DuplicateSubmission, ErasedError
 from ledger.operate.decisions import DecisionQuery
+from ledger.operate.event_halves import EventHalves
 from ledger.operate.rewrapping import retire, rewrap, wrapped_under
 from ledger.operate.sequencer import Appended, Draft
+from ledger.operate.vault import Vault
 from ledger.storage.database import reading
 from tests.ledger.operate.premises import AUDITOR, Premises
 
@@ -52,6 +56,37 @@ def test_a_decision_goes_all_the_way(on_postgres: Premises) -> None:
         AUDITOR, purpose="audit", case="", records=[batch[0].id], fields=["input"], size=1
     )
     assert again.access_log.open(entry.id).records == (batch[0].id,)
+
+
+def test_events_that_come_at_once_are_counted_once_each(on_postgres: Premises) -> None:
+    on_postgres.found()
+    halves = EventHalves(
+        Vault(on_postgres.vault_engine, on_postgres.wrapper, on_postgres.clock, os.urandom),
+        on_postgres.clock,
+        os.urandom,
+    )
+    tags = [halves.tag("a/b", "pod", str(number)) for number in range(6)]
+    content = {"data": {"instances": [[1]]}, "subject": None, "at": 0}
+    drawn: list[int] = []
+    together = threading.Barrier(2 * len(tags))
+
+    def go_on(tag: bytes, part: str) -> None:
+        together.wait(20)
+        halves.keep(tag, part, "a/b", content)
+        first = halves.draw_counters(tag, "kserve.b", 2)
+        drawn.append(first)
+        together.wait(20)  # the other half is there by now, and both go on with it
+        assert halves.draw_counters(tag, "kserve.b", 2) == first
+        exchange = halves.read(tag)
+        together.wait(20)
+        if exchange is not None:
+            halves.settle(exchange)
+
+    with ThreadPoolExecutor(2 * len(tags)) as pool:
+        list(pool.map(go_on, tags * 2, ["request"] * len(tags) + ["response"] * len(tags)))
+    assert sorted(drawn) == sorted([2 * number for number in range(len(tags))] * 2)
+    assert halves.waiting() == ()
+    assert all(halves.is_done(tag, "request", content) for tag in tags)
 
 
 def test_an_interrupted_record_is_swept(

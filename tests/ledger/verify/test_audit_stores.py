@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from tests.ledger.verify.audits import (
     one,
 )
 from tests.ledger.verify.tile_log import (
+    BEGIN,
     ORIGIN,
     POLICY,
     Liar,
@@ -165,7 +167,8 @@ def test_gaps_of_a_source_are_information(write: Write) -> None:
     result = write(Liar(entries(6, body)))
     assert result.findings == ()
     (source,) = result.sources
-    assert source.gaps == (Gap(3, 3, "outage"), Gap(4, 5, None))
+    stated, seen = BEGIN + timedelta(milliseconds=3), BEGIN + timedelta(milliseconds=4)
+    assert source.gaps == (Gap(3, 3, "outage", seen, stated), Gap(4, 5, None, seen))
 
 
 def test_progress_is_told(tmp_path: Path) -> None:

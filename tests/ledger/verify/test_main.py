@@ -4,20 +4,21 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.commitments import open_section
-from ledger.entries import Body, SourceGap, SourceRegistered
+from ledger.entries import Body, SourceGap, SourcePeriodTotal, SourceRegistered, SourceTotal
 from ledger.tlog.policy import Policy
 from ledger.verify import report
 from ledger.verify.__main__ import main
-from ledger.verify.completeness import Gap, SourceReport
 from ledger.verify.findings import MAX_FINDINGS
 from ledger.verify.verifier import DisclosedSections
 from tests.ledger.verify.tile_log import (
+    BEGIN,
     INPUT,
     KEY,
     ORIGIN,
@@ -34,6 +35,7 @@ from tests.ledger.verify.tile_log import (
 )
 
 ACCESS = "ledger.example/test/log/access"
+END = BEGIN + timedelta(days=1)
 
 
 @pytest.fixture
@@ -290,6 +292,7 @@ def test_a_receipt_that_nobody_known_signed(run: Any, tmp_path: Path, policy: st
         ["x.db", "--openings", "o.json"],
         ["x.tlog-proof", "--origin", ORIGIN],
         ["x.tlog-proof", "--checkpoint", "c"],
+        ["x.tlog-proof", "--complete"],
     ],
 )
 def test_options_that_do_not_go_together(run: Any, arguments: list[str]) -> None:
@@ -310,17 +313,37 @@ def test_sources_are_reported_beside_the_verdict(run: Any, tmp_path: Path) -> No
     status, text = run(Liar(entries(61, body)).sqlite(tmp_path / "x.db"))
     assert status == 0
     assert "silent: registered, nothing received" in text
-    assert "loan-desk: 1 to 113, 57 recorded, 1 repeated, 56 missing: 2 (outage); " in text
-    assert "4 (no reason given)" in text
+    assert (
+        "loan-desk: 1 to 113, 57 recorded, 1 repeated, 56 missing, 55 of them without a reason: "
+        "2 (outage); 4 (no reason given)" in text
+    )
     assert "and 36 more gaps" in text
     status, text = run(Liar(entries(3)).sqlite(tmp_path / "y.db"))
     assert "loan-desk: 1 to 2, 2 recorded, none missing" in text
 
 
-def test_a_long_gap_is_said_as_a_range() -> None:
-    gap = Gap(3, 1_000, None)
-    source = SourceReport("a", 1, 1_001, 3, 0, (gap,))
-    assert report._source(source).endswith("998 missing: 3 to 1,000 (no reason given)")
+def test_gaps_are_no_finding_unless_completeness_is_asked_for(run: Any, tmp_path: Path) -> None:
+    def body(index: int) -> Body:
+        made = (genesis(), decision(1), decision(3), SourceTotal("loan-desk", 1, 4, 4))
+        stated = (SourceGap("loan-desk", 2, 2, "outage"), SourceGap("loan-desk", 4, 4, "outage"))
+        return (*made, *stated, SourcePeriodTotal("loan-desk", BEGIN, END, 7))[index]
+
+    first = Liar(entries(4, body)).sqlite(tmp_path / "x.db")
+    assert run(first)[0] == 0
+    status, text = run(first, "--complete")
+    assert status == 1
+    assert "RESULT: fine" in text
+    assert "NOT COMPLETE" in text
+    assert "loan-desk stated 4 from 1 to 4: SHORT by 2, not here: 2 (no" in text
+    told = json.loads(run(first, "--complete", "--json")[1])
+    assert (told["result"], told["complete"]) == ("fine", False)
+    whole = Liar(entries(7, body)).sqlite(tmp_path / "y.db")
+    status, text = run(whole, "--complete")
+    assert status == 0
+    assert "COMPLETE, as far as" in text
+    assert "stated totals of periods (1)" in text
+    only_total = Liar(entries(2, lambda at: body(3 * at))).sqlite(tmp_path / "z.db")
+    assert "SHORT by 4, not here: 1 to 4" in run(only_total)[1]
 
 
 def test_progress_is_shown_at_a_terminal(

@@ -1,6 +1,6 @@
 """A run taken at once leaves an audit where entry by entry would have left it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -12,6 +12,7 @@ from ledger.errors import MalformedError
 from ledger.tlog.merkle import Frontier, leaf_hash
 from ledger.verify.audit import CheckedTiles, audit
 from ledger.verify.audit_result import AuditResult
+from ledger.verify.completeness import SourceCounters
 from ledger.verify.reader import Claim, StoredRun
 from ledger.verify.run_check import check_run
 from tests.ledger.verify.audits import honest, log, swapped
@@ -145,12 +146,49 @@ def run(start: int, stop: int, raws: Sequence[bytes] | None = None) -> StoredRun
     return StoredRun(range(start, stop), honest(SIZE)[start:stop] if raws is None else raws)
 
 
+def _written(moment: str) -> bytes:
+    return moment.removesuffix("+00:00").encode() + b"Z"
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9)), min_size=1, max_size=24),
+    st.integers(1, 6),
+)
+@settings(max_examples=60)
+def test_counters_in_any_order_are_counted_alike(steps: list[tuple[str, int]], width: int) -> None:
+    """However the log is cut into runs, what is late, repeated or missing is the same."""
+
+    def body(index: int) -> Body:
+        if index == 0:
+            return genesis()
+        source, counter = steps[index - 1]
+        return replace(decision(counter), source=SourceCounter(source, counter))
+
+    class Narrow(LyingReader):
+        width = 0
+
+        def runs(self, start: int = 0, stop: int | None = None) -> Iterator[StoredRun]:
+            end = self.size if stop is None else stop
+            for at in range(start, end, self.width):
+                yield from super().runs(at, min(at + self.width, end))
+
+    Narrow.width = width
+    liar = Liar(entries(len(steps) + 1, body))
+    result = audit(Narrow(liar), POLICY)
+    assert result == both(liar)
+    naive = SourceCounters()
+    for index, raw in enumerate(liar.signed):
+        naive.add(parse_entry(raw).body, parse_entry(raw).at, index)
+    assert result.sources == naive.reports()
+
+
 def test_a_run_that_is_fine() -> None:
     checked = check_run(run(256, 512))
     assert checked is not None
     assert (checked.first, checked.end, checked.last) == (256, 512, honest(SIZE)[511])
     assert checked.counts == (("decision", 256),)
-    assert checked.counters == (("loan-desk", 256, 511),)
+    began, ended = (parse_entry(honest(SIZE)[at]).at.isoformat() for at in (256, 511))
+    assert checked.counters == (("loan-desk", 256, 511, _written(began), _written(ended)),)
     base = Frontier.empty().extend(map(leaf_hash, honest(SIZE)[:256]))
     for size in (256, 257, 300, 384, 511, 512):
         expected = base.extend(map(leaf_hash, honest(SIZE)[256:size]))
@@ -169,7 +207,8 @@ def test_counters_of_several_sources_are_joined_by_source() -> None:
     raws = entries(len(made) + 1, body)
     checked = check_run(run(1, len(raws), raws[1:]))
     assert checked is not None
-    assert sorted(checked.counters) == [("a", 1, 3), ("a", 3, 3), ("b", 7, 7), ("b", 9, 10)]
+    counted = [each[:3] for each in checked.counters]
+    assert sorted(counted) == [("a", 1, 3), ("a", 3, 3), ("b", 7, 7), ("b", 9, 10)]
     assert both(Liar(raws)).findings == ()
 
 

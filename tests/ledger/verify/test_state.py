@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger.entries import Body, SourceGap, SourceRegistered
+from ledger.entries import Body, SourceGap, SourceRegistered, SourceTotal
 from ledger.tlog.cosignature import Ed25519Cosigner
 from ledger.tlog.policy import Policy, Witness
 from ledger.verify import kept_state
 from ledger.verify.__main__ import main
 from ledger.verify.audit import audit
+from ledger.verify.source_lines import source_json, total_json
 from tests.ledger.verify.audits import execute, honest, log
 from tests.ledger.verify.lying_reader import LyingReader
 from tests.ledger.verify.tile_log import (
@@ -210,6 +211,8 @@ def test_sources_go_on_where_they_were(run: Run, tmp_path: Path) -> None:
             return genesis()
         if index == 1:
             return SourceRegistered("loan-desk", 1)
+        if index == 3:
+            return SourceTotal("loan-desk", 1, 10, 10)
         return SourceGap("loan-desk", 3, 4, "outage") if index == 2 else decision(2 * index - 4)
 
     raws = entries(20, body)
@@ -219,19 +222,10 @@ def test_sources_go_on_where_they_were(run: Run, tmp_path: Path) -> None:
     assert status == 0
     (said,) = json.loads(text)["logs"]
     assert said["read_from"] == 10
-    assert said["sources"] == [
-        {
-            "source": "loan-desk",
-            "first": 1,
-            "last": fully.sources[0].last,
-            "recorded": 17,
-            "repeated": 0,
-            "gaps": [
-                {"first": g.first, "last": g.last, "reason": g.reason}
-                for g in fully.sources[0].gaps
-            ],
-        }
-    ]
+    assert said["sources"] == [source_json(each) for each in fully.sources]
+    assert said["sources"][0]["gaps"][1]["reason"] == "outage"
+    assert said["totals"] == [total_json(each) for each in fully.totals]
+    assert [each["verdict"] for each in said["totals"]] == ["short"]
 
 
 def test_an_empty_log_leaves_nothing_to_go_on_from(run: Run, state: Path, tmp_path: Path) -> None:

@@ -114,15 +114,20 @@ def counts_that_do_not_add_up(kept: Any) -> None:
 
 
 def counters_that_do_not_add_up(kept: Any) -> None:
-    kept["sources"][0]["runs"] = [[1, 600]]
+    kept["sources"][0]["runs"][0][1] = 600
 
 
 def counters_that_fall(kept: Any) -> None:
-    kept["sources"][0]["runs"] = [[299, 1]]
+    kept["sources"][0]["runs"][0][:2] = [299, 1]
 
 
 def counters_that_touch(kept: Any) -> None:
-    kept["sources"][0]["runs"] = [[1, 5], [6, 299]]
+    since = kept["sources"][0]["runs"][0][2]
+    kept["sources"][0]["runs"] = [[1, 5, since], [6, 299, since]]
+
+
+def a_moment_that_never_was(kept: Any) -> None:
+    kept["sources"][0]["runs"][0][2] = "yesterday"
 
 
 def later_first(kept: Any) -> None:
@@ -158,7 +163,8 @@ def more(kept: Any) -> None:
     [
         *(another_note, another_root, another_edge, a_shorter_edge, another_last, no_entry),
         *(counts_that_do_not_add_up, counters_that_do_not_add_up, counters_that_fall),
-        *(counters_that_touch, later_first, zoneless, other_origin, no_moment, numbers),
+        *(counters_that_touch, a_moment_that_never_was, later_first, zoneless),
+        *(other_origin, no_moment, numbers),
         *(nothing, more),
     ],
 )

@@ -213,35 +213,3 @@ def test_receipts_can_be_asked_for_in_one_way_only(door: Any) -> None:
     for query in ("receipts=all", "receipts=compact&receipts=compact", "more=1"):
         got = door.ask(Role.SOURCE, "POST", f"/v1/decisions?{query}", door.decision())
         assert (got.status_code, got.get_json()["member"]) == (422, "receipts")
-
-
-def test_a_gap_is_stated_once_and_stays_a_gap(door: Any) -> None:
-    path = "/v1/sources/branch-7/gaps"
-    for seq in (1, 9):
-        sent = door.decision(source={"id": "branch-7", "seq": seq})
-        assert door.ask(Role.SOURCE, *POST, sent).status_code == 201
-    stated = {"first": 2, "last": 8, "reason": "spool_full"}
-    first = door.ask(Role.SOURCE, "POST", path, stated)
-    again = door.ask(Role.SOURCE, "POST", path, stated)
-    assert (first.status_code, again.status_code) == (201, 200)
-    assert first.get_json() == again.get_json()
-    reports = door.ask(Role.AUDITOR, "GET", "/v1/sources").get_json()["sources"]
-    (report,) = [each for each in reports if each["source"] == "branch-7"]
-    assert report["gaps"] == [stated]
-    assert door.ask(Role.AUDITOR, "POST", path, stated).status_code == 403
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "member"),
-    [
-        ("a b", {"first": 1, "last": 2, "reason": "lost"}, "source"),
-        ("desk", {"first": 2, "last": 1, "reason": "lost"}, "last"),
-        ("desk", {"first": 1, "last": 2, "reason": "Mrs Smith"}, "reason"),
-        ("desk", {"first": -1, "last": 2, "reason": "lost"}, "first"),
-    ],
-)
-def test_a_gap_that_is_none_is_refused(
-    door: Any, path: str, body: dict[str, Any], member: str
-) -> None:
-    got = door.ask(Role.SOURCE, "POST", f"/v1/sources/{path}/gaps", body)
-    assert (got.status_code, got.get_json()["member"]) == (422, member)

@@ -11,83 +11,44 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from ledger.entries import SourceGap, parse_entry
 from ledger.operate.event_halves import EventHalves
 from ledger.roles import Role
 from service.eventing import WAIT
-from service.settings import Settings, SettingsError
+from service.settings import SettingsError
+from tests.service.api.event_lender import (
+    REQUEST,
+    RESPONSE,
+    ROW,
+    event_lender,
+    gaps,
+    headers,
+    margin,
+    send,
+)
 from tests.service.ui.lender import FEATURES, Lender
-
-REQUEST = "org.kubeflow.serving.inference.request"
-RESPONSE = "org.kubeflow.serving.inference.response"
-SERVICES = {
-    "services": {
-        "default/mortgage": {
-            "model": "mortgage-approval@1.0.0",
-            "policy": "mortgage-cutoff@1.0.0",
-            "source": "kserve.mortgage",
-            "subject": "customer",
-            "context": {"decision_role": "advisory"},
-        },
-        "risk/mortgage": {
-            "model": "mortgage-approval@1.0.0",
-            "policy": "mortgage-cutoff@1.0.0",
-            "source": "kserve.risk",
-            "prediction": "probability",
-            "output": "score",
-        },
-    }
-}
-ROW = {"loan_to_value": 92.5, "late": 2, "bankrupt": True}
 
 
 @pytest.fixture
 def lender(tmp_path: Path) -> Iterator[Lender]:
-    (tmp_path / "events.json").write_text(json.dumps(SERVICES))
-    made = Lender(
-        tmp_path / "data",
-        Settings(
-            data=tmp_path / "data", origin="ledger.example/demo", events=tmp_path / "events.json"
-        ),
-    )
-    made.record(1)
-    yield made
-    made.runtime.close()
+    with event_lender(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
+    """One for tests that leave nothing behind that another would see."""
+    with event_lender(tmp_path_factory.mktemp("shared")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_client(shared: Lender) -> FlaskClient:
+    return shared.app().test_client()
 
 
 @pytest.fixture
 def client(lender: Lender) -> FlaskClient:
     return lender.app().test_client()
-
-
-def headers(lender: Lender, kind: str, **changes: str) -> dict[str, str]:
-    return {
-        "Authorization": f"Bearer {lender.keys[Role.SOURCE]}",
-        "Content-Type": "application/json",
-        "ce-specversion": "1.0",
-        "ce-id": "e-1",
-        "ce-source": "http://mortgage.default/",
-        "ce-type": kind,
-        "ce-time": "2026-05-14T09:31:07.123456789Z",
-        "ce-inferenceservicename": "mortgage",
-        "ce-namespace": "default",
-        "ce-customer": "MTG-7",
-    } | changes
-
-
-def send(client: FlaskClient, lender: Lender, kind: str, data: Any, **changes: str) -> Any:
-    body = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return client.post("/v1/events", data=body, headers=headers(lender, kind, **changes))
-
-
-def margin(lender: Lender, row: dict[str, Any]) -> float:
-    model = lender.runtime.explaining.opened(lender.runtime.registry.models()[0])
-    return float(model.predictor.margin(np.stack([model.schema.row(row)]))[0])
-
-
-def gaps(lender: Lender) -> list[tuple[str, int, int, str]]:
-    bodies = (parse_entry(raw).body for raw in lender.runtime.logs["decisions"].entries())
-    return [(b.source, b.first, b.last, b.reason) for b in bodies if isinstance(b, SourceGap)]
 
 
 @pytest.mark.parametrize("first", [REQUEST, RESPONSE])
@@ -196,20 +157,20 @@ def test_structured_and_batched_events_are_read(lender: Lender, client: FlaskCli
     ],
 )
 def test_what_is_no_event_of_ours_is_told_why(
-    lender: Lender, client: FlaskClient, kind: str, data: Any, changes: dict[str, str],
+    shared: Lender, shared_client: FlaskClient, kind: str, data: Any, changes: dict[str, str],
     status: int, member: str | None,
 ) -> None:  # fmt: skip
-    response = send(client, lender, kind, data, **changes)
+    response = send(shared_client, shared, kind, data, **changes)
     assert (response.status_code, response.get_json().get("member")) == (status, member)
 
 
-def test_what_is_no_event_at_all_is_refused(lender: Lender, client: FlaskClient) -> None:
-    key = {"Authorization": f"Bearer {lender.keys[Role.SOURCE]}"}
-    assert client.post("/v1/events", json={}, headers=key).status_code == 415
-    assert client.post("/v1/events", json={}).status_code == 401
+def test_what_is_no_event_at_all_is_refused(shared: Lender, shared_client: FlaskClient) -> None:
+    key = {"Authorization": f"Bearer {shared.keys[Role.SOURCE]}"}
+    assert shared_client.post("/v1/events", json={}, headers=key).status_code == 415
+    assert shared_client.post("/v1/events", json={}).status_code == 401
     batch = {"Content-Type": "application/cloudevents-batch+json"}
-    assert client.post("/v1/events", data=b"{", headers=key | batch).status_code == 400
-    assert client.post("/v1/events", data=b"{}", headers=key | batch).status_code == 422
+    assert shared_client.post("/v1/events", data=b"{", headers=key | batch).status_code == 400
+    assert shared_client.post("/v1/events", data=b"{}", headers=key | batch).status_code == 422
 
 
 def test_a_decision_that_does_not_fit_is_declared(lender: Lender, client: FlaskClient) -> None:
@@ -286,6 +247,11 @@ def test_what_waits_is_sealed(lender: Lender, client: FlaskClient) -> None:
         '{"services": {"a/b": {"model": 1, "policy": "p@1", "source": "s"}}}',
         '{"services": {"a/b": {"model": "m@1", "policy": "p", "source": "s", "prediction": "x"}}}',
         '{"services": {"a/b": {"model": "m@1", "policy": "p@1", "source": "s", "context": []}}}',
+        '{"services": {"ab": {"model": "m@1", "policy": "p@1", "source": "s"}}}',
+        '{"services": {"a/b": {"model": "m@1", "policy": "p", "source": "s", "context": {"x": []}}}}',
+        '{"services": {"a/b": {"model": "m@1", "policy": "p", "source": "s", "features": [1]}}}',
+        '{"services": {"a/b": {"model": "m@1", "policy": "p", "source": "s","context": {"decided_at": ""}}}}',
+        '{"services": {"a/b": {"model": "m@1", "policy": "p", "source": "s","context":{"decision_role": "no"}}}}',
     ],
 )  # fmt: skip
 def test_a_file_of_services_that_is_none_stops_the_start(tmp_path: Path, document: str) -> None:

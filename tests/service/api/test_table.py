@@ -30,6 +30,13 @@ TABLE: list[tuple[str, str, Permission, int]] = [
     ("GET", "/v1/policies/none@1.0.0", Permission.MODELS_READ, 404),
     ("POST", "/v1/policies", Permission.MODELS_REGISTER, 422),
     ("GET", "/v1/sources", Permission.MODELS_READ, 200),
+    ("GET", "/v1/sources/loan-desk", Permission.MODELS_READ, 200),
+    ("GET", "/v1/sources/nobody", Permission.MODELS_READ, 404),
+    ("GET", "/v1/sources/loan-desk/gaps", Permission.MODELS_READ, 200),
+    ("GET", "/v1/sources/nobody/gaps", Permission.MODELS_READ, 404),
+    ("POST", "/v1/sources/loan-desk/gaps", Permission.SOURCES_STATE, 422),
+    ("GET", "/v1/sources/loan-desk/totals", Permission.MODELS_READ, 200),
+    ("POST", "/v1/sources/loan-desk/totals", Permission.SOURCES_STATE, 422),
     ("POST", "/v1/decisions", Permission.DECISIONS_RECORD, 422),
 ]
 

@@ -1,6 +1,13 @@
 """Pages with values, as the view functions would make them."""
 
 from service.ui import proof
+from service.ui.officer_views import (
+    ErasurePage,
+    ErasureRow,
+    ErasuresPage,
+    HoldRow,
+    HoldsPage,
+)
 from service.ui.views import (
     Chip,
     Choice,
@@ -31,7 +38,7 @@ from service.ui.views import (
     WaterfallRow,
     WhyPanel,
 )
-from tests.service.ui import receipts
+from tests.service.ui import receipts, source_samples
 
 MINUS = "\N{MINUS SIGN}"
 APPROVED = Tag("Approved", Tone.FAVOURABLE, Icon.TICK)
@@ -90,12 +97,13 @@ OVERVIEW = OverviewPage(
     (
         SourceRow(
             "loan-desk",
-            "1 to 1,592",
+            "/sources/loan-desk",
             "1,590",
+            "40",
             Tag("2 missing", Tone.CAUTION, Icon.HOURGLASS),
             "17, 342",
         ),
-        SourceRow("web", "1 to 12", "12", Tag("None", Tone.PLAIN, Icon.TICK), ""),
+        SourceRow("web", "/sources/web", "12", "1", Tag("None", Tone.PLAIN, Icon.TICK), ""),
     ),
     (
         ModelRow(
@@ -283,11 +291,54 @@ ERASED = ErasedPage(
 ERROR = ErrorPage(
     404, "There is nothing here", "No record has this id.", "Check the id, or search for it."
 )
+WAITS = Tag("Waits for a second person", Tone.CAUTION, Icon.HOURGLASS)
+ERASURES = ErasuresPage(
+    (ErasureRow(f"/erasures/{ID}", "…8a51c0f361f2", THEN, WAITS, "A person", "Objection", "3"),),
+    (Choice("objection", "The person objects"),),
+)
+ERASURE = ErasurePage(
+    ID,
+    "…8a51c0f361f2",
+    WAITS,
+    "Nothing is erased yet.",
+    (Fact("Ground", "The person objects"),),
+    (Fact(ID, "", ID),),
+    f"/erasures/{ID}/approve",
+    "",
+    f"/erasures/{ID}/refuse",
+    (Choice("withdrawn", "The person withdrew the request"),),
+    "",
+)
+HOLDS = HoldsPage(
+    (
+        HoldRow(
+            ID,
+            "…8a51c0f361f2",
+            Tag("In force", Tone.CAUTION, Icon.TICK),
+            THEN,
+            "2 decisions",
+            "Other v Bank",
+            "Defence of a claim",
+            "Legal",
+            f"/holds/{ID}/release",
+            "Release",
+            "Its release was asked for.",
+        ),
+    ),
+    may_set=True,
+    earliest="2026-05-15",
+    latest="2027-05-15",
+)
 PAGES = {
+    "erasures": ERASURES,
+    "erasure": ERASURE,
+    "holds": HOLDS,
     "sign_in": SIGN_IN,
     "overview": OVERVIEW,
     "decisions": LIST,
     "decision": DECISION,
     "erased": ERASED,
     "error": ERROR,
+    "sources": source_samples.SOURCES,
+    "source": source_samples.SOURCE,
 }

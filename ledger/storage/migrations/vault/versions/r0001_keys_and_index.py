@@ -15,6 +15,8 @@ def upgrade() -> None:
     _create_keys()
     _create_index()
     _create_events()
+    _create_erasures()
+    _create_holds()
 
 
 def _create_keys() -> None:
@@ -76,7 +78,7 @@ def _create_index() -> None:
     op.create_index(
         "ix_decision_index_pending",
         "decision_index",
-        ["pending", "record_id"],
+        ["pending", "model", "received_us", "record_id"],
         sqlite_where=sa.text("pending IS NOT NULL"),
         postgresql_where=sa.text("pending IS NOT NULL"),
     )
@@ -120,6 +122,72 @@ def _create_events() -> None:
         "event_done",
         sa.Column("tag", sa.LargeBinary(), nullable=False),
         sa.Column("done_us", _COUNT, nullable=False),
+        sa.Column("request", sa.LargeBinary(), nullable=True),
+        sa.Column("response", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("tag", name="pk_event_done"),
         sqlite_strict=True,
     )
+    op.create_index("ix_event_done_done_us", "event_done", ["done_us"])
+
+
+def _create_erasures() -> None:
+    op.create_table(
+        "erasure",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tag", sa.LargeBinary(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("ground", sa.Text(), nullable=False),
+        sa.Column("requester", sa.Text(), nullable=False),
+        sa.Column("requester_role", sa.Text(), nullable=False),
+        sa.Column("requested_us", _COUNT, nullable=False),
+        sa.Column("approver", sa.Text(), nullable=True),
+        sa.Column("approver_role", sa.Text(), nullable=True),
+        sa.Column("approved_us", _COUNT, nullable=True),
+        sa.Column("size", _COUNT, nullable=True),
+        sa.Column("done_us", _COUNT, nullable=True),
+        sa.Column("cleaned_us", _COUNT, nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_erasure"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_erasure_tag", "erasure", ["tag"])
+    op.create_table(
+        "erasure_record",
+        sa.Column("erasure_id", sa.Text(), nullable=False),
+        sa.Column("record_id", sa.Text(), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("hold_id", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("erasure_id", "record_id", name="pk_erasure_record"),
+        sa.ForeignKeyConstraint(
+            ["erasure_id"], ["erasure.id"], name="fk_erasure_record_erasure_id"
+        ),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_erasure_record_record_id", "erasure_record", ["record_id"])
+
+
+def _create_holds() -> None:
+    op.create_table(
+        "legal_hold",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("entry_id", sa.Text(), nullable=False),
+        sa.Column("tag", sa.LargeBinary(), nullable=True),
+        sa.Column("setter", sa.Text(), nullable=False),
+        sa.Column("set_us", _COUNT, nullable=False),
+        sa.Column("review_us", _COUNT, nullable=False),
+        sa.Column("logged", sa.Integer(), nullable=False),
+        sa.Column("releaser", sa.Text(), nullable=True),
+        sa.Column("released_us", _COUNT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_legal_hold"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_legal_hold_tag", "legal_hold", ["tag"])
+    op.create_table(
+        "hold_record",
+        sa.Column("hold_id", sa.Text(), nullable=False),
+        sa.Column("record_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("hold_id", "record_id", name="pk_hold_record"),
+        sa.ForeignKeyConstraint(["hold_id"], ["legal_hold.id"], name="fk_hold_record_hold_id"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_hold_record_record_id", "hold_record", ["record_id"])
