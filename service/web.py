@@ -5,6 +5,7 @@ why: docs/adr/0022.
 """
 
 import os
+import signal
 import socket
 import sys
 from typing import Any, Final
@@ -52,8 +53,16 @@ def main() -> int:
         workers_kill_timeout=DRAIN_SECONDS,
     )
     configure(settings.log_format)
+    # A worker that is told to end while it starts would go by this process's handlers, which
+    # only note the signal: it would be waited for until it is killed.
+    os.register_at_fork(after_in_child=_end_when_told)
     server.serve()
     return 0
+
+
+def _end_when_told() -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _address(host: str) -> str:
