@@ -15,7 +15,6 @@ from ledger.errors import (
     LedgerError,
     MalformedError,
     NotFoundError,
-    PushbackError,
     RefusedError,
     SignatureError,
     SizeConflict,
@@ -255,7 +254,7 @@ def test_what_cannot_be_written_is_not_cosigned(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("ledger.operate.checkpoint_lock.write_synced", full)
-    with pytest.raises(PushbackError):
+    with pytest.raises(RefusedError):
         witness.add_checkpoint(log.request(3, 4))
     monkeypatch.undo()
     assert witness.checkpoint(ORIGIN) == before

@@ -39,11 +39,17 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "review_at": "2026-09-01T00:00:00Z",
     },
     "/v1/holds/<hold_id>/release": {"reason": "closed"},
+    "/v1/restrictions": {
+        "records": [NOBODY], "ground": "objection", "review_at": "2026-09-01T00:00:00Z",
+    },
+    "/v1/subjects/export": {"subject": "MTG-000123"},
+    "/v1/decisions/<decision_id>/corrections": {"changes": {"input.late": 1}, "why": "a"},
+    "/v1/decisions/<decision_id>/corrections/<correction_id>/close": {"why": "a"},
 }  # fmt: skip
-# Pages without anybody's data: who signs in, and what the overview counts.
+# Pages without anybody's data: who signs in, what the overview counts, an empty form.
 FREE_PAGES: Final = {
     *("/", "/sign-in", "/sign-out", "/sources", "/sources/<name>", "/sources/<name>/explain"),
-    "/assets/<path:filename>",
+    *("/assets/<path:filename>", "/subjects"),
 }
 FORMS: Final[dict[str, dict[str, str]]] = {
     "/decisions/find": {"q": "MTG-000123"},
@@ -53,6 +59,8 @@ FORMS: Final[dict[str, dict[str, str]]] = {
         "records": NOBODY, "matter": "a", "ground": "b", "owner": "c", "review": "2026-09-01",
     },
     "/holds/<hold_id>/release": {"reason": "closed"},
+    "/restrictions": {"ground": "objection", "records": NOBODY, "review": "2026-09-01"},
+    "/subjects/export": {"subject": "MTG-000123", "received_on": "2026-05-01"},
 }  # fmt: skip
 DISCLOSE: Final = (
     "--record", "{id}", "--field", "output", "--recipient", "a", "--ground", "consent",
@@ -71,6 +79,10 @@ COMMANDS: Final[dict[str, list[str]]] = {
         "--html", "-o", "{out}", "--sample", "1",
     ],
     "access report": ["--month", "2026-05", "--key-file", "{key}"],
+    "correction close": ["{id}", NOBODY, "--why", "a", "--key-file", "{key}"],
+    "correction list": ["--key-file", "{key}"],
+    "correction make": ["{id}", "--set", "input.late=1", "--why", "a", "--key-file", "{key}"],
+    "correction show": ["{id}", "--key-file", "{key}"],
     "disclose ask": [*DISCLOSE, "--key-file", "{key}"],
     "disclose issue": [*DISCLOSE, "-o", "{out}", "--key-file", "{key}"],
     "disclose list": ["{id}", "--key-file", "{key}"],
@@ -86,6 +98,13 @@ COMMANDS: Final[dict[str, list[str]]] = {
         "--record", NOBODY, "--matter", "a", "--ground", "b", "--owner", "c",
         "--review-days", "30", "--key-file", "{key}",
     ],
+    "retention explain": ["{id}"],
+    "retention list": ["--key-file", "{key}"],
+    "retention run": ["--dry-run", "--key-file", "{key}"],
+    "retention show": [NOBODY, "--key-file", "{key}"],
+    "subject export": ["--subject", "MTG-000123", "-o", "{out}"],
+    "subject informed": [NOBODY, "--key-file", "{key}"],
+    "subject restrict": ["--record", NOBODY, "--ground", "objection", "--key-file", "{key}"],
 }  # fmt: skip
 FREE_GROUPS: Final = {
     *("backup", "continue", "cosign", "events", "export", "fork", "incident", "init", "key"),
@@ -94,6 +113,7 @@ FREE_GROUPS: Final = {
 }
 FREE_COMMANDS: Final = {
     *("attributions retry", "attributions status", "attributions work", "erasure clean-up"),
+    *("retention rules", "retention status"),
     "erasure resume",  # goes on with what two officers decided, and says that it is done
 }
 
@@ -110,7 +130,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def path_of(rule: str, decision: str) -> str:
     path = rule.replace("<decision_id>", decision)
-    for name in ("<erasure_id>", "<hold_id>", "<disclosure_id>"):
+    for name in ("<erasure_id>", "<hold_id>", "<disclosure_id>", "<correction_id>"):
         path = path.replace(name, NOBODY)
     return path
 
@@ -148,7 +168,7 @@ def test_each_address_leaves_an_entry(door: Any) -> None:
     silent = []
     for name, ask in asks(door):
         before = size(door)
-        ask()
+        ask().close()
         if size(door) == before:
             silent.append(name)
     assert silent == []
@@ -184,7 +204,7 @@ def test_each_page_leaves_an_entry(door: Any) -> None:
     silent = []
     for name, ask in pages(door):
         before = size(door)
-        ask()
+        ask().close()
         if size(door) == before:
             silent.append(name)
     assert silent == []
