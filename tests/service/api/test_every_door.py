@@ -60,7 +60,7 @@ FORMS: Final[dict[str, dict[str, str]]] = {
     },
     "/holds/<hold_id>/release": {"reason": "closed"},
     "/restrictions": {"ground": "objection", "records": NOBODY, "review": "2026-09-01"},
-    "/subjects/export": {"subject": "MTG-000123", "received_on": "2026-05-01"},
+    "/subjects/export": {"subject": "MTG-000123"},
 }  # fmt: skip
 DISCLOSE: Final = (
     "--record", "{id}", "--field", "output", "--recipient", "a", "--ground", "consent",
