@@ -58,7 +58,7 @@ class Settings:
         host: `LEDGER_HOST`, address to listen on (`127.0.0.1`: this machine only).
         port: `PORT`, TCP port to listen on (8000).
         workers: `LEDGER_WORKERS`, web processes beside the one that writes (2).
-        threads: `LEDGER_THREADS`, requests served at once by each of them (8).
+        threads: `LEDGER_THREADS`, requests served at once by each of them (32).
         https: `LEDGER_HTTPS`, yes when a proxy in front speaks TLS: cookies become
             Secure and browsers are told to insist on HTTPS (no).
         log_public: `LEDGER_LOG_PUBLIC`, no closes `/log/…` to callers without a key,
@@ -92,7 +92,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 2
-    threads: int = 8
+    threads: int = 32  # what waits for a commit shares it; a thread that waits costs little
     https: bool = False
     log_public: bool = True
     tenant: str = ""

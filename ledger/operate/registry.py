@@ -4,6 +4,7 @@ That a version was registered, and in which stage of its life it is, is what the
 says; the manifests and files beside it are only believed by their digests.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,7 @@ class Registry:
         self._clock = clock
         self._random = random
         self._stages: dict[str, tuple[int, str]] = {}  # by digest: as of which size, and which
+        self._looking = threading.Lock()
 
     def register_model(
         self, manifest: Mapping[str, JsonValue], artefacts: Mapping[str, bytes]
@@ -190,13 +192,14 @@ class Registry:
         A change is answered once the checkpoint lock covers it, so no answered one is missed.
         """
         size = self._log.size()
-        seen, status = self._stages.get(digest, (0, REGISTERED))
-        if seen != size:
-            for raw in self._log.referring(digest, seen):
-                body = parse_entry(raw).body
-                if isinstance(body, ModelVersionStatus):
-                    status = body.status
-            self._stages[digest] = (size, status)
+        with self._looking:  # after a commit every thread of the process wants to know
+            seen, status = self._stages.get(digest, (0, REGISTERED))
+            if seen < size:
+                for raw in self._log.referring(digest, seen):
+                    body = parse_entry(raw).body
+                    if isinstance(body, ModelVersionStatus):
+                        status = body.status
+                self._stages[digest] = (size, status)
         return status
 
     def _keep_files(

@@ -40,6 +40,8 @@ class WriterConnection:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        # Two locks: whoever waits for room to send must not keep the reader from making it.
+        self._sending = threading.Lock()
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._pid = os.getpid()
@@ -77,18 +79,25 @@ class WriterConnection:
             self._hang_up()
 
     def _send(self, number: int, box: "_Box[Answer | None]", content: bytes, more: int) -> None:
-        with self._lock:
-            if self._weight + more > MAX_WAITING:
-                raise crowded()
-            try:
-                connected = self._connected()
+        with self._sending:
+            with self._lock:
+                if self._weight + more > MAX_WAITING:
+                    raise crowded()
+                try:
+                    connected = self._connected()
+                except OSError as error:
+                    raise _away("log: its writer is away") from error
                 self._boxes[number] = box
+                self._weight += more
+            try:
                 connected.sendall(content)
             except OSError as error:
-                self._boxes.pop(number, None)
-                self._hang_up()
+                with self._lock:
+                    self._boxes.pop(number, None)
+                    self._weight -= more
+                    if self._socket is connected:
+                        self._hang_up()
                 raise _away("log: its writer is away") from error
-            self._weight += more
 
     def _connected(self) -> socket.socket:
         if self._pid != os.getpid():  # forked: the connection is the parent's

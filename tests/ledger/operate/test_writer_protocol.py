@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,50 @@ def test_whoever_waits_is_told_when_the_writer_goes(tmp_path: Path) -> None:
         assert isinstance(waiting[0], PushbackError)
         assert not isinstance(waiting[0], StoppedError)
         connection.close()
+
+
+def test_a_writer_that_answers_before_it_reads_on_is_heard(tmp_path: Path) -> None:
+    """Neither side waits for the other to take what it sends: more than a socket holds."""
+    path, large = tmp_path / "w.sock", b"x" * 4_000_000
+    listener = local_socket()
+    listener.bind(str(path))
+    listener.listen()
+    taken, blocked = threading.Barrier(2), threading.Event()
+
+    def peer() -> None:
+        connected, _ = listener.accept()
+        frames, numbers = Frames(), list[int]()
+        with connected:
+            connected.settimeout(5)
+            while len(numbers) < len(asking):
+                for each in frames.feed(connected.recv(65_536)):
+                    numbers.append(parse_request(each).number)
+                if len(numbers) == len(asking) - 1 and not blocked.is_set():
+                    taken.wait(5)
+                    blocked.wait(5)
+                    for number in numbers:
+                        written = Written((Place(number, large),), "note\n")
+                        connected.sendall(frame(Answer(number, written)))
+            connected.sendall(frame(Answer(numbers[-1], Written((Place(9),), "note\n"))))
+
+    connection = WriterConnection(path)
+    writer = RemoteWriter(connection, "decisions")
+    answers: list[Written] = []
+
+    def ask(one: Record) -> None:
+        answers.append(writer.write(Submission((one,))))
+
+    records = (RECORDS[2], RECORDS[2], Record("four", ENTRY, sealed=large))
+    asking = [threading.Thread(target=ask, args=(one,)) for one in records]
+    thread = threading.Thread(target=peer)
+    for each in (thread, *asking[:2]):
+        each.start()
+    taken.wait(5)
+    asking[2].start()
+    time.sleep(0.2)  # it fills what the socket holds, and blocks
+    blocked.set()
+    for each in (*asking, thread):
+        each.join()
+    assert sorted(answer.places[0].seq for answer in answers) == [0, 1, 9]
+    connection.close()
+    listener.close()
