@@ -3,7 +3,7 @@
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from ledger.operate.rewrapping import retire, rewrap, wrapped_under
 from ledger.operate.sequencer import Appended, Draft
 from ledger.operate.vault import Vault
 from ledger.storage.database import reading
+from tests.ledger.operate import test_erasing, test_erasing_together
+from tests.ledger.operate.eraser import Eraser
 from tests.ledger.operate.premises import AUDITOR, Premises
 
 pytestmark = pytest.mark.postgres
@@ -151,3 +153,17 @@ def test_the_key_encryption_key_is_rotated_and_retired(on_postgres: Premises) ->
         retire(ledger.vault.engine, ring, old)
     for each in recorded:
         assert on_postgres.open().decisions.read(each.id).seq == each.seq
+
+
+@pytest.mark.parametrize(
+    "holds",
+    [
+        test_erasing_together.test_decisions_that_arrive_meanwhile_are_erased_or_whole,
+        test_erasing_together.test_a_hold_and_an_approval_never_pass_each_other,
+        test_erasing.test_erasing_a_person_again_gives_the_same_certificate,
+        test_erasing.test_a_hold_keeps_its_records_and_no_others,
+    ],
+    ids=["while decisions arrive", "beside a hold", "twice", "under a hold"],
+)
+def test_an_erasure(on_postgres: Premises, holds: Callable[[Eraser], None]) -> None:
+    holds(Eraser(on_postgres, on_postgres.found()))
