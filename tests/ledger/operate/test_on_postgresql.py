@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from ledger.errors import DuplicateSubmission, ErasedError
 from ledger.operate.decisions import DecisionQuery
 from ledger.operate.event_halves import EventHalves
+from ledger.operate.own_references import OwnReferences
 from ledger.operate.rewrapping import retire, rewrap, wrapped_under
 from ledger.operate.sequencer import Appended, Draft
 from ledger.operate.vault import Vault
@@ -167,3 +168,22 @@ def test_the_key_encryption_key_is_rotated_and_retired(on_postgres: Premises) ->
 )
 def test_an_erasure(on_postgres: Premises, holds: Callable[[Eraser], None]) -> None:
     holds(Eraser(on_postgres, on_postgres.found()))
+
+
+def test_own_references(on_postgres: Premises) -> None:
+    ledger = on_postgres.found()
+    (mine, other) = (
+        ledger.decisions.record([on_postgres.decision(seq, subject=subject)])[0].id
+        for seq, subject in enumerate(("MTG-7", "MTG-8"))
+    )
+    own = OwnReferences(ledger.vault, on_postgres.clock)
+    assert [own.declare("k1", "MTG-7") for _ in range(2)] == [True, False]
+    own.declare("k2", "MTG-8")
+    entry = ledger.access_log.record(
+        AUDITOR, purpose="audit", case="", records=[mine, other], fields=["input"], size=2
+    )
+    assert own.among(["k1"], [entry.id, mine]) == {entry.id: {mine}}
+    assert own.among(["k1", "k2"], [entry.id]) == {entry.id: {mine, other}}
+    assert own.counts() == {"k1": 1, "k2": 1}
+    assert (own.withdraw("k1", "MTG-8"), own.withdraw("k1", "MTG-7")) == (0, 1)
+    assert own.among(["k1"], [entry.id]) == {}
