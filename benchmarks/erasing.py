@@ -2,16 +2,17 @@
 
 Both delete the same five rows of a record from two SQLite databases with the settings of the
 ledger. Ours also lists what goes, logs tombstones, looks for attached records and for what
-may be left, and signs.
+may be left, and signs. Expiring finds what is due as well, and reports it.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine, delete, select
@@ -22,6 +23,7 @@ from ledger.canonical import JsonValue
 from ledger.commitments import SECTIONS, commit
 from ledger.operate.decision import Decision, section_members
 from ledger.operate.erasure import Ground
+from ledger.operate.expiry import Scope
 from ledger.roles import Principal, Role
 from ledger.sealing import NONCE_BYTES, seal
 from ledger.storage.database import writing
@@ -35,12 +37,20 @@ FULL_SIZES = {**SIZES, 100_000: "100000"}
 RUNS = {1: 15, 1_000: 5, 100_000: 1}
 BATCH = 1_000
 SEALED = 200  # decisions of one run
+PAST = timedelta(days=9)
+RULES = {
+    "v": 1,
+    "classes": [{"id": "credit", "ceiling": {"period": "P7D", "reason": "a benchmark"}}],
+}
 ANN = Principal("k-ann", "Ann", Role.DATA_PROTECTION_OFFICER)
 BEN = Principal("k-ben", "Ben", Role.DATA_PROTECTION_OFFICER)
 
 
 def measure(folder: Path, full: bool) -> Iterator[Measured]:  # noqa: FBT001  what all groups are asked
-    settings = Settings(data=folder / "ledger", origin="ledger.example/benchmark")
+    rules = folder / "rules"
+    rules.mkdir()
+    (rules / "classes.json").write_text(json.dumps(RULES), encoding="utf-8")
+    settings = Settings(data=folder / "ledger", origin="ledger.example/benchmark", retention=rules)
     found(settings)
     runtime = Runtime.open(settings)
     try:
@@ -55,6 +65,12 @@ def measure(folder: Path, full: bool) -> Iterator[Measured]:  # noqa: FBT001  wh
                 RUNS[size],
             )
             yield Measured(f"erase_per_record_{name}", at_most(5), ratios)
+            ratios = time_ratios(
+                lambda size=size: _expired(runtime, size, people),  # type: ignore[misc]
+                lambda size=size: _deleted(runtime, size, people),  # type: ignore[misc]
+                RUNS[size],
+            )
+            yield Measured(f"expire_per_record_{name}", at_most(5), ratios)
         yield Measured("seal_vs_commit", at_most(1), _sealing(runtime))
     finally:
         runtime.close()
@@ -64,6 +80,16 @@ def _erased(runtime: Runtime, size: int, people: Iterator[int]) -> float:
     person, _ = _recorded(runtime, size, people)
     asked, _ = runtime.erasing.request(ANN, Ground.OBJECTION, subject=person)
     return timed(lambda: runtime.erasing.approve(BEN, asked.id))()
+
+
+def _expired(runtime: Runtime, size: int, people: Iterator[int]) -> float:
+    _recorded(runtime, size, people, PAST)
+
+    def expire() -> None:
+        report = runtime.expiring.dry_run(ANN, Scope.DECISIONS)
+        assert runtime.expiring.run(BEN, report.run).decisions == size
+
+    return timed(expire)()
 
 
 def _deleted(runtime: Runtime, size: int, people: Iterator[int]) -> float:
@@ -87,11 +113,13 @@ def _delete(ledger: Engine, vault: Engine, ids: list[str]) -> None:
             connection.execute(delete(sealed_payload).where(sealed_payload.c.record_id.in_(some)))
 
 
-def _recorded(runtime: Runtime, size: int, people: Iterator[int]) -> tuple[str, list[str]]:
+def _recorded(
+    runtime: Runtime, size: int, people: Iterator[int], ago: timedelta = timedelta()
+) -> tuple[str, list[str]]:
     person = f"MTG-{next(people)}"
     ids: list[str] = []
     for at in range(0, size, BATCH):
-        batch = [_decision(runtime, person) for _ in range(min(BATCH, size - at))]
+        batch = [_decision(runtime, person, ago) for _ in range(min(BATCH, size - at))]
         ids += [each.id for each in runtime.decisions.record(batch)]
     return person, ids
 
@@ -123,11 +151,11 @@ def _figure(work: Callable[[], None]) -> Callable[[], float]:
     return figure
 
 
-def _decision(runtime: Runtime, person: str) -> Decision:
+def _decision(runtime: Runtime, person: str, ago: timedelta = timedelta()) -> Decision:
     values = {f"feature_{number}": number * 1.5 for number in range(15)}
     parts = dict.fromkeys(values, 1_000)
     base = -413_207 - sum(parts.values())
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    then = (datetime.now(UTC) - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Decision.from_json(
         {
             "id": runtime.decisions.new_id(),
@@ -145,7 +173,7 @@ def _decision(runtime: Runtime, person: str) -> Decision:
                 "values": parts,
                 "residual": 0,
             },
-            "context": {"decided_at": now, "decision_role": "sole"},
+            "context": {"decided_at": then, "decision_role": "sole"},
         }
     )
 

@@ -99,6 +99,24 @@ class Opening:
         """The disclosed members by name."""
         return {f.name: f.value for f in self.fields if isinstance(f, DisclosedField)}
 
+    def only(self, names: Collection[str]) -> "Opening":
+        """The same opening with these fields alone disclosed: no value or salt of another.
+
+        Raises:
+            MalformedError: a name is of no field that this one discloses.
+        """
+        if not set(names) <= self.disclosed().keys():
+            raise MalformedError("opening: a field to disclose is not in the section")
+        return Opening(
+            self.section,
+            tuple(
+                field.digest(self.section)
+                if isinstance(field, DisclosedField) and field.name not in names
+                else field
+                for field in self.fields
+            ),
+        )
+
     def commitment(self) -> bytes:
         """The commitment that this opening opens, 32 bytes."""
         return _section_commitment(

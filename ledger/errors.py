@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 __all__ = [
     "CheckpointConflict",
+    "ClockWrong",
     "ConflictError",
     "DuplicateSubmission",
     "ErasedError",
@@ -15,6 +16,7 @@ __all__ = [
     "HoldInForce",
     "InclusionError",
     "InconsistencyError",
+    "KeyExpired",
     "LedgerError",
     "MalformedError",
     "NotFoundError",
@@ -169,6 +171,14 @@ class RefusedError(LedgerError):
 
 class StoppedError(RefusedError):
     """The log may not be written, whoever asks: submit it again once its keeper has seen to it."""
+
+
+class KeyExpired(RefusedError):
+    """The key was good until its time was up: ask for a new one."""
+
+
+class ClockWrong(StoppedError):
+    """The clock cannot be believed: submit it again once it is right, which ends this by itself."""
 
 
 class PermissionRefused(RefusedError):

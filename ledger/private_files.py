@@ -3,17 +3,21 @@
 Knows nothing of what is in them.
 """
 
+import errno
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 __all__ = [
     "DIRECTORY_MODE",
     "FILE_MODE",
+    "ROOM_SECONDS",
     "alone",
+    "append_synced",
+    "no_room",
     "private_directory",
     "sync_directory",
     "write_new",
@@ -22,6 +26,15 @@ __all__ = [
 
 FILE_MODE: Final = 0o600
 DIRECTORY_MODE: Final = 0o700
+ROOM_SECONDS: Final = 30.0  # what a caller is told when a disk is full: somebody has to make room
+
+# A full disk, a quota that is used up, a limit on the size of files.
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def no_room(error: OSError) -> bool:
+    """Say whether it could not be written for want of space alone, which may come back."""
+    return error.errno in _NO_ROOM
 
 
 def private_directory(path: Path) -> Path:
@@ -61,6 +74,34 @@ def write_new(path: Path, content: bytes) -> None:
     finally:
         beside.unlink()
     sync_directory(path.parent)
+
+
+def append_synced(path: Path, content: Callable[[int], bytes]) -> None:
+    """Add to the file what `content` makes of its length; durable when this returns.
+
+    One at a time, whoever else adds to it. A crash can leave a part of it.
+
+    Raises:
+        OSError: it cannot be written, and nothing of it is there.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        start = os.fstat(descriptor).st_size
+        try:
+            view = memoryview(content(start))
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fdatasync(descriptor)
+        except BaseException:
+            with suppress(OSError):
+                os.ftruncate(descriptor, start)  # a full disk would be fuller with each attempt
+            raise
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child of a fork may hold the descriptor too
+        os.close(descriptor)
+    if not start:
+        sync_directory(path.parent)
 
 
 @contextmanager

@@ -15,9 +15,13 @@ from ledger.errors import PermissionRefused
 class Permission(StrEnum):
     """One thing that may be allowed."""
 
+    ACCESSES_REVIEW = "accesses_review"
+    CORRECTIONS_MAKE = "corrections_make"
     DECISIONS_FIND = "decisions_find"
     DECISIONS_READ = "decisions_read"
     DECISIONS_RECORD = "decisions_record"
+    DISCLOSURES_ISSUE = "disclosures_issue"
+    DISCLOSURES_READ = "disclosures_read"
     ERASURES_MANAGE = "erasures_manage"
     ERASURES_READ = "erasures_read"
     EXPLANATIONS_ISSUE = "explanations_issue"
@@ -28,6 +32,7 @@ class Permission(StrEnum):
     MODELS_REGISTER = "models_register"
     REPORTS_EXPORT = "reports_export"
     SOURCES_STATE = "sources_state"
+    SUBJECTS_EXPORT = "subjects_export"
 
 
 class Role(StrEnum):
@@ -50,8 +55,10 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         ),
         Role.AUDITOR: frozenset(
             {
+                Permission.ACCESSES_REVIEW,
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
+                Permission.DISCLOSURES_READ,
                 Permission.ERASURES_READ,
                 Permission.HOLDS_READ,
                 Permission.MODELS_READ,
@@ -60,6 +67,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         ),
         Role.CASE_HANDLER: frozenset(
             {
+                Permission.CORRECTIONS_MAKE,
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
                 Permission.EXPLANATIONS_ISSUE,
@@ -68,8 +76,12 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         ),
         Role.DATA_PROTECTION_OFFICER: frozenset(
             {
+                Permission.ACCESSES_REVIEW,
+                Permission.CORRECTIONS_MAKE,
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
+                Permission.DISCLOSURES_ISSUE,
+                Permission.DISCLOSURES_READ,
                 # Asks for an erasure or a hold; another officer has to agree.
                 Permission.ERASURES_MANAGE,
                 Permission.ERASURES_READ,
@@ -78,6 +90,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 Permission.HOLDS_READ,
                 Permission.MODELS_READ,
                 Permission.REPORTS_EXPORT,
+                Permission.SUBJECTS_EXPORT,
             }
         ),
         Role.MODEL_OWNER: frozenset(
@@ -87,6 +100,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             {
                 Permission.DECISIONS_FIND,
                 Permission.DECISIONS_READ,
+                Permission.DISCLOSURES_READ,
                 Permission.ERASURES_READ,
                 Permission.HOLDS_READ,
                 Permission.MODELS_READ,

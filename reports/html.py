@@ -5,6 +5,7 @@ empty place.
 """
 
 import base64
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -14,12 +15,15 @@ from markupsafe import Markup
 
 from reports.documents.audit_report import AuditReport
 from reports.documents.letter import SubjectLetter
+from reports.documents.subject_copy import CopiedDecision, SubjectCopy
 from reports.formatting import Formatting
 from reports.letter_view import view_letter
 from reports.report_view import view_report
 from reports.wording import load_wording
 
-__all__ = ["letter_html", "report_html"]
+__all__ = ["copy_html", "copy_page_html", "letter_html", "report_html"]
+
+COPY: Final = "copy"  # the folder of its catalogues
 
 HERE: Final = Path(__file__).parent
 REPORT_LANGUAGE: Final = "en"  # an audit report is an internal document of one house
@@ -70,6 +74,42 @@ def report_html(report: AuditReport) -> str:
             write=formatting,
             style=_style("report"),
             base64=_base64,
+        )
+    )
+
+
+def copy_html(copy: SubjectCopy, decisions: Sequence[CopiedDecision], language: str) -> str:
+    """Return the first page of a copy, with the decisions that stand on it.
+
+    Raises:
+        DocumentError: no catalogue speaks that language, or lacks a sentence.
+    """
+    return _copy_page("subject_copy.html", language, copy=copy, decisions=decisions)
+
+
+def copy_page_html(
+    reference: str, number: int, decisions: Sequence[CopiedDecision], language: str
+) -> str:
+    """Return a further page of a copy. Raises as :func:`copy_html`."""
+    return _copy_page(
+        "subject_copy_page.html", language,
+        reference=reference, number=number, decisions=decisions,
+    )  # fmt: skip
+
+
+def _copy_page(template: str, language: str, **values: object) -> str:
+    wording = load_wording(language, COPY)
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            language=language,
+            say=wording.say,
+            has=wording.has,
+            rights=wording.items("copy", "rights"),
+            write=Formatting(language),
+            style=_style("copy"),
+            **values,
         )
     )
 

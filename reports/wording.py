@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from reports.errors import DocumentError
 
-__all__ = ["Wording", "load_wording"]
+__all__ = ["Wording", "languages", "load_wording"]
 
 LOCALE: Final = Path(__file__).parent / "locale"
 
@@ -45,20 +45,36 @@ class Wording:
             parts += [text, values[name] if name is not None else ""]
         return "".join(parts)
 
+    def items(self, document: str, section: str) -> tuple[dict[str, Any], ...]:
+        """Return the items that the catalogue lists under two names, in order."""
+        return tuple(cast("list[dict[str, Any]]", self._texts.get(document, {}).get(section, [])))
+
+    def has(self, name: str) -> bool:
+        """Say whether the language has the sentence `name`."""
+        try:
+            return bool(self.say(name))
+        except DocumentError as error:
+            return error.member != name
+
     def regime(self, name: str, section: str) -> tuple[dict[str, Any], ...]:
         """Return what a regime says in `section`: the items of the catalogue, in order."""
         regime = self._texts.get("regimes", {}).get(name, {})
         return tuple(cast("list[dict[str, Any]]", regime.get(section, [])))
 
 
+def languages(document: str = "") -> tuple[str, ...]:
+    """The languages that there are sentences in; of letters, or of the `document` named."""
+    return tuple(sorted(path.stem for path in (LOCALE / document).glob("*.toml")))
+
+
 @cache
-def load_wording(language: str) -> Wording:
-    """Return the sentences of `language`, a BCP 47 tag.
+def load_wording(language: str, document: str = "") -> Wording:
+    """Return the sentences of `language`, a BCP 47 tag; of letters, or of the `document` named.
 
     Raises:
         DocumentError: no catalogue speaks this language.
     """
-    for path in LOCALE.glob("*.toml"):
+    for path in (LOCALE / document).glob("*.toml"):
         if path.stem == language:
             return Wording(tomllib.loads(path.read_text("utf-8")))
     raise DocumentError("no catalogue speaks this language", member="language")

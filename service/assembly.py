@@ -4,6 +4,7 @@ Nothing here decides anything about decisions; it decides what every response ca
 """
 
 import logging
+import re
 import time
 import uuid
 from http import HTTPStatus
@@ -14,13 +15,28 @@ from flask import Flask, Request, Response, g, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from service import problems
-from service.api import decisions, events, evidence, health, log, models, retirement, sources
+from service.api import (
+    corrections,
+    decisions,
+    disclosures,
+    events,
+    evidence,
+    health,
+    log,
+    models,
+    retirement,
+    sources,
+    subjects,
+)
+from service.meters import meters
+from service.readiness import Readiness
 from service.runtime import Runtime
 from service.settings import Settings
 from service.ui.blueprint import blueprint as ui
 
 __all__ = ["assemble"]
 
+_REQUEST_ID: Final = re.compile(r"[0-9A-Fa-f]{8}(-?)(?:[0-9A-Fa-f]{4}\1){3}[0-9A-Fa-f]{12}")
 _requests = logging.getLogger("service.requests")
 
 HEADERS: Final = {
@@ -36,6 +52,7 @@ HEADERS: Final = {
     # Most answers hold personal data: nothing on the way may keep them.
     "Cache-Control": "no-store",
 }
+METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")  # told apart
 HSTS: Final = "max-age=31536000; includeSubDomains"
 
 DESCRIPTION: Final = """\
@@ -49,6 +66,7 @@ def assemble(runtime: Runtime) -> Flask:
     """The application that serves the runtime."""
     app = Flask("service", static_folder=None)
     app.extensions["ledger"] = runtime
+    app.extensions[health.READINESS] = Readiness(runtime)
     app.config.update(
         API_TITLE="Decision ledger",
         API_VERSION="1",
@@ -105,13 +123,32 @@ def _document(app: Flask, mount: str) -> None:
             "description": "A key from `decision-ledger key issue`, sent as `Bearer dl_…`.",
         },
     )
-    for noun in (decisions, events, evidence, retirement, models, sources, log, health):
+    for noun in (
+        decisions,
+        disclosures,
+        events,
+        evidence,
+        retirement,
+        subjects,
+        corrections,
+        models,
+        sources,
+        log,
+        health,
+    ):
         api.register_blueprint(noun.routes.blueprint)
 
 
 def _begin() -> None:
-    g.request_id = str(uuid.uuid4())
+    g.request_id = _request_id(request.headers.get("X-Request-ID", ""))
     g.began = time.perf_counter()
+
+
+def _request_id(sent: str) -> str:
+    """The caller's id of the request if it is a UUID; anything else could name a person."""
+    if sent and _REQUEST_ID.fullmatch(sent):
+        return str(uuid.UUID(sent))
+    return str(uuid.uuid4())
 
 
 def _finish(response: Response) -> Response:
@@ -119,7 +156,7 @@ def _finish(response: Response) -> Response:
     response.headers.extend(
         [(name, value) for name, value in HEADERS.items() if name.lower() not in given]
     )
-    response.headers["Request-Id"] = g.get("request_id", "")
+    response.headers["Request-Id"] = response.headers["X-Request-ID"] = g.get("request_id", "")
     if response.status_code == HTTPStatus.NOT_MODIFIED:
         response.close()  # it is sent without its body, so nobody else would close the file
     settings = _settings()
@@ -127,14 +164,16 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault("Strict-Transport-Security", HSTS)
     # The rule and not the path, and never the query: addresses can name records and people.
     rule = request.url_rule.rule if request.url_rule else "-"
-    _requests.info(
-        "%s %s %s %d %.0f ms",
-        g.get("request_id", "-"),
-        request.method if request.method.isalpha() else "-",
-        f"{settings.mount}{rule}",
-        response.status_code,
-        1000 * (time.perf_counter() - g.get("began", time.perf_counter())),
-    )
+    began = g.get("began", time.perf_counter())
+    fields: dict[str, Any] = {
+        "request": g.get("request_id", "-"),
+        "method": request.method if request.method in METHODS else "-",
+        "rule": f"{settings.mount}{rule}",
+        "status": response.status_code,
+        "ms": round(1000 * (time.perf_counter() - began)),
+    }
+    meters().answered(fields["method"], rule, fields["status"], time.perf_counter() - began)
+    _requests.info("%s %s %s %d %d ms", *fields.values(), extra=fields)
     return response
 
 

@@ -168,7 +168,11 @@ class Attributing:
         """Decisions to work on; how many others needed nothing, and how many do not verify."""
         later = self.runtime.attributions
         views, settled, unread = [], 0, 0
+        # Working something out is a use: what is restricted waits (GDPR Art. 18(2)).
+        closed = self.runtime.holds.restrictions_of(record_ids)
         for record_id in record_ids:
+            if record_id in closed:
+                continue
             try:
                 if later.settle([record_id]):  # attached before a crash, or by somebody else
                     settled += 1

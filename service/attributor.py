@@ -13,6 +13,7 @@ import threading
 from ledger.errors import LedgerError, PushbackError
 from ledger.operate.writer_client import WriterConnection
 from service.attributing import Attributing
+from service.log_lines import configure
 from service.runtime import Runtime
 from service.settings import Settings, SettingsError
 
@@ -26,7 +27,7 @@ _log = logging.getLogger("service.attributor")
 
 def main() -> int:
     """Work until told to end, or until whoever started it is gone; the exit status."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    configure(os.environ.get("LEDGER_LOG_FORMAT", ""))
     parent = os.getppid()
     ended = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):

@@ -22,6 +22,7 @@ from explain.policy import Policy, rounded
 from explain.reason_codes import rank
 from explain.replay import Replay, replay, replay_margin
 from ledger.errors import NotFoundError
+from ledger.operate.access_log import Manner
 from ledger.operate.decisions import DecisionQuery, DecisionRow, DecisionView
 from ledger.operate.registry import ModelVersion, PolicyVersion
 from ledger.tlog.cosignature import open_note
@@ -116,12 +117,14 @@ def audit_report(
         DocumentError, ExplainError: a part cannot be stated.
     """
     version = runtime.registry.model(request.model)
-    rows = tuple(_rows(runtime, request, version))
+    found = tuple(_rows(runtime, request, version))
+    closed = reading.restricted([row.id for row in found])
+    rows = tuple(row for row in found if row.id not in closed)
     if not rows:
         raise NotFoundError("the model made no decision in this period")
     for start in range(0, len(rows), NOTED_AT_ONCE):
         ids = [row.id for row in rows[start : start + NOTED_AT_ONCE]]
-        reading.note(ids, ("attributions", "input", "output"))
+        reading.note(ids, ("attributions", "input", "output"), manner=Manner.EXPORT)
     policies = [runtime.registry.policy(digest) for digest in sorted({row.policy for row in rows})]
     model = runtime.explaining.opened(version)
     read = {
@@ -142,7 +145,7 @@ def audit_report(
         prepared=runtime.clock().date(),
         since=request.since,
         until=request.until,
-        scope=_scope(version, policies, cases, request),
+        scope=_scope(version, policies, cases, request, len(closed)),
         card=model_card(version, newest),
         months=_months(cases),
         weights=_weights(cases, model, read[newest.digest]),
@@ -261,6 +264,7 @@ def _scope(
     policies: Sequence[PolicyVersion],
     cases: Sequence[_Case],
     request: AuditRequest,
+    closed: int,
 ) -> tuple[str, ...]:
     named = ", ".join(each.reference for each in policies)
     without = sum(each.attribution is None for each in cases)
@@ -272,6 +276,8 @@ def _scope(
             f" {late[0]} and {late[-1]}, after the decision, from the archived model and the"
             " same data."
         )
+    if closed:
+        told.append(f"{closed:,} more were left out: their use is restricted (GDPR Art. 18(2)).")
     if without:
         told.append(f"{without:,} of them have no contributions, and are in no figure about those.")
     return (

@@ -26,13 +26,18 @@ _CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 # Asking for these without the role is on the access log, as reading is.
 _WATCHED: Final = frozenset(
     {
+        Permission.ACCESSES_REVIEW,
         Permission.DECISIONS_FIND,
+        Permission.CORRECTIONS_MAKE,
         Permission.DECISIONS_READ,
+        Permission.DISCLOSURES_ISSUE,
+        Permission.DISCLOSURES_READ,
         Permission.ERASURES_MANAGE,
         Permission.ERASURES_READ,
         Permission.EXPLANATIONS_ISSUE,
         Permission.HOLDS_MANAGE,
         Permission.HOLDS_READ,
+        Permission.SUBJECTS_EXPORT,
     }
 )
 
@@ -41,7 +46,8 @@ def bearer(authorization: str | None, keys: ApiKeys) -> Principal:
     """The principal whose key the header carries.
 
     Raises:
-        Problem: `unauthenticated`, the same whether the key is absent, wrong or revoked.
+        Problem: `unauthenticated`, the same whether the key is absent, wrong or revoked;
+            `key-expired`, to who has a key whose time is up.
         PushbackError: the database does not answer, which says nothing about the key.
     """
     scheme, _, key = (authorization or "").partition(" ")
@@ -49,6 +55,10 @@ def bearer(authorization: str | None, keys: ApiKeys) -> Principal:
         raise _unauthenticated("Send Authorization: Bearer and your key.")
     try:
         return keys.authenticate(key.strip())
+    except errors.KeyExpired as error:
+        raise _unauthenticated(
+            "This key was valid until its time was up.", "key-expired"
+        ) from error
     except errors.RefusedError as error:
         raise _unauthenticated("This key is not valid here.") from error
 
@@ -85,5 +95,5 @@ def caller() -> Caller:
     return found
 
 
-def _unauthenticated(detail: str) -> Problem:
-    return Problem("unauthenticated", detail, headers={"WWW-Authenticate": 'Bearer realm="ledger"'})
+def _unauthenticated(detail: str, slug: str = "unauthenticated") -> Problem:
+    return Problem(slug, detail, headers={"WWW-Authenticate": 'Bearer realm="ledger"'})

@@ -57,6 +57,7 @@ def holdings_of(settings: Settings) -> Holdings:
             ("tsa.txt", settings.authorities_path),
             ("tsa-roots.pem", settings.authority_roots_path),
             ("pruning", settings.pruning_dir),
+            ("retention", settings.retention_dir),
             ("contacts.json", settings.contacts_path),
         ),
         sealed_in_vault=frozenset({settings.log_origin(SEALED_IN_VAULT)}),

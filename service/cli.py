@@ -14,10 +14,13 @@ except ModuleNotFoundError as error:  # the base install checks logs, and serves
         "To check a log or a receipt, what is here is enough: python -m ledger.verify --help"
     ) from error
 
+from service.commands.accesses import access
 from service.commands.attributing import attributions
 from service.commands.backups import backup, restore
+from service.commands.corrections import correction
 from service.commands.dating import timestamp
 from service.commands.decisions import decisions, explain, letter, proof, replay
+from service.commands.disclosing import disclose
 from service.commands.erasures import erasure
 from service.commands.eventing import events
 from service.commands.forks import fork
@@ -26,9 +29,11 @@ from service.commands.incidents import incident
 from service.commands.keys import key
 from service.commands.registry import model, policy
 from service.commands.reports import report, verify
+from service.commands.retention import retention
 from service.commands.running import continue_, export, init, serve
 from service.commands.signing import log
 from service.commands.sources import sources
+from service.commands.subjects import subject
 from service.commands.tenants import tenant as tenants
 from service.commands.vault import vault
 from service.commands.witnessing import cosign, witness
@@ -43,7 +48,7 @@ class _Sections(click.Group):
         ("Set up", ("init", "serve", "key", "tenant", "log", "export")),
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay", "attributions", "events")),
-        ("Erase", ("erasure", "hold")),
+        ("Answer", ("subject", "correction", "disclose", "erasure", "hold", "retention", "access")),
         ("Check", ("proof", "sources", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
         ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
@@ -85,8 +90,8 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
-                 restore, fork, incident, continue_, vault, attributions, erasure,
-                 hold, events):  # fmt: skip
+                 restore, fork, incident, continue_, vault, access, attributions, disclose, erasure,
+                 hold, events, retention, subject, correction):  # fmt: skip
     main.add_command(_command)
 
 

@@ -9,6 +9,7 @@ one: what a person was told does not change under them.
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -160,6 +161,23 @@ class Explaining:
             return replay_margin(model.predictor, row, view.payload.margin, model.tolerance)
         recorded = Attribution.from_json(attributed.value)
         return replay(model.predictor, model.attributor, row, recorded, tolerance=model.tolerance)
+
+    def rescore(self, view: DecisionView, values: Mapping[str, Any]) -> tuple[int, str]:
+        """What the archived model gives for other values, and the outcome: not a decision.
+
+        Raises:
+            SchemaError: the values do not fit the model; `member` names the place.
+            ModelMismatch, ArtefactRefused: the model file is not the registered one.
+        """
+        from explain.attribution import to_units
+        from explain.policy import Policy
+
+        version, policy = self.versions(view)
+        model = self.opened(version)
+        row = model.schema.row(values)
+        margin = to_units(float(model.predictor.margin(row[None, :])[0]))
+        read = Policy.from_manifests(policy.manifest, version.manifest)
+        return margin, read.outcome(margin)
 
     def versions(self, view: DecisionView) -> tuple[ModelVersion, PolicyVersion]:
         """The model and policy versions that the decision's entry names by digest."""

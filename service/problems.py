@@ -16,7 +16,10 @@ from werkzeug.exceptions import HTTPException
 
 from explain.errors import ExplainError
 from ledger import errors
+from ledger.private_files import ROOM_SECONDS, no_room
 from reports.errors import ReportError
+from service.log_lines import place_of
+from service.meters import meters
 
 __all__ = ["KINDS", "Kind", "Problem", "problem_of", "register", "render"]
 
@@ -43,6 +46,8 @@ _TABLE: Final = (
          "or infinity, no integer beyond 2^53 - 1."),
     Kind("unauthenticated", 401, "A key is needed", "Send `Authorization: Bearer dl_…`. The "
          "operator issues keys with `decision-ledger key issue`."),
+    Kind("key-expired", 401, "Your key has expired", "Ask the operator for a new one; nothing was "
+         "stored. `decision-ledger key list` tells the operator which keys end soon."),
     Kind("refused", 403, "Your role does not allow this", "Ask the operator for a key whose role "
          "carries the permission, or ask someone who has it."),
     Kind("second-person", 403, "Another person has to agree to this", "Ask a second officer, "
@@ -102,6 +107,7 @@ _LEDGER: Final = (
     (errors.RestrictedError, "restricted"),
     (errors.HoldInForce, "hold-in-force"),
     (errors.SecondPersonNeeded, "second-person"),
+    (errors.KeyExpired, "key-expired"),
     (errors.RefusedError, "refused"),
 )
 _HTTP: Final = {kind.status: kind.slug for kind in reversed(_TABLE)}
@@ -164,6 +170,8 @@ def problem_of(error: BaseException) -> Problem:
         return error
     if isinstance(error, HTTPException):
         return _http_problem(error)
+    if isinstance(error, OSError) and no_room(error):
+        error = errors.PushbackError("a disk of the ledger is full", retry_after=ROOM_SECONDS)
     member = getattr(error, "member", None)
     if isinstance(error, (errors.PushbackError, errors.StoppedError)):
         seconds = getattr(error, "retry_after", STOPPED_SECONDS)
@@ -188,6 +196,7 @@ def _told(error: BaseException) -> dict[str, object]:
 
 def render(problem: Problem) -> Response:
     """The response that carries the problem; its instance is the request's id."""
+    meters().problems.labels(problem.slug).inc()
     body = problem.to_json(f"urn:uuid:{g.get('request_id', '')}")
     response = Response(json.dumps(body), problem.kind.status, content_type=MEDIA_TYPE)
     response.headers.update(problem.headers)
@@ -206,7 +215,7 @@ def register(app: Flask) -> None:
                 "request %s failed: %s at %s",
                 g.get("request_id", "-"),
                 type(error).__name__,
-                _place(error),
+                place_of(error.__traceback__),
             )
         return render(problem)
 
@@ -230,12 +239,3 @@ def _http_problem(error: HTTPException) -> Problem:
         413: "The body is larger than this address takes.",
     }.get(code, error.name + ".")
     return Problem(slug, detail, headers=headers)
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return "an unknown place"
-    return f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ledger.entries import Entry
 from ledger.entries.identifiers import UUID7_PATTERN
 from ledger.errors import MalformedError, NotFoundError, RestrictedError
-from ledger.operate.access_log import Purpose
+from ledger.operate.access_log import Manner, Purpose
 from ledger.operate.decisions import DecisionQuery, DecisionView, Page
 from ledger.roles import Principal, Role
 from service.runtime import Runtime
@@ -27,6 +27,17 @@ FREE: Final = frozenset({("proof",)})  # what holds no personal data, and is nev
 # What a legal hold keeps may be used for that matter only (GDPR Art. 18(2)): these look
 # whatever for, everybody else on behalf of the person or of a complaint.
 UNRESTRICTED: Final = frozenset({Role.AUDITOR, Role.DATA_PROTECTION_OFFICER, Role.REGULATOR})
+# What a person had restricted may be used, but for being stored, for these alone, whoever asks
+# (Art. 18(2)); and for what the person asks for, such as checking what they contest.
+RESTRICTED_PURPOSES: Final = frozenset(
+    {
+        Purpose.CONSENT,
+        Purpose.DATA_SUBJECT_REQUEST,
+        Purpose.LEGAL_CLAIMS,
+        Purpose.PUBLIC_INTEREST,
+        Purpose.RIGHTS_OF_ANOTHER,
+    }
+)
 HOLD_PURPOSES: Final = frozenset({Purpose.COMPLAINT, Purpose.DATA_SUBJECT_REQUEST})
 
 
@@ -46,13 +57,21 @@ class Reading:
         self._runtime = runtime
         self._caller = caller
 
-    def note(self, records: Sequence[str], fields: Sequence[str], *, listed: bool = False) -> None:
+    def note(
+        self,
+        records: Sequence[str],
+        fields: Sequence[str],
+        *,
+        listed: bool = False,
+        manner: Manner = Manner.READ,
+    ) -> None:
         """Write to the access log that the caller is about to see these fields of these records.
 
         Args:
             records: the ids of the decisions.
             fields: what of them.
             listed: they are lines of a list, which shows what is restricted and opens nothing.
+            manner: how they are seen; of a list a search, unless it is exported.
 
         Raises:
             NotFoundError: an id is not in the form of one.
@@ -62,7 +81,7 @@ class Reading:
         if any(not UUID7_PATTERN.fullmatch(record) for record in records):
             raise NotFoundError("no decision has this id")
         if not listed and tuple(fields) not in FREE:
-            self._check_restriction(records, fields)
+            self._check_restriction(records, fields, manner)
         self._runtime.access_log.record(
             self._caller.principal,
             purpose=self._caller.purpose,
@@ -70,6 +89,7 @@ class Reading:
             records=records,
             fields=fields,
             size=len(records),
+            manner=Manner.SEARCH if listed and manner is Manner.READ else manner,
         )
 
     def decision(self, decision_id: str) -> DecisionView:
@@ -110,13 +130,22 @@ class Reading:
         return self._runtime.holds.of([decision_id]).get(decision_id)
 
     def restricted(self, records: Sequence[str]) -> Mapping[str, str]:
-        """Those of these decisions that this caller may not open, with the hold that keeps each."""
-        caller = self._caller
-        if caller.principal.role in UNRESTRICTED or caller.purpose in HOLD_PURPOSES:
-            return {}
-        return self._runtime.holds.of(records)
+        """Those of these decisions that this caller may not open, with what restricts each."""
+        caller, holds = self._caller, self._runtime.holds
+        closed: dict[str, str] = {}
+        if caller.principal.role not in UNRESTRICTED and caller.purpose not in HOLD_PURPOSES:
+            closed |= holds.legal_holds_of(records)
+        if caller.purpose not in RESTRICTED_PURPOSES:
+            closed |= holds.restrictions_of(records)
+        return closed
 
-    def _check_restriction(self, records: Sequence[str], fields: Sequence[str]) -> None:
+    def is_restricted(self, decision_id: str) -> bool:
+        """Whether the person had the use of a decision restricted (GDPR Art. 18)."""
+        return decision_id in self._runtime.holds.restrictions_of([decision_id])
+
+    def _check_restriction(
+        self, records: Sequence[str], fields: Sequence[str], manner: Manner
+    ) -> None:
         caller = self._caller
         holds = tuple(sorted(set(self.restricted(records).values())))
         if holds:
@@ -126,9 +155,11 @@ class Reading:
                 case=caller.case,
                 records=records,
                 fields=fields,
+                manner=manner,
             )
             raise RestrictedError(
-                f"a legal hold keeps this for its own matter: {', '.join(holds)}", holds=holds
+                f"its use is restricted, or a legal hold keeps it: {', '.join(holds)}",
+                holds=holds,
             )
 
 

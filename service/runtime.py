@@ -1,7 +1,7 @@
 """The running ledger: everything built once from the settings, and handed to every door."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,42 +9,47 @@ from typing import Final, Self
 
 from sqlalchemy import Engine
 
-from ledger.errors import NotFoundError, RefusedError, VerificationError
+from ledger.errors import NotFoundError, RefusedError
 from ledger.operate.access_log import AccessLog
+from ledger.operate.attachments import Attachments
 from ledger.operate.attributions import LaterAttributions
 from ledger.operate.checkpoint_lock import FileCheckpointLock
 from ledger.operate.completeness import Completeness
+from ledger.operate.corrections import Corrections
 from ledger.operate.cose_receipts import CoseReceipts
 from ledger.operate.credentials import ApiKeys
 from ledger.operate.decisions import Decisions
+from ledger.operate.disclosures import Disclosures
 from ledger.operate.erasing import Erasing
 from ledger.operate.event_halves import EventHalves
+from ledger.operate.expiring import Expiring
 from ledger.operate.fork_marks import ForkMarks
 from ledger.operate.group_commit import GroupCommit
 from ledger.operate.holds import Holds
 from ledger.operate.incidents import Incidents
 from ledger.operate.key_ring import KeyRing
-from ledger.operate.key_wrapper import KeyUnknown
+from ledger.operate.log_clock import LogClock
 from ledger.operate.log_writer import LogWriter
 from ledger.operate.registry import Registry
 from ledger.operate.retention import Retention
 from ledger.operate.sequencer import Sequencer
 from ledger.operate.timestamps import KeptTimestamps
-from ledger.operate.vault import Vault, is_new
-from ledger.operate.vault_standing import VaultGap, find_gap
+from ledger.operate.vault import Vault
 from ledger.operate.writer_client import RemoteWriter, WriterConnection
-from ledger.storage.database import Schema, migrate, open_database
+from ledger.storage.database import InPlace, Schema, migrate, open_database
 from ledger.storage.sql_log_store import SqlLogStore
 from ledger.tlog.note import VerifierKey
 from service.event_services import read_services
 from service.eventing import Eventing
 from service.explaining import Explaining
 from service.reporting import Reporting
+from service.retention import checking, expiry, rule_book
 from service.settings import Settings
-from service.vault_keys import kek_ring
+from service.vault_at_start import SEALED_IN_VAULT, check_vault, opened_vault, vault_gaps
 
 __all__ = [
     "LOGS",
+    "SEALED_IN_VAULT",
     "Clock",
     "Runtime",
     "check_restored",
@@ -60,7 +65,6 @@ __all__ = [
 
 Clock = Callable[[], datetime]
 LOGS: Final = ("decisions", "access")
-SEALED_IN_VAULT: Final = "access"  # the log whose payloads are in the vault, not beside it
 SESSION_KEY_BYTES: Final = 32
 
 
@@ -118,22 +122,6 @@ def check_restored(settings: Settings) -> None:
         )
 
 
-def _vault(settings: Settings, engine: Engine, now: Clock) -> Vault:
-    ring = kek_ring(settings)
-    try:
-        return Vault(engine, ring, now, os.urandom)
-    except KeyUnknown as error:
-        raise VerificationError(
-            f"start-up: {settings.kek_path.name} is not the file of keys that the vault was"
-            f" written with ({error}); bring back the one that has that key"
-        ) from error
-    except VerificationError as error:
-        raise VerificationError(
-            f"start-up: the vault was changed, or is not the one of {settings.kek_path.name};"
-            " bring back the two that belong together"
-        ) from error
-
-
 def _incidents(
     logs: Mapping[str, Sequencer], writers: Mapping[str, LogWriter], vault: Vault, now: Clock
 ) -> dict[str, Incidents]:
@@ -157,16 +145,20 @@ class Runtime:
     registry: Registry
     decisions: Decisions
     attributions: LaterAttributions
+    attachments: Attachments
+    corrections: Corrections
     access_log: AccessLog
     cose: Mapping[str, CoseReceipts]
     api_keys: ApiKeys
     completeness: Completeness
     incidents: Mapping[str, Incidents]
+    disclosures: Disclosures
     erasing: Erasing
     holds: Holds
     explaining: Explaining
     eventing: Eventing
     reporting: Reporting
+    expiring: Expiring
     session_key: bytes
     databases: tuple[Engine, Engine]
 
@@ -193,6 +185,7 @@ class Runtime:
         Raises:
             NotFoundError: there is none.
             StoppedError: a fork is suspected.
+            RefusedError: rules of retention contradict each other.
             LedgerError: the start-up rule forbids it, or a key does not open.
         """
         check_restored(settings)
@@ -204,41 +197,41 @@ class Runtime:
         if not despite_fork:
             fork_marks(settings).check()
         databases = (open_database(settings.database_url), open_database(settings.vault_url))
-        how = _How(writer, fork=despite_fork, gap=despite_gap)
+        how = _How(writer, fork=despite_fork, gap=despite_gap, timed=clock is not None)
         try:
-            return cls._take_up(settings, clock or system_clock, how, databases)
+            runtime = cls._take_up(settings, clock or system_clock, how, databases)
+            if not despite_fork and not despite_gap:
+                runtime.expiring.check()
         except BaseException:
             for engine in databases:
                 engine.dispose()
             raise
+        return runtime
 
     @classmethod
     def _take_up(
         cls, settings: Settings, now: Clock, how: "_How", databases: tuple[Engine, Engine]
     ) -> Self:
-        engine, vault_engine = databases
-        migrate(engine, Schema.LEDGER)
-        migrate(vault_engine, Schema.VAULT)
+        engine, vault_engine = _migrated(databases)
         store = SqlLogStore(engine)
         keys = {name: log_keys(settings, name, now) for name in LOGS}
-        may_write = _anything if how.fork else fork_marks(settings).check
-        logs = {
-            name: _log(settings, name, store, ring, now, may_write) for name, ring in keys.items()
-        }
+        may_write = how.may_write(settings, tuple(map(InPlace, databases)))
+        logs = {n: _log(settings, n, store, keys[n], how.log_clock(now), may_write) for n in keys}
         if not how.gap:
-            _check_vault(store, logs, vault_engine)
-        vault = _vault(settings, vault_engine, now)
+            check_vault(store, logs, vault_engine)
+        vault = opened_vault(settings, vault_engine, now)
         writers = how.writers(logs, vault)
         log, writer = logs["decisions"], writers["decisions"]
-        registry = Registry(engine, log, writer, settings.artefacts_dir, now, os.urandom)
+        book = rule_book(settings)
+        check = checking(book, now)
+        registry = Registry(engine, log, writer, settings.artefacts_dir, now, os.urandom, check)
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
-        explaining = Explaining(registry, decisions, attributions)
         completeness = Completeness(log, writer, vault)
-        eventing = Eventing(
-            EventHalves(vault, now, os.urandom),
-            read_services(settings.events), registry, decisions, completeness, now,
-        )  # fmt: skip
+        erasing = Erasing(log, writer, vault, engine, now, os.urandom)
+        attachments = Attachments(log, writer, vault, now, os.urandom)
+        parts = (log, writer, vault)
+        corrections = Corrections(*parts, registry, decisions, attachments, now, os.urandom)
         return cls(
             settings=settings,
             clock=now,
@@ -248,16 +241,20 @@ class Runtime:
             registry=registry,
             decisions=decisions,
             attributions=attributions,
+            attachments=attachments,
+            corrections=corrections,
             access_log=AccessLog(logs["access"], writers["access"], vault, now, os.urandom),
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=completeness,
             incidents=_incidents(logs, writers, vault, now),
-            erasing=Erasing(log, writer, vault, engine, now, os.urandom),
+            disclosures=Disclosures(log, writer, vault, now, os.urandom),
+            erasing=erasing,
             holds=Holds(log, writer, vault, now, os.urandom),
-            explaining=explaining,
-            eventing=eventing,
+            explaining=Explaining(registry, decisions, attributions),
+            eventing=_eventing(settings, vault, registry, decisions, completeness, now),
             reporting=Reporting(settings, registry, decisions, attributions),
+            expiring=expiry(settings, book, registry, erasing, logs, writers, vault, engine, now),
             session_key=_session_key(settings.session_key_path),
             databases=databases,
         )
@@ -287,13 +284,49 @@ class Runtime:
             engine.dispose()
 
 
+def _migrated(databases: tuple[Engine, Engine]) -> tuple[Engine, Engine]:
+    for engine, schema in zip(databases, (Schema.LEDGER, Schema.VAULT), strict=True):
+        migrate(engine, schema)
+    return databases
+
+
+def _eventing(
+    settings: Settings,
+    vault: Vault,
+    registry: Registry,
+    decisions: Decisions,
+    completeness: Completeness,
+    now: Clock,
+) -> Eventing:
+    halves = EventHalves(vault, now, os.urandom)
+    services = read_services(settings.events)
+    return Eventing(halves, services, registry, decisions, completeness, now)
+
+
 @dataclass(frozen=True, slots=True)
 class _How:
-    """Who writes, and what a person asked to be overlooked in order to see to it."""
+    """Who writes, what a person asked to be overlooked to see to it, and whether time is given."""
 
     writer: WriterConnection | None
     fork: bool
     gap: bool
+    timed: bool
+
+    def may_write(self, settings: Settings, in_place: Sequence[InPlace]) -> Callable[[], None]:
+        """What is looked at before each commit."""
+        marks = fork_marks(settings)
+
+        def check() -> None:
+            if not self.fork:
+                marks.check()
+            for each in in_place:
+                each.check()
+
+        return check
+
+    def log_clock(self, now: Clock) -> Clock:
+        """The clock of a log's entries; leaps of one that was handed in cannot be told."""
+        return now if self.timed else LogClock(now)
 
     def writers(self, logs: Mapping[str, Sequencer], vault: Vault) -> dict[str, LogWriter]:
         """What writes to each log: another process, or this one."""
@@ -307,7 +340,7 @@ def _log(
     name: str,
     store: SqlLogStore,
     ring: KeyRing,
-    now: Clock,
+    clock: Clock,
     may_write: Callable[[], None],
 ) -> Sequencer:
     return Sequencer(
@@ -315,44 +348,10 @@ def _log(
         log_lock(settings, name),
         ring.origin,
         ring,
-        now,
+        clock,
         cosigned=cosigned_checkpoint(settings, name),
         may_write=may_write,
     )
-
-
-def _anything() -> None:
-    """Nothing keeps the writer from writing."""
-
-
-def vault_gaps(
-    store: SqlLogStore, logs: Mapping[str, Sequencer], vault: Engine
-) -> Mapping[str, VaultGap]:
-    """What the vault does not know, by log; tombstones after that are in effect then."""
-    found = {}
-    for name, log in logs.items():
-        inside = name == SEALED_IN_VAULT
-        gap = find_gap(store, log.origin, log.size(), vault, sealed_in_vault=inside, replay=True)
-        if gap is not None:
-            found[name] = gap
-    return found
-
-
-def _check_vault(store: SqlLogStore, logs: Mapping[str, Sequencer], vault: Engine) -> None:
-    """Return if the vault knows the newest records; tombstones after them are in effect then.
-
-    Raises:
-        RefusedError: it does not: it is empty, another, or an older one.
-    """
-    gaps = vault_gaps(store, logs, vault)
-    if gaps:
-        what = "is empty" if is_new(vault) else "is older than the logs, or another one"
-        raise RefusedError(
-            f"start-up: the vault {what}: {'; '.join(map(str, gaps.values()))}. All of these"
-            " would read as erased. Correct LEDGER_VAULT_URL or restore a newer backup of the"
-            " vault; if there is none, decision-ledger incident vault-lost records the loss and"
-            " goes on"
-        )
 
 
 def _session_key(path: Path) -> bytes:

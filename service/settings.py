@@ -28,7 +28,10 @@ TENANT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")  # a path segment, a
 _PLACEHOLDER: Final = "{tenant}"
 _DATABASES: Final = ("LEDGER_DATABASE_URL", "LEDGER_VAULT_URL")
 _PER_TENANT: Final = (*_DATABASES, "LEDGER_CONTACTS", "LEDGER_EVENTS", "LEDGER_KEY_PASSPHRASE_FILE",
-               "LEDGER_VAULT_PASSPHRASE_FILE", "LEDGER_VAULT_KEY_SERVICE")  # fmt: skip
+               "LEDGER_RETENTION", "LEDGER_VAULT_PASSPHRASE_FILE",
+               "LEDGER_VAULT_KEY_SERVICE")  # fmt: skip
+
+LOG_FORMATS: Final = ("text", "json")
 
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]+(/[A-Za-z0-9._-]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2}")
@@ -65,6 +68,9 @@ class Settings:
             `{tenant}` in addresses and file names stands for the name.
         events: `LEDGER_EVENTS`, a JSON file of model servers whose payload loggers send events
             (none: events are refused).
+        metrics_host: `LEDGER_METRICS_HOST`, address at which metrics are shown (`127.0.0.1`).
+        metrics_port: `LEDGER_METRICS_PORT`, its TCP port (0: no metrics are kept or shown).
+        log_format: `LEDGER_LOG_FORMAT`, how log lines are written, `text` or `json` (`text`).
         language: `LEDGER_LANGUAGE`, language of explanations and letters (`en`).
         contacts: `LEDGER_CONTACTS`, a JSON file of everyone that a letter names
             (`contacts.json` in `data`); without it no letter can be written.
@@ -75,6 +81,8 @@ class Settings:
             else than the log's (None: file mode 0600 only).
         vault_key_service: `LEDGER_VAULT_KEY_SERVICE`, a key of a key service, such as
             `hv:ledger-vault`, that encrypts key-encryption keys made from now on (none).
+        retention: `LEDGER_RETENTION`, a directory of JSON files: classes of retention, and
+            rules beside those that are shipped (none: nothing expires).
     """
 
     data: Path
@@ -89,11 +97,15 @@ class Settings:
     log_public: bool = True
     tenant: str = ""
     events: Path | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
+    log_format: str = "text"
     language: str = "en"
     contacts: Path | None = None
     key_passphrase: bytes | None = field(default=None, repr=False)
     vault_passphrase: bytes | None = field(default=None, repr=False)
     vault_key_service: str = ""
+    retention: Path | None = None
 
     def __post_init__(self) -> None:
         _set(self, "database_url", self.database_url or f"sqlite:///{self.data / 'ledger.db'}")
@@ -108,12 +120,18 @@ class Settings:
             raise SettingsError(
                 "LEDGER_ORIGIN: give a host and path without a scheme, such as ledger.example/demo"
             )
-        if not 0 <= self.port <= MAX_PORT:
-            raise SettingsError(f"PORT: give a number from 0 to {MAX_PORT}")
+        if not 1 <= self.port <= MAX_PORT:
+            raise SettingsError(f"PORT: give a number from 1 to {MAX_PORT}")
+        if not 0 <= self.metrics_port <= MAX_PORT or self.metrics_port == self.port:
+            raise SettingsError(
+                f"LEDGER_METRICS_PORT: give a number from 1 to {MAX_PORT}, other than PORT, or 0"
+            )
         if not 1 <= self.threads <= MAX_THREADS:
             raise SettingsError(f"LEDGER_THREADS: give a number from 1 to {MAX_THREADS}")
         if not 1 <= self.workers <= MAX_WORKERS:
             raise SettingsError(f"LEDGER_WORKERS: give a number from 1 to {MAX_WORKERS}")
+        if self.log_format not in LOG_FORMATS:
+            raise SettingsError(f"LEDGER_LOG_FORMAT: give {' or '.join(LOG_FORMATS)}")
         if not _LANGUAGE.fullmatch(self.language):
             raise SettingsError("LEDGER_LANGUAGE: give a language of two letters, such as en")
 
@@ -167,6 +185,11 @@ class Settings:
         return self.data / "pruning"
 
     @property
+    def retention_dir(self) -> Path:
+        """Where reports of dry runs of retention are kept."""
+        return self.data / "retention"
+
+    @property
     def kek_path(self) -> Path:
         """The key-encryption key: with the vault, it opens every record."""
         return self.data / "vault.kek"
@@ -185,6 +208,11 @@ class Settings:
     def attributions_path(self) -> Path:
         """What the worker on later attributions remembers of model versions that gave trouble."""
         return self.data / "attributions.json"
+
+    @property
+    def metrics_dir(self) -> Path:
+        """Where the processes of a server keep what they count, while it runs."""
+        return self.data / "metrics"
 
     @property
     def policy_path(self) -> Path:
@@ -337,8 +365,12 @@ KNOWN: Final = {
     "LEDGER_HTTPS": ("https", _yes_or_no),
     "LEDGER_KEY_PASSPHRASE_FILE": ("key_passphrase", read_passphrase),
     "LEDGER_LANGUAGE": ("language", _text),
+    "LEDGER_LOG_FORMAT": ("log_format", _text),
     "LEDGER_LOG_PUBLIC": ("log_public", _yes_or_no),
+    "LEDGER_METRICS_HOST": ("metrics_host", _text),
+    "LEDGER_METRICS_PORT": ("metrics_port", _number),
     "LEDGER_ORIGIN": ("origin", _text),
+    "LEDGER_RETENTION": ("retention", _path),
     "LEDGER_TENANT": ("tenant", _tenant),
     "LEDGER_THREADS": ("threads", _number),
     "LEDGER_VAULT_KEY_SERVICE": ("vault_key_service", _text),

@@ -13,17 +13,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final, Self
 
 from ledger.operate.writer_protocol import address, local_socket
 
-__all__ = ["supervise"]
+__all__ = ["end_with_parent", "supervise"]
 
 START_SECONDS: Final = 60.0  # until the writer listens: a long log's edge is read first
-WEB_SECONDS: Final = 40.0  # to answer what is under way; the web server itself takes 30
+WEB_SECONDS: Final = 40.0  # to answer what is under way; `web.DRAIN_SECONDS` and some
 WRITER_SECONDS: Final = 30.0  # to write what it has taken
 ASIDE_SECONDS: Final = 10.0
 FIRST_PAUSE: Final = 2.0
@@ -37,29 +37,30 @@ _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 _log = logging.getLogger("service.supervision")
 
 
-def supervise(
-    path: Path, writer: Sequence[str], web: Sequence[str], aside: Sequence[str] = ()
-) -> int:
+def supervise(path: Path, writer: Sequence[str], web: Sequence[str], *asides: Sequence[str]) -> int:
     """Run them until the web server ends or a signal asks to; the exit status.
 
     Args:
         path: the writer's socket.
         writer: the writer's command.
         web: the web server's command.
-        aside: the command of a process that may end without anybody else noticing; it is
+        asides: the commands of processes that may end without anybody else noticing; they are
             started again, less and less often.
     """
     with _signals() as asked, _Child(writer, WRITER_SECONDS) as first:
         if not _listens(path, first, asked):
             return FAILED
-        with _Aside(aside) as beside, _Child(web, WEB_SECONDS) as server:
+        with ExitStack() as stack:
+            beside = [stack.enter_context(_Aside(each)) for each in asides]
+            server = stack.enter_context(_Child(web, WEB_SECONDS))
             return _watch(first, server, beside, asked)
 
 
-def _watch(writer: "_Child", server: "_Child", beside: "_Aside", asked: list[int]) -> int:
+def _watch(writer: "_Child", server: "_Child", beside: Sequence["_Aside"], asked: list[int]) -> int:
     restarts: list[float] = []
     while server.status() is None and not asked:
-        beside.tend()
+        for each in beside:
+            each.tend()
         status = writer.status()
         if status is not None:
             restarts = [at for at in restarts if at > time.monotonic() - RESTART_WINDOW]
@@ -100,8 +101,7 @@ class _Aside:
             # One that ran for long before it ended is not failing again and again.
             self._pause = FIRST_PAUSE if now >= self._due else min(2 * self._pause, LONGEST_PAUSE)
             _log.error(
-                "the worker on attributions ended (status %d); next start in %.0f s",
-                status, self._pause,
+                "%s ended (status %d); next start in %.0f s", self._command[-1], status, self._pause
             )  # fmt: skip
             self._child, self._due = None, now + self._pause
 
@@ -117,7 +117,7 @@ class _Child:
     def start(self) -> None:
         """Start it, also again."""
         # This process has one thread, so running code between fork and exec is safe.
-        self._process = subprocess.Popen(self._command, preexec_fn=_end_with_parent)  # noqa: PLW1509
+        self._process = subprocess.Popen(self._command, preexec_fn=end_with_parent)  # noqa: PLW1509
 
     def status(self) -> int | None:
         """Its exit status, None while it runs."""
@@ -162,8 +162,8 @@ def _signals() -> Iterator[list[int]]:
             signal.signal(each, handler)
 
 
-def _end_with_parent() -> None:
-    """Have this child asked to end when its parent dies, where the system can (Linux)."""
+def end_with_parent() -> None:
+    """Have this process asked to end when its parent dies, where the system can (Linux)."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

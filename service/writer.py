@@ -13,6 +13,8 @@ from ledger.errors import LedgerError
 from ledger.operate.writer_process import WriterProcess
 from ledger.storage.database import give_room
 from service.erasing import go_on
+from service.log_lines import configure
+from service.meters import WriterMeters, keep, meters
 from service.runtime import Runtime
 from service.settings import Settings, SettingsError
 
@@ -25,8 +27,9 @@ _log = logging.getLogger("service.writer")
 
 def main() -> int:
     """Serve the writers of the ledger that the environment names; the exit status."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    configure(os.environ.get("LEDGER_LOG_FORMAT", ""))
     parent = os.getppid()
+    keep()
     try:
         runtime = Runtime.open(Settings.from_environ(os.environ))
     except (LedgerError, SettingsError) as error:
@@ -35,7 +38,9 @@ def main() -> int:
     try:
         for engine in runtime.databases:
             give_room(engine)
-        with WriterProcess(runtime.settings.writer_path, runtime.local_writers()) as process:
+        with WriterProcess(
+            runtime.settings.writer_path, runtime.local_writers(), WriterMeters(meters())
+        ) as process:
             for each in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(each, lambda *_: process.stop())
             go_on(runtime)

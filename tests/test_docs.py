@@ -25,6 +25,7 @@ from service import problems, settings
 from service.api.routes import PERMISSION
 from service.assembly import assemble
 from service.cli import main
+from service.log_lines import FIELDS
 from service.runtime import Runtime
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -144,6 +145,13 @@ def test_every_logger_is_on_the_page_about_personal_data() -> None:
     assert [name for name in named_so if not mentions("personal-data.md", name)] == []
 
 
+def test_every_field_of_a_log_line_is_documented_and_no_other() -> None:
+    page = text_of("personal-data.md")
+    sentence = re.search(r"these fields and no others: (.*?)\.\n", page, re.DOTALL)
+    assert sentence is not None
+    assert tuple(re.findall(r"`([a-z]+)`", sentence[1])) == FIELDS
+
+
 def test_every_finding_of_an_audit_is_documented() -> None:
     assert [str(code) for code in Code if not mentions("formats.md", code)] == []
 
@@ -185,7 +193,9 @@ def test_every_permission_and_role_is_documented_as_it_is() -> None:
 
 def test_every_address_is_documented_with_its_permission() -> None:
     # Only the table of addresses is read, so no ledger has to stand behind it.
-    nothing = SimpleNamespace(settings=settings.Settings(data=Path()), session_key=b"")
+    nothing = SimpleNamespace(
+        settings=settings.Settings(data=Path()), session_key=b"", databases=()
+    )
     app = assemble(cast("Runtime", nothing))
     served = {
         (method, rule.rule): str(getattr(app.view_functions[rule.endpoint], PERMISSION) or "")

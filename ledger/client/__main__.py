@@ -29,9 +29,9 @@ from ledger.client.spool_cipher import SpoolCipher
 from ledger.client.spooled import Refusal
 from ledger.client.totals import state
 from ledger.client.transport import HttpLedger
+from ledger.client.trust import Trust
 from ledger.errors import LedgerError, MalformedError
 from ledger.private_files import private_directory
-from ledger.tlog.policy import MAX_POLICY_LENGTH, Policy
 from ledger.tlog.proof import Receipt
 
 DONE, NEEDS_SOMEBODY, NOT_TRIED = 0, 1, 2
@@ -134,7 +134,7 @@ class _Nobody:
 
 def _ship(spool: Path, options: argparse.Namespace) -> int:
     directory = SpoolDirectory(spool, cipher=SpoolCipher(_spool_key(options)))
-    delivery = _delivery(spool, options)
+    delivery = _delivery(spool, directory, options)
     passed: set[str] = set()
     outcome: Outcome = Idle()
     for lane in directory.orphans():
@@ -153,13 +153,12 @@ def _ship(spool: Path, options: argparse.Namespace) -> int:
     return NEEDS_SOMEBODY if counters.refused or directory.unreadable else DONE
 
 
-def _delivery(spool: Path, options: argparse.Namespace) -> Delivery:
-    policy = None
-    if options.policy:
-        policy = Policy.parse(_bounded(Path(options.policy), MAX_POLICY_LENGTH).decode())
+def _delivery(spool: Path, directory: SpoolDirectory, options: argparse.Namespace) -> Delivery:
+    trust = Trust(Path(options.policy), spool / "heads") if options.policy else None
     return Delivery(
-        _ledger(options), policy, FileHeads(spool / "heads"), FileReceipts(spool / "receipts"),
+        _ledger(options), trust, FileHeads(spool / "heads"), FileReceipts(spool / "receipts"),
         Tally(), _Nobody(), evidence=spool / "alarms", most=MAX_BATCH,
+        make_room=directory.reserve.release,
     )  # fmt: skip
 
 
@@ -170,7 +169,7 @@ def _told(delivery: Delivery) -> Counters:
         f"{counters.recorded:,} recorded, {counters.duplicates:,} were there already,"
         f" {counters.refused:,} refused, {counters.gaps_declared:,} gaps declared"
     )
-    if delivery.policy is None:
+    if delivery.trust is None:
         _say("NOT CHECKED who signed the receipts: give --policy")
     return counters
 
@@ -200,7 +199,7 @@ def _import_one(
         private_directory(spool / "lanes")
         directory = spool / "imports"
         with closing(ImportOutbox(table, mapping, digest, options.source, directory)) as outbox:
-            delivery = _delivery(spool, options)
+            delivery = _delivery(spool, SpoolDirectory(spool), options)
             progress = importing.Progress(table)
             outcome = importing.import_file(outbox, delivery, progress)
             progress.end()
@@ -221,7 +220,9 @@ def _drain(delivery: Delivery, lane: Lane, *, again: bool) -> Outcome:
             outcome = delivery.step(outbox)
         if isinstance(outcome, Retry | Paused | Alarm):
             return outcome
-        delivery.declare_gaps(outbox)
+        outcome = Sent()
+        while isinstance(outcome, Sent):
+            outcome = delivery.declare_gaps(outbox)
     return Idle()
 
 

@@ -9,7 +9,7 @@ key. Pure.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ledger.client.outbox import Item
 from ledger.client.spooled import Refusal
@@ -18,10 +18,10 @@ from ledger.errors import InconsistencyError, LedgerError, MalformedError, Verif
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.merkle import leaf_hash, verify_inclusion
 from ledger.tlog.note import MAX_NOTE_BYTES, SignedNote, decode_base64
-from ledger.tlog.policy import Policy
 from ledger.tlog.proof import MAX_PROOF_HASHES, Receipt
 
 __all__ = [
+    "Accepts",
     "BatchAnswer",
     "Placed",
     "Seen",
@@ -38,6 +38,17 @@ _PROBLEM_TEXTS: Final = ("type", "title", "detail", "member")
 
 class UnsupportedAnswer(LedgerError):
     """The ledger does not answer in this form: it is older than this client."""
+
+
+class Accepts(Protocol):
+    """Who tells whether a head is to be accepted: a policy, or whoever follows one."""
+
+    def check(self, note: str) -> Checkpoint:
+        """The checkpoint of a note that is accepted.
+
+        Raises:
+            LedgerError: it is not, or it could not be told.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +106,7 @@ def parse_problem(body: bytes) -> dict[str, Any]:
         return {}
 
 
-def checked_head(note: str, policy: Policy | None, seen: Seen | None) -> Checkpoint:
+def checked_head(note: str, policy: Accepts | None, seen: Seen | None) -> Checkpoint:
     """The head of a note that may follow the one that was seen before.
 
     Without a policy nobody's signature is checked.

@@ -24,6 +24,7 @@ from ledger.client.acceptance import (
     confirmed,
     missed,
 )
+from ledger.client.awaited import Awaited
 from ledger.client.counters import Counters, State, Tally
 from ledger.client.heads import GROWN, NEWEST, kept_size
 from ledger.client.occasions import Occasions
@@ -32,15 +33,14 @@ from ledger.client.running import Running, kept_in
 from ledger.client.spooled import Gap, Refusal
 from ledger.client.totals import StatedTotal, state
 from ledger.client.transport import HttpLedger
+from ledger.client.trust import PolicySource
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
-from ledger.errors import PushbackError, RefusedError, StoppedError, VerificationError
-from ledger.tlog.policy import Policy
+from ledger.errors import PushbackError, StoppedError
 from ledger.tlog.proof import Receipt
 
 __all__ = ["Client", "Ticket"]
 
 AGAIN_SECONDS: Final = 1.0  # between attempts to claim a lane of a spool that cannot be used
-LOOK_SECONDS: Final = 0.02
 EXIT_SECONDS: Final = 5.0  # to deliver what waits when the interpreter ends
 _MILLION: Final = 1_000_000
 
@@ -61,7 +61,7 @@ class Client:
         *,
         source: str,
         spool: Path | None,
-        policy: Policy | None = None,
+        policy: PolicySource | None = None,
         ca_file: str | None = None,
         plain_http: bool = False,
         on_refused: Callable[[str, Mapping[str, Any]], None] | None = None,
@@ -77,7 +77,8 @@ class Client:
             source: the name of what makes predictions.
             spool: the directory to spool in, on a local disk; None: memory only.
             policy: the trust policy that receipts are checked against, from a place of its
-                own; None: nobody's signature is checked.
+                own: a value, a file that is read again when it changes, or a function that
+                is asked about each answer; None: nobody's signature is checked.
             ca_file: certificates to trust instead of the system's.
             plain_http: allow http to other machines.
             on_refused: told a decision's id and the ledger's problem with it.
@@ -88,6 +89,12 @@ class Client:
         Raises:
             MalformedError: an argument cannot be used.
         """
+        if spool is not None:
+            spool = spool.absolute()  # a server may change its directory when it starts
+        if isinstance(policy, Path):
+            policy = policy.absolute()
+        if choices.get("spill") is not None:
+            choices["spill"] = Path(choices["spill"]).absolute()  # type: ignore[arg-type]
         self._options = Options(source=source, spool=spool, policy=policy, **choices)
         self._key = key_reader(key)
         self._ledger: Callable[[], HttpLedger] = partial(
@@ -100,10 +107,9 @@ class Client:
         self._kept = kept_in(self._options)
         self._tally = Tally()
         self._occasions = Occasions(self._key, self._tally, strict=self._options.strict)
-        self._waiters: dict[str, Receipt | Refusal | None] = {}
+        self._awaited = Awaited(self._tally)
         self._closed = False
         self._mutex = threading.Lock()
-        self._news = threading.Condition()
         self._running: Running | None = None
         self._source = ""
         self._not_before = 0.0
@@ -179,17 +185,13 @@ class Client:
             LedgerError, OSError: it was not accepted.
         """
         name = decision.get("id") or self._new_id()
-        with self._news:
-            self._waiters[name] = None
         try:
-            members = {"attributions": None, "context": None, "subject": None, **decision}
-            self._accept(self._occasions.completed(members), name)
-            return self._await(name, timeout)
+            with self._awaited.expected(name):
+                members = {"attributions": None, "context": None, "subject": None, **decision}
+                self._accept(self._occasions.completed(members), name)
+                return self._awaited.receipt(name, timeout)
         except NotAccepted as failure:
             raise failure.why from None
-        finally:
-            with self._news:
-                self._waiters.pop(name, None)
 
     def declare_gap(self, first: int, last: int, reason: str) -> None:
         """Say which counters of this process's lane no decision will carry; spooled like one.
@@ -233,11 +235,7 @@ class Client:
         if running is None:
             return True
         running.accepted()
-        until = time.monotonic() + timeout
-        with self._news:
-            while not running.done and (left := until - time.monotonic()) > 0:
-                self._news.wait(min(left, LOOK_SECONDS))  # a gap alone is settled without news
-        return running.done
+        return self._awaited.until(lambda: running.done, timeout)
 
     def close(self, timeout: float = 10.0) -> bool:
         """Deliver what can be in time, and end; say whether all is delivered.
@@ -298,11 +296,7 @@ class Client:
 
     def settled(self, results: Sequence[tuple[str, Receipt | Refusal]]) -> None:
         """What became of decisions: called by the worker."""
-        with self._news:
-            for name, result in results:
-                if name in self._waiters:
-                    self._waiters[name] = result
-            self._news.notify_all()
+        self._awaited.settled(results)
         for name, result in results:
             if isinstance(result, Refusal):
                 _log.warning("a decision was refused: %s", result.problem.get("type", "?"))
@@ -315,8 +309,8 @@ class Client:
         Raises:
             NotAccepted: and the counter that it would have had is declared as a gap.
         """
-        nanoseconds = self._now()
         try:
+            nanoseconds = self._now()
             running = self._started()
         except Exception as error:
             self._tally.add(failed=1)
@@ -357,42 +351,23 @@ class Client:
                 atexit.register(_close_at_exit, weakref.ref(self), os.getpid())
             return self._running
 
-    def _await(self, name: str, timeout: float) -> Receipt:
-        until = time.monotonic() + timeout
-        with self._news:
-            while (result := self._waiters[name]) is None:
-                left = until - time.monotonic()
-                if left <= 0:
-                    raise PushbackError("no answer yet; the decision is spooled", retry_after=1)
-                counters = self._tally.look()
-                if counters.state is State.ALARM:
-                    raise VerificationError(counters.reason)
-                if counters.state is State.PAUSED:
-                    raise PushbackError(counters.reason, retry_after=1)
-                self._news.wait(left)
-        if isinstance(result, Refusal):
-            detail = str(result.problem.get("detail", "the ledger refused it"))
-            raise RefusedError(detail, member=result.problem.get("member"))
-        return result
-
     def _entered(self, state: State, reason: str) -> None:
-        with self._news:
-            self._news.notify_all()
+        self._awaited.stir()
         if self._on_state is not None:
             self._on_state(state, reason)
 
     def _new_id(self) -> str:
-        return uuid7(self._now() // _MILLION, os.urandom(UUID7_RANDOM_BYTES))
+        milliseconds = max(self._now() // _MILLION, 0)  # a clock that was never set may lie below
+        return uuid7(milliseconds, os.urandom(UUID7_RANDOM_BYTES))
 
     def _after_fork(self) -> None:
         """In the child: what was inherited is the parent's, its locks perhaps taken for ever."""
         inherited, self._running = self._running, None
         self._mutex = threading.Lock()
-        self._news = threading.Condition()
         self._source, self._not_before = "", 0.0
         self._tally = Tally()
         self._occasions = Occasions(self._key, self._tally, strict=self._options.strict)
-        self._waiters = {}
+        self._awaited = Awaited(self._tally)
         if self._options.spool is None:
             self._kept = kept_in(self._options)
         if inherited is not None:

@@ -48,6 +48,8 @@ class Counters:
         torn: ends of files that a crash cut off.
         damaged: places in files that could not be read; the files are kept.
         unreadable: lanes of another version, or under another spool key.
+        rotations_followed: rotations of the log's keys that were followed because the policy
+            names none of the new keys: give the client the new policy.
         log_size: entries in the newest head that was accepted.
         grown_size: entries in the newest head that is proved to have grown from those before.
     """
@@ -73,6 +75,7 @@ class Counters:
     torn: int = 0
     damaged: int = 0
     unreadable: int = 0
+    rotations_followed: int = 0
     log_size: int = 0
     grown_size: int = 0
 

@@ -8,7 +8,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -28,23 +28,28 @@ from ledger.client.counters import Tally
 from ledger.client.heads import NEWEST, Heads
 from ledger.client.outbox import Item, Outbox
 from ledger.client.receipts import Receipts
-from ledger.client.spooled import Refusal
+from ledger.client.segments import FULL
+from ledger.client.spooled import Gap, Refusal
 from ledger.client.transport import Answer, Ledger, NoAnswer
+from ledger.client.trust import Trust, UnknownKeys
 from ledger.errors import InconsistencyError, LedgerError, MalformedError
 from ledger.private_files import private_directory, write_new
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.merkle import EMPTY_ROOT
-from ledger.tlog.policy import Policy
 from ledger.tlog.proof import Receipt
 
 __all__ = ["Alarm", "Delivery", "Idle", "Listener", "Outcome", "Paused", "Retry", "Sent"]
 
 MAX_BATCH: Final = 1_000  # decisions; the ledger takes no more in one request
 MAX_BATCH_BYTES: Final = 4_000_000  # of its 5,000,000
+GAPS_AT_ONCE: Final = 100  # declared, one a request, before decisions have their turn again
+GAP_SECONDS: Final = 60.0  # between attempts to declare gaps that the ledger does not take
 MAX_ALARMS_KEPT: Final = 16  # files of evidence: the first ones tell it all
 EMPTY: Final = Checkpoint("none", 0, EMPTY_ROOT)  # nothing is in it
 _PATH: Final = "/v1/decisions?receipts=compact"
 _HALVED: Final = frozenset({400, 413, 422})  # perhaps because of one of them
+_ONE_GAP: Final = frozenset({400, 409, 413, 422})  # of this gap: others may be taken
+_OURS: Final = "/problems/"  # in the type of a ledger's problem, and of nobody else's
 _PAUSED: Final = {
     401: "the ledger does not know the key",
     403: "the key may not record decisions",
@@ -75,17 +80,22 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """No usable answer: send it again after a while, `after` seconds if the ledger said so."""
+    """No usable answer: send it again after a while, `after` seconds if the ledger said so.
+
+    With `alone` it is this outbox that cannot be read; others are not concerned.
+    """
 
     reason: str
     after: float | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """The ledger will not take it as things are: somebody has to see to it."""
+    """The ledger will not take it as things are: somebody has to see to it; `alone` as above."""
 
     reason: str
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,24 +114,26 @@ class Delivery:
 
     Attributes:
         ledger: where to.
-        policy: whose heads are accepted; None: anybody's.
+        trust: whose heads are accepted; None: anybody's.
         heads: the heads that were accepted before.
         receipts: where receipts go.
         tally: what is counted.
         listener: who hears of results.
         evidence: a directory for answers that raised the alarm, or None.
         most: decisions in one request.
+        make_room: lets go of room on a full disk, and says whether there was any.
         busy: whether a step is under way: what is settled may not be counted yet.
     """
 
     ledger: Ledger
-    policy: Policy | None
+    trust: Trust | None
     heads: Heads
     receipts: Receipts
     tally: Tally
     listener: Listener
     evidence: Path | None = None
     most: int = 100
+    make_room: Callable[[], bool] = lambda: False
     busy: bool = False
     _fewer: dict[str, int] = field(default_factory=dict)
 
@@ -137,8 +149,15 @@ class Delivery:
         most = min(self._fewer.get(outbox.source, self.most), MAX_BATCH)
         try:
             items = outbox.batch(most, MAX_BATCH_BYTES)
-            if not items:
-                return Idle()
+        except LedgerError as error:
+            return Paused(str(error), alone=True)
+        except OSError as error:
+            return self._disk_failed(error, alone=True)
+        return self._exchange(outbox, items) if items else Idle()
+
+    def _exchange(self, outbox: Outbox, items: Sequence[Item]) -> Outcome:
+        """Send the batch, and do as the answer says."""
+        try:
             seen = self.heads.read(NEWEST)
             body = b'{"decisions":[' + b",".join(item.body for item in items) + b"]}"
             answer = self.ledger.post(_PATH, body)
@@ -151,22 +170,49 @@ class Delivery:
         except LedgerError as error:
             return Paused(str(error))
         except OSError as error:
-            return Retry(f"the spool's disk: {error.strerror}")
+            return self._disk_failed(error)
 
     def declare_gaps(self, outbox: Outbox) -> Outcome:
-        """Tell the ledger which counters no decision will carry; it may not take that yet."""
+        """Tell the ledger some of the gaps: `Sent` if there are more, `Retry` if it takes not all.
+
+        It may not take that yet. What it has taken is forgotten once for all of them, because
+        that writes anew what is left.
+        """
+        told: list[Gap] = []
+        outcome: Outcome = Idle()
         try:
             for gap in outbox.gaps():
-                told = {"first": gap.first, "last": gap.last, "reason": gap.reason}
-                path = f"/v1/sources/{outbox.source}/gaps"
-                answer = self.ledger.post(path, canonical.encode(told))
-                if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-                    return Retry(f"a gap was answered with status {answer.status}")
-                outbox.gaps_declared((gap,))
-                self.tally.add(gaps_declared=1)
+                if len(told) == GAPS_AT_ONCE:
+                    outcome = Sent()
+                    break
+                status = self._declared(outbox.source, gap)
+                if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+                    told.append(gap)
+                    continue
+                later = GAP_SECONDS if status < HTTPStatus.INTERNAL_SERVER_ERROR else None
+                outcome = Retry(f"a gap was answered with status {status}", later)
+                if status not in _ONE_GAP:
+                    break
         except (LedgerError, OSError) as error:
+            outcome = Retry(type(error).__name__)
+        try:
+            if told:
+                outbox.gaps_declared(told)
+        except OSError as error:
             return Retry(type(error).__name__)
-        return Idle()
+        self.tally.add(gaps_declared=len(told))
+        return outcome
+
+    def _declared(self, source: str, gap: Gap) -> int:
+        """The status that the ledger answers a gap with."""
+        told = {"first": gap.first, "last": gap.last, "reason": gap.reason}
+        return self.ledger.post(f"/v1/sources/{source}/gaps", canonical.encode(told)).status
+
+    def _disk_failed(self, error: OSError, *, alone: bool = False) -> Outcome:
+        """Try again at once with room that was held back, or later."""
+        if error.errno in FULL and self.make_room():
+            return Sent()
+        return Retry(f"the spool's disk: {error.strerror}", alone=alone)
 
     def read(self, path: str) -> bytes:
         """The bytes at an address of the ledger.
@@ -191,12 +237,14 @@ class Delivery:
             return Retry(str(error))
         try:
             results = self._checked(outbox, items, read, seen)
+        except UnknownKeys as error:
+            return Paused(str(error))
         except LedgerError as error:
             self._keep_evidence(error, answer.body)
             return Alarm(str(error))
         kept = [each for each in results if isinstance(each, Receipt)]
         refusals = [each for each in results if isinstance(each, Refusal)]
-        if self.policy is None:
+        if self.trust is None:
             self.tally.add(unverified=len(kept))
         self.receipts.keep(outbox.source, kept)
         outbox.settle(refusals)
@@ -204,7 +252,18 @@ class Delivery:
         again = sum(getattr(each, "status", "") == "duplicate" for each in read.results)
         self.tally.add(recorded=len(kept) - again, duplicates=again, refused=len(refusals))
         self._tell(items, results)
+        self._follow(read.note, seen)
         return Sent()
+
+    def _follow(self, note: str, seen: Seen | None) -> None:
+        """See where the log's keys lead: after the batch, since no batch depends on it yet."""
+        if self.trust is None or not note:
+            return
+        try:
+            self.trust.follow(note, seen, self.read)
+        except (LedgerError, OSError) as error:
+            _log.warning("a change of the log's keys cannot be followed: %s", type(error).__name__)
+        self.tally.put(rotations_followed=self.trust.followed)
 
     def _checked(
         self, outbox: Outbox, items: Sequence[Item], read: BatchAnswer, seen: Seen | None
@@ -212,7 +271,7 @@ class Delivery:
         """The results, each verified; the head they stand under is remembered."""
         if not read.note:  # all of them refused
             return list(checked_results(items, read, outbox.source, EMPTY))
-        checkpoint = checked_head(read.note, self.policy, seen)
+        checkpoint = checked_head(read.note, self.trust, seen)
         results: list[Receipt | Refusal] = []
         for each in checked_results(items, read, outbox.source, checkpoint):
             results.append(each)
@@ -229,6 +288,9 @@ class Delivery:
             if len(items) > 1:
                 self._fewer[outbox.source] = len(items) // 2
                 return Sent()
+            ours = _OURS in str(problem.get("type", ""))
+            if not ours and status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                return Paused(f"something else than a ledger answers with status {status}")
             refusal = Refusal(items[0].decision, problem | {"status": status})
             outbox.settle((refusal,))
             self._grow(outbox.source)

@@ -19,7 +19,15 @@ from typing import Final
 
 from ledger.client.frames import FrameKind
 from ledger.client.lane_state import LaneState, StateFile
-from ledger.client.segments import Place, Segments, SpoolFull, read_segment
+from ledger.client.reserve import Reserve, disk_bytes
+from ledger.client.segments import (
+    SEGMENT_BYTES,
+    SEGMENTS_AT_LEAST,
+    Place,
+    Segments,
+    SpoolFull,
+    read_segment,
+)
 from ledger.client.spool_cipher import CLEAR, SpoolCipher
 from ledger.client.spooled import MARK_BYTES, Gap, Spooled, check_source, lane_name
 from ledger.errors import LedgerError
@@ -29,6 +37,8 @@ __all__ = ["LEASE", "Lane", "SpoolDirectory", "boot_id"]
 
 LEASE: Final = 1_024  # counters that may be given out before the state is written again
 POWER_CUT: Final = "power_cut"
+RESERVED_SEGMENTS: Final = 4  # receipts of small decisions take three times what these take
+RESERVED_BYTES: Final = 524_288  # besides: heads, and the receipts of a batch
 MARK: Final = re.compile(r"[a-z2-7]{8}", re.ASCII)
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -74,10 +84,10 @@ class Lane:
         Raises:
             SpoolFull, OSError: there is no room to say so.
         """
+        self.spool_skipped()
         state = self.state.state
         if state.closed:
             return
-        self.spool_skipped()
         # A copy does not know what the original went on to use.
         if rebooted and not copied and state.until > self.last:
             self._spool(Gap(self.last + 1, state.until, POWER_CUT))
@@ -135,6 +145,7 @@ class SpoolDirectory:
 
     Attributes:
         others: bytes in the lanes of other processes, as of the last :meth:`measure`.
+        reserve: what is held back on the disk, so that a full one can be emptied.
         unreadable: lanes of another version or spool key, as of the last :meth:`orphans`.
     """
 
@@ -162,6 +173,7 @@ class SpoolDirectory:
         self._max_spill_bytes = max_spill_bytes
         self._boot = boot_id() if boot is None else boot
         self.others = 0
+        self.reserve = Reserve(path / "reserve", 0)
         self.unreadable: tuple[str, ...] = ()
 
     def claim(self) -> Lane:
@@ -171,6 +183,7 @@ class SpoolDirectory:
             OSError: the directory cannot be used.
         """
         private_directory(self.path / "lanes")
+        self._hold_back()
         for directory in self.lanes():
             lane = self._take(directory)
             if lane is None:
@@ -204,8 +217,11 @@ class SpoolDirectory:
                     else:
                         lane.spool_skipped()
                 yield lane
-                if (rebooted or copied) and _is_empty(lane):
-                    lane.remove()
+                if rebooted or copied:
+                    with contextlib.suppress(SpoolFull, OSError):  # what was sent made room
+                        lane.retire(rebooted=rebooted, copied=copied)
+                    if lane.state.state.closed and _is_empty(lane):
+                        lane.remove()
             finally:
                 lane.close()
 
@@ -263,7 +279,7 @@ class SpoolDirectory:
             return None
 
     def _places(self, directory: Path) -> list[Place]:
-        places = [Place(directory, lambda: self._max_bytes - self.others)]
+        places = [Place(directory, self._room)]
         link = directory / "spill"
         if self._spill is not None and not link.is_symlink():
             target = private_directory(self._spill.absolute() / directory.name)
@@ -271,6 +287,19 @@ class SpoolDirectory:
         if link.is_symlink():
             places.append(Place(link.readlink(), lambda: self._max_spill_bytes))
         return places
+
+    def _room(self) -> int:
+        """How many bytes a lane may take right now."""
+        return self._max_bytes - self.others if self.reserve.held else 0
+
+    def _hold_back(self) -> None:
+        """Take room for deliveries ahead of decisions; on a small disk, everything is small."""
+        disk = disk_bytes(self.path) or self._max_bytes  # some network disks do not say
+        self._max_bytes = min(self._max_bytes, disk)
+        segment = min(SEGMENT_BYTES, self._max_bytes // SEGMENTS_AT_LEAST)
+        size = RESERVED_SEGMENTS * segment + min(RESERVED_BYTES, disk // SEGMENTS_AT_LEAST)
+        self.reserve = Reserve(self.path / "reserve", size)
+        self.reserve.hold()
 
     def _create(self) -> Lane:
         name = lane_name(self._source or "", os.urandom(MARK_BYTES))

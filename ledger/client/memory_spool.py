@@ -13,7 +13,16 @@ from ledger.client.frames import frame_at
 from ledger.client.outbox import REFUSED, Item
 from ledger.client.segments import SpoolFull
 from ledger.client.spool_cipher import CLEAR
-from ledger.client.spooled import MARK_BYTES, Draft, Gap, Refusal, Spooled, lane_name, merged
+from ledger.client.spooled import (
+    MARK_BYTES,
+    Draft,
+    Gap,
+    Refusal,
+    Spooled,
+    lane_name,
+    merged,
+    undeclared,
+)
 from ledger.errors import MalformedError
 
 __all__ = ["MemorySpool"]
@@ -61,7 +70,12 @@ class MemorySpool:
         """A counter that no decision carries."""
         with self._room:
             self.last += 1
-            self._gaps = [*merged([*self._gaps, Gap(self.last, self.last, reason)])]
+            before = self._gaps.pop() if self._gaps else None
+            if before is not None and (before.last, before.reason) == (self.last - 1, reason):
+                self._gaps.append(Gap(before.first, self.last, reason))
+            else:
+                one = Gap(self.last, self.last, reason)
+                self._gaps += [one] if before is None else [before, one]
             return self.last
 
     def declare(self, gap: Gap) -> None:
@@ -114,4 +128,4 @@ class MemorySpool:
     def gaps_declared(self, declared: Sequence[Gap]) -> None:
         """Forget gaps that the ledger has taken."""
         with self._room:
-            self._gaps = [gap for gap in self._gaps if not any(d.covers(gap) for d in declared)]
+            self._gaps = [*undeclared(self._gaps, declared)]

@@ -9,8 +9,8 @@ from typing import Final, Literal, TypeAlias, TypedDict
 from ledger.client.delivery import MAX_BATCH
 from ledger.client.spool_cipher import SpoolCipher
 from ledger.client.spooled import check_source
+from ledger.client.trust import PolicySource
 from ledger.errors import MalformedError
-from ledger.tlog.policy import Policy
 
 __all__ = ["Choices", "Durability", "Key", "Options", "WhenFull", "key_reader"]
 
@@ -45,7 +45,8 @@ class Options:
     Attributes:
         source: the name of what makes predictions; lanes add a mark to it.
         spool: the directory to spool in; None keeps decisions in memory only.
-        policy: whose signed heads are accepted; None checks nobody's signature.
+        policy: whose signed heads are accepted: a policy, a file that is read again when it
+            changes, or a function; None checks nobody's signature.
         when_full: what `record` does when the spool has no room: wait for some, raise
             SpoolFull at once, or go on in `spill`.
         block_seconds: how long `block` waits.
@@ -62,7 +63,7 @@ class Options:
 
     source: str
     spool: Path | None
-    policy: Policy | None = None
+    policy: PolicySource | None = None
     when_full: WhenFull = "block"
     block_seconds: float = 0.25
     max_bytes: int = 2**30
@@ -97,7 +98,7 @@ class Options:
 def key_reader(key: Key) -> Callable[[], str]:
     """How to get the API key: as it is, from a file that may change, or from a function."""
     if isinstance(key, Path):
-        path = key
+        path = key.absolute()
 
         def read() -> str:
             with path.open("rb") as file:

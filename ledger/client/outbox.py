@@ -5,7 +5,6 @@ crash between any two steps only lets something be sent, or told, once more.
 """
 
 import contextlib
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +14,8 @@ from typing import Final, Protocol
 from ledger.client.frames import Damage, Frame, FrameKind, read_frames
 from ledger.client.lanes import Lane
 from ledger.client.segments import read_segment
-from ledger.client.spooled import Gap, Refusal, Spooled, merged
-from ledger.private_files import FILE_MODE, sync_directory, write_synced
+from ledger.client.spooled import Gap, Refusal, Spooled, merged, undeclared
+from ledger.private_files import append_synced, sync_directory, write_synced
 
 __all__ = ["Item", "LaneOutbox", "Outbox", "read_gaps", "read_refusals"]
 
@@ -120,9 +119,10 @@ class LaneOutbox:
         gaps = [*passed.gaps, *(Gap(seq, seq, REFUSED) for seq in refused)]
         if refusals:
             frames = [each.decision.refused(each.problem) for each in refusals]
-            _append(directory / "refused", b"".join(frames))
+            append_synced(directory / "refused", lambda _: b"".join(frames))
         if gaps:
-            _append(directory / "gaps", b"".join(g.frame(FrameKind.DECLARED) for g in gaps))
+            missing = b"".join(each.frame(FrameKind.DECLARED) for each in gaps)
+            append_synced(directory / "gaps", lambda _: missing)
         with self._lane.mutex:
             place = {"segment": passed.segment, "offset": passed.offset, "seq": passed.seq}
             self._lane.state.change(**place)
@@ -143,11 +143,7 @@ class LaneOutbox:
             OSError: they stay, and are declared once more.
         """
         path = self._lane.directory / "gaps"
-        left = [
-            gap.frame(FrameKind.DECLARED)
-            for gap in self.gaps()
-            if not any(each.covers(gap) for each in declared)
-        ]
+        left = [each.frame(FrameKind.DECLARED) for each in undeclared(self.gaps(), declared)]
         if not left:
             path.unlink(missing_ok=True)
             return
@@ -263,18 +259,3 @@ def _frames(path: Path, kind: FrameKind) -> Iterator[Frame]:
     for each in read_frames(data):
         if isinstance(each, Frame) and each.kind is kind:
             yield each
-
-
-def _append(path: Path, data: bytes) -> None:
-    """Add to a file, durable when this returns."""
-    new = not path.exists()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fdatasync(descriptor)
-    finally:
-        os.close(descriptor)
-    if new:
-        sync_directory(path.parent)

@@ -5,21 +5,28 @@ bytes, which a processor does at gigabytes a second, and the frame around it is 
 """
 
 import contextlib
+import errno
 import mmap
-import os
 import re
 import struct
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
-from ledger.client.frames import FRAME_HEADER_BYTES, FrameKind, encode_frame, frame_at
+from ledger.client.frames import (
+    FRAME_HEADER_BYTES,
+    Frame,
+    FrameKind,
+    encode_frame,
+    frame_at,
+    read_frames,
+)
 from ledger.entries import parse_entry, parse_id
 from ledger.errors import MalformedError, NotFoundError
-from ledger.private_files import FILE_MODE, private_directory, sync_directory
+from ledger.private_files import append_synced, private_directory
 from ledger.tlog.merkle import HASH_BYTES
 from ledger.tlog.proof import Receipt
 
@@ -93,6 +100,7 @@ class FileReceipts:
         self._keep_for = keep_for
         self._now = now
         self._pruned = ""
+        self._full: set[Path] = set()
 
     def keep(self, source: str, receipts: Sequence[Receipt]) -> None:
         """Keep the receipts of one batch; durable when this returns.
@@ -103,21 +111,24 @@ class FileReceipts:
         if not receipts:
             return
         private_directory(self._directory)
-        path = self._file(source)
-        new = not path.exists()
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
-        try:
-            start = os.fstat(descriptor).st_size
-            frames = [encode_frame(FrameKind.CHECKPOINT, receipts[0].checkpoint_note.encode())]
-            frames += [encode_frame(FrameKind.RECEIPT, _packed(each, start)) for each in receipts]
-            view = memoryview(b"".join(frames))
-            while view:
-                view = view[os.write(descriptor, view) :]
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
-        if new:
-            sync_directory(self._directory)
+        self._prune(receipts[-1])
+
+        def frames(start: int) -> bytes:
+            head = encode_frame(FrameKind.CHECKPOINT, receipts[0].checkpoint_note.encode())
+            packed = [encode_frame(FrameKind.RECEIPT, _packed(each, start)) for each in receipts]
+            return head + b"".join(packed)
+
+        while True:
+            path = self._file(source)
+            try:
+                append_synced(path, frames)
+            except OSError as error:
+                # Where the process may not make files as long as ours, it goes on in another.
+                if error.errno != errno.EFBIG or not path.stat().st_size:
+                    raise
+                self._full.add(path)
+            else:
+                return
 
     def find(self, decision: str) -> Receipt:
         """The receipt of a decision, the newest one kept.
@@ -138,20 +149,37 @@ class FileReceipts:
                     return found
         raise NotFoundError("receipts: none of this decision is kept")
 
+    def all(self) -> Iterator[Receipt]:
+        """Every receipt that is kept, as it was kept, files in the order of their names."""
+        for path in sorted(self._files()):
+            data = path.read_bytes()
+            for each in read_frames(data):
+                if isinstance(each, Frame) and each.kind is FrameKind.RECEIPT:
+                    with contextlib.suppress(MalformedError, UnicodeDecodeError, struct.error):
+                        yield _receipt(data, each.payload)
+
     def _file(self, source: str) -> Path:
         day = self._now().strftime("%Y%m%d")
-        if self._keep_for is not None and day != self._pruned:
-            oldest = (self._now() - self._keep_for).strftime("%Y%m%d")
+        number = 0
+        while True:
+            path = self._directory / f"{source}.{day}.{number:04}.receipts"
+            room = not path.exists() or path.stat().st_size < FILE_BYTES
+            if room and path not in self._full:
+                return path
+            number += 1
+
+    def _prune(self, newest: Receipt) -> None:
+        """Remove files that are old by our clock and by the ledger's: one may be wrong."""
+        if self._keep_for is None:
+            return
+        now = min(self._now(), parse_entry(newest.entry).at)
+        day = now.strftime("%Y%m%d")
+        if day != self._pruned:
+            oldest = (now - self._keep_for).strftime("%Y%m%d")
             for path in self._files():
                 if _day(path)[0] < oldest:
                     path.unlink(missing_ok=True)
             self._pruned = day
-        number = 0
-        while True:
-            path = self._directory / f"{source}.{day}.{number:04}.receipts"
-            if not path.exists() or path.stat().st_size < FILE_BYTES:
-                return path
-            number += 1
 
     def _files(self) -> list[Path]:
         with contextlib.suppress(FileNotFoundError):
@@ -181,7 +209,7 @@ def _find(data: mmap.mmap, wanted: bytes) -> Receipt | None:
     return None
 
 
-def _receipt(data: mmap.mmap, payload: bytes) -> Receipt:
+def _receipt(data: bytes | mmap.mmap, payload: bytes) -> Receipt:
     _, head, index, count = _HEAD.unpack_from(payload)
     note = frame_at(data, head)
     if note is None or note.kind is not FrameKind.CHECKPOINT:

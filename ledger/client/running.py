@@ -21,6 +21,7 @@ from ledger.client.shipping import Shipper, Syncer
 from ledger.client.spool import DiskSpool
 from ledger.client.spool_cipher import SpoolCipher
 from ledger.client.transport import HttpLedger
+from ledger.client.trust import Trust
 
 __all__ = ["Kept", "Running", "kept_in", "spool_directory"]
 
@@ -31,15 +32,22 @@ class Kept:
 
     receipts: Receipts
     heads: Heads
+    trust: Trust | None = None
     evidence: Path | None = None
 
 
 def kept_in(options: Options) -> Kept:
-    """Where these options keep receipts, heads and evidence; nothing is made yet."""
-    if options.spool is None:
-        return Kept(MemoryReceipts(), MemoryHeads())
+    """Where these options keep receipts, heads and evidence; nothing is made yet.
+
+    Raises:
+        MalformedError: the file of the policy cannot be read, or is none.
+    """
+    heads = None if options.spool is None else options.spool / "heads"
+    trust = None if options.policy is None else Trust(options.policy, heads)
+    if options.spool is None or heads is None:
+        return Kept(MemoryReceipts(), MemoryHeads(), trust)
     receipts = FileReceipts(options.spool / "receipts", options.keep_receipts_for)
-    return Kept(receipts, FileHeads(options.spool / "heads"), options.spool / "alarms")
+    return Kept(receipts, FileHeads(heads), trust, options.spool / "alarms")
 
 
 def spool_directory(options: Options, path: Path) -> SpoolDirectory:
@@ -83,13 +91,21 @@ class Running:
         else:
             self._directory = spool_directory(options, options.spool)
             lane = self._directory.claim()
-            self.spool = DiskSpool(lane)
-            self.outbox = LaneOutbox(lane)
-            measure = partial(self._directory.measure, lane)
-            self._syncer = Syncer(self.spool, options.sync_seconds, measure)
+            try:
+                self.spool = DiskSpool(lane)
+                self.outbox = LaneOutbox(lane)
+            except BaseException:
+                lane.close()  # else each attempt would keep another lane, and its files, for ever
+                raise
+            self._syncer = Syncer(
+                self.spool,
+                options.sync_seconds,
+                partial(self._directory.measure, lane),
+                self._directory.reserve.hold,
+            )
         self.delivery = Delivery(
-            ledger, options.policy, kept.heads, kept.receipts, tally, listener,
-            evidence=kept.evidence, most=options.batch,
+            ledger, kept.trust, kept.heads, kept.receipts, tally, listener,
+            evidence=kept.evidence, most=options.batch, make_room=self._make_room,
         )  # fmt: skip
         self.shipper = Shipper(
             self.delivery, self.outbox, tally,
@@ -97,10 +113,21 @@ class Running:
         )  # fmt: skip
 
     def start(self) -> None:
-        """Begin to sync and to deliver."""
-        if self._syncer is not None:
-            self._syncer.start()
-        self.shipper.start()
+        """Begin to sync and to deliver.
+
+        Raises:
+            RuntimeError: no thread can be started; the lane is let go of.
+        """
+        try:
+            if self._syncer is not None:
+                self._syncer.start()
+            self.shipper.start()
+        except RuntimeError:
+            if self._syncer is not None:
+                self._syncer.stop()
+            with contextlib.suppress(OSError):
+                self.spool.close()
+            raise
 
     def accepted(self) -> None:
         """A decision was accepted: sync and deliver it."""
@@ -138,6 +165,10 @@ class Running:
         """Forget what a child of a fork has inherited."""
         with contextlib.suppress(OSError):
             self.spool.abandon()
+
+    def _make_room(self) -> bool:
+        directory = self._directory
+        return directory is not None and directory.reserve.release()
 
     def _orphans(self) -> Iterator[Lane]:
         directory = self._directory

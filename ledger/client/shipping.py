@@ -26,7 +26,6 @@ FIRST_WAIT: Final = 0.1  # seconds; doubled with each failure
 LONGEST_WAIT: Final = 60.0
 PAUSE_SECONDS: Final = 30.0  # a pause ends by itself, should somebody have seen to it
 ADOPT_SECONDS: Final = 5.0  # between looks for lanes of processes that died
-GAP_SECONDS: Final = 60.0  # between attempts to declare gaps to a ledger that takes none
 GROWTH_SECONDS: Final = 60.0  # between checks that the log only grew
 TIDY_SECONDS: Final = 1.0  # without a decision, until the last file is removed
 FEW: Final = 64  # counters in doubt after a power cut, for a lane that is idle
@@ -39,12 +38,21 @@ class Syncer:
     """Syncs a spool at most every `interval` seconds, and lets it have enough counters."""
 
     def __init__(
-        self, spool: DiskSpool, interval: float, measure: Callable[[], None] = lambda: None
+        self,
+        spool: DiskSpool,
+        interval: float,
+        measure: Callable[[], None] = lambda: None,
+        hold: Callable[[], None] = lambda: None,
     ) -> None:
-        """A syncer of a spool; `measure` is called now and then, to see what others hold."""
+        """A syncer of a spool.
+
+        `measure` is called now and then, to see what others hold, and `hold` each time, to
+        take room again that a full disk was given.
+        """
         self._spool = spool
         self._interval = interval
         self._measure = measure
+        self._hold = hold
         self._measured = 0.0
         self._wake = threading.Event()
         self._stopped = False
@@ -63,7 +71,8 @@ class Syncer:
         """End, once what goes on is done."""
         self._stopped = True
         self._wake.set()
-        self._thread.join()
+        if self._thread.ident is not None:  # it may never have been started
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._stopped:
@@ -76,11 +85,17 @@ class Syncer:
                     self._spool.sync()
                 elif self._spool.has_many_counters(FEW):
                     self._spool.renew(FEW)
+                if not woken and self._spool.has_skipped:
+                    self._spool.sync()  # what there was no room for before
+                self._hold()
                 if time.monotonic() > self._measured + ADOPT_SECONDS:
                     self._measure()
                     self._measured = time.monotonic()
             except OSError as error:
                 _log.error("the spool's disk: %s", error.strerror)
+                time.sleep(TIDY_SECONDS)
+            except Exception as error:  # noqa: BLE001  # without counters nothing is accepted any more
+                _log.error("syncing failed: %s", type(error).__name__)
                 time.sleep(TIDY_SECONDS)
             if woken and not self._stopped:
                 time.sleep(self._interval)
@@ -178,21 +193,30 @@ class Shipper:
             outcome = self.adopt()
         if isinstance(outcome, Idle) and self._is_due("gaps", TIDY_SECONDS):
             told = self._delivery.declare_gaps(self._own)
-            if not isinstance(told, Idle):
-                self._due["gaps"] = time.monotonic() + GAP_SECONDS
+            if isinstance(told, Sent):
+                self._due["gaps"] = 0.0
+                return told
+            if isinstance(told, Retry) and told.after is not None:
+                self._due["gaps"] = time.monotonic() + told.after
         if isinstance(outcome, Idle) and self._is_due("growth", GROWTH_SECONDS):
             outcome = self.check_growth()
         return mine if isinstance(outcome, Idle) else outcome
 
     def adopt(self) -> Outcome:
         """Send what processes that died have left behind."""
+        failed = 0
         for lane in self._orphans():
             outbox = LaneOutbox(lane)
             outcome = self.drain(outbox)
             self._tally.add(torn=outbox.torn, damaged=outbox.damaged)
+            if isinstance(outcome, Retry | Paused) and outcome.alone:
+                failed += 1  # others may be read, and this one another time
+                continue
             if not isinstance(outcome, Idle):
                 return outcome
-            self._delivery.declare_gaps(outbox)
+            if isinstance(self._delivery.declare_gaps(outbox), Sent):
+                self._due["orphans"] = 0.0  # there are more
+        self._tally.add(unreadable=failed)
         return Idle()
 
     def _is_due(self, what: str, seconds: float) -> bool:
@@ -204,6 +228,8 @@ class Shipper:
 
     def _rest(self, outcome: Outcome) -> None:
         """Wait as the outcome asks for, unless there is something to do before."""
+        if self._stopped.is_set():
+            return  # the lane may be closed already, which is no fault of the disk
         match outcome:
             case Sent():
                 pass  # there is more
@@ -215,7 +241,8 @@ class Shipper:
                 self._wake.clear()
             case Retry(reason, after):
                 self._enter(State.WAITING, reason)
-                wait = self._backoff() if after is None else after
+                # A ledger that says 0 for ever is not asked all the time.
+                wait = self._backoff() if after is None else max(after, FIRST_WAIT)
                 self._resumed.wait(wait)
             case Paused(reason):
                 self._enter(State.PAUSED, reason)

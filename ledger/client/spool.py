@@ -66,6 +66,7 @@ class DiskSpool:
         self.lane = lane
         self._usable = 0  # the highest counter that may be given out
         self._synced = 0
+        self._doubtful = 0  # up to here a sync has failed, and no later one says what became of it
         self._open = True
         self._mutex = lane.mutex
         self._synced_now = threading.Condition(self._mutex)
@@ -91,8 +92,12 @@ class DiskSpool:
         """A counter that no decision carries; it is remembered even if the disk is full."""
         with self._mutex:
             self._check_open()
-            seq = self.lane.last + 1
             before = self.lane.state.state.skipped
+            if before is not None and before.reason != reason:
+                with contextlib.suppress(SpoolFull, OSError):  # else one reason has to do for both
+                    self.lane.spool_skipped()
+                before = self.lane.state.state.skipped
+            seq = self.lane.last + 1
             gap = Gap(seq, seq, reason) if before is None else Gap(before.first, seq, before.reason)
             self.lane.last = seq
             self.lane.state.change(skipped=gap)
@@ -129,6 +134,10 @@ class DiskSpool:
                 os.fdatasync(descriptor)
             for directory in directories:
                 sync_directory(directory)
+        except OSError:
+            with self._mutex:
+                self._doubtful = max(self._doubtful, upto)
+            raise
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -139,7 +148,8 @@ class DiskSpool:
     def wait_synced(self, seq: int, seconds: float) -> bool:
         """Say whether the counter's decision is synced, after waiting so long at most."""
         with self._synced_now:
-            return self._synced_now.wait_for(lambda: self._synced >= seq, seconds)
+            synced = self._synced_now.wait_for(lambda: self._synced >= seq, seconds)
+            return synced and seq > self._doubtful
 
     @property
     def waiting(self) -> int:
@@ -150,6 +160,11 @@ class DiskSpool:
     def size(self) -> int:
         """How many bytes the spool's files hold."""
         return self.lane.segments.size
+
+    @property
+    def has_skipped(self) -> bool:
+        """Whether counters were given out in vain that no frame says so of yet."""
+        return self.lane.state.state.skipped is not None
 
     def needs_counters(self) -> bool:
         """Say whether half of the counters that may be given out are used."""

@@ -7,6 +7,7 @@ counter are put in last, because they are known last. Pure.
 import re
 import struct
 import uuid
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
@@ -29,6 +30,7 @@ __all__ = [
     "lane_name",
     "merged",
     "plain",
+    "undeclared",
 ]
 
 MAX_DECISION_BYTES: Final = 2_000_000  # bytes of JSON; a request to the ledger may have 5,000,000
@@ -92,11 +94,6 @@ class Gap:
         """The gap as a frame of this kind."""
         return encode_frame(kind, _RANGE.pack(self.first, self.last) + self.reason.encode())
 
-    def covers(self, other: "Gap") -> bool:
-        """Say whether this one says all that the other says."""
-        inside = self.first <= other.first and other.last <= self.last
-        return inside and self.reason == other.reason
-
     @classmethod
     def of(cls, frame: Frame) -> Self:
         """The gap in a frame.
@@ -120,6 +117,20 @@ def merged(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
         else:
             found.append(gap)
     return tuple(sorted(found, key=lambda each: each.first))
+
+
+def undeclared(gaps: Iterable[Gap], declared: Iterable[Gap]) -> tuple[Gap, ...]:
+    """Those of the gaps that the declared ones do not cover."""
+    told: dict[str, list[Gap]] = {}
+    for each in merged(declared):
+        told.setdefault(each.reason, []).append(each)
+
+    def is_told(gap: Gap) -> bool:
+        runs = told.get(gap.reason, [])
+        at = bisect_right(runs, gap.first, key=lambda each: each.first) - 1
+        return at >= 0 and gap.last <= runs[at].last
+
+    return tuple(gap for gap in gaps if not is_told(gap))
 
 
 @dataclass(frozen=True, slots=True)

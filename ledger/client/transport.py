@@ -138,7 +138,10 @@ class HttpLedger:
         return Answer(response.status, content, _seconds(response.headers.get("Retry-After")))
 
     def _checked_key(self) -> str:
-        key = self._key().strip()
+        try:
+            key = self._key().strip()
+        except Exception as error:  # a caller's own function, or a file that is gone
+            raise NoAnswer(f"the key cannot be had ({type(error).__name__})") from error
         if not key or len(key) > MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
             raise NoAnswer("no key: it is empty, or not one line of text")
         return key

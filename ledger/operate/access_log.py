@@ -7,7 +7,7 @@ vault. An access is written *before* anything is shown: if it cannot be written,
 error leaves through :meth:`AccessLog.record` and the caller shows nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,7 +16,7 @@ from typing import Final, cast
 from ledger.canonical import JsonValue
 from ledger.commitments import commit, open_section, verify_opening
 from ledger.entries import Access, AccessDenied, Body, Entry, parse_entry, parse_id
-from ledger.errors import MalformedError, NotFoundError
+from ledger.errors import ErasedError, MalformedError, NotFoundError
 from ledger.operate.key_wrapper import Random
 from ledger.operate.log_writer import LogWriter
 from ledger.operate.published_log import PublishedLog
@@ -40,10 +40,24 @@ class Purpose(StrEnum):
     AUDIT = "audit"
     CASE_HANDLING = "case_handling"
     COMPLAINT = "complaint"
+    CONSENT = "consent"
     DATA_SUBJECT_REQUEST = "data_subject_request"
+    LEGAL_CLAIMS = "legal_claims"
     MODEL_MONITORING = "model_monitoring"
+    PUBLIC_INTEREST = "public_interest"
     REVIEW = "review"
+    RIGHTS_OF_ANOTHER = "rights_of_another"
     SUPERVISION = "supervision"
+
+
+class Manner(StrEnum):
+    """How somebody looks: a closed list. That it was denied is the entry's kind."""
+
+    ACT = "act"  # an erasure, a hold: asked for, decided or looked up
+    EXPORT = "export"
+    PRINT = "print"
+    READ = "read"
+    SEARCH = "search"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,30 @@ class AccessDetail:
     id: str
     at: datetime
     entry: Entry
+    manner: Manner
+    records: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """That somebody looked at a person's records, as the person may know it: not who.
+
+    Attributes:
+        at: when.
+        role: of whoever looked.
+        purpose: a `Purpose`.
+        manner: how; None if the detail was destroyed at the end of its time.
+        denied: whether it was refused.
+        records: those of the person's records that were looked at.
+        fields: what of them.
+    """
+
+    at: datetime
+    role: str
+    purpose: str
+    manner: Manner | None
+    denied: bool
     records: tuple[str, ...]
     fields: tuple[str, ...]
 
@@ -85,6 +123,7 @@ class AccessLog:
         records: Sequence[str],
         fields: Sequence[str],
         size: int,
+        manner: Manner = Manner.READ,
     ) -> Entry:
         """Log that somebody is about to be shown records. Show nothing unless it returns.
 
@@ -95,13 +134,14 @@ class AccessLog:
             records: ids of the records to be shown; () for a search without results.
             fields: what of them is shown, as `input.income`, or whole sections.
             size: how many records the answer has.
+            manner: how they look.
 
         Raises:
             MalformedError: the purpose is not on the list, or a size is out of bounds.
             PushbackError, RefusedError: it could not be written.
         """
         return self._write(
-            Access, principal, _Asked(purpose, case, tuple(records), tuple(fields), size)
+            Access, principal, _Asked(purpose, case, tuple(records), tuple(fields), size, manner)
         )
 
     def deny(
@@ -112,11 +152,16 @@ class AccessLog:
         case: str,
         records: Sequence[str],
         fields: Sequence[str],
+        manner: Manner = Manner.READ,
     ) -> Entry:
         """Log that somebody asked for records and is refused; arguments as :meth:`record`."""
         return self._write(
-            AccessDenied, principal, _Asked(purpose, case, tuple(records), tuple(fields), 0)
+            AccessDenied, principal, _Asked(purpose, case, tuple(records), tuple(fields), 0, manner)
         )
+
+    def case_pseudonym(self, case: str, at: datetime) -> str:
+        """What entries of the month of `at` call a case; of "" those that name none."""
+        return self._vault.pseudonym("case", case, at)
 
     def open(self, entry_id: str) -> AccessDetail:
         """What an entry is about, checked against its commitment.
@@ -133,8 +178,43 @@ class AccessLog:
         verify_opening(open_section(key, _SECTION, members), entry.body.access)
         listed = cast("dict[str, list[str]]", members)  # committed to, so as we wrote it
         return AccessDetail(
-            entry_id, entry.at, entry, tuple(listed["records"]), tuple(listed["fields"])
+            entry_id,
+            entry.at,
+            entry,
+            Manner(cast("str", members["manner"])),
+            tuple(listed["records"]),
+            tuple(listed["fields"]),
         )
+
+    def about(self, record_ids: Collection[str]) -> tuple[Look, ...]:
+        """Who looked at these records, oldest first, without saying who: for their person.
+
+        It is found by an index that goes when a record is erased, and each look is checked
+        against what was logged. What is shown is for the caller to note, as all else.
+
+        Raises:
+            VerificationError: what is stored is not what was logged.
+        """
+        asked = set(record_ids)
+        places = self._log.locate(set(self._vault.looks(asked)))
+        looks = (self._look(entry_id, asked) for entry_id in sorted(places, key=places.__getitem__))
+        return tuple(look for look in looks if look is not None)
+
+    def _look(self, entry_id: str, asked: Collection[str]) -> Look | None:
+        entry = parse_entry(self._log.entry(entry_id))
+        body = cast("Access | AccessDenied", entry.body)
+        manner, records, fields = None, tuple[str, ...](), tuple[str, ...]()
+        try:
+            detail = self.open(entry_id)
+        except ErasedError:  # at the end of its time
+            pass
+        else:
+            records = tuple(each for each in detail.records if each in asked)
+            if not records:  # the index is not the evidence; the entry is
+                return None
+            manner, fields = detail.manner, detail.fields
+        denied = isinstance(body, AccessDenied)
+        return Look(entry.at, body.role, body.purpose, manner, denied, records, fields)
 
     def _write(
         self, kind: type[Access | AccessDenied], principal: Principal, asked: "_Asked"
@@ -153,7 +233,7 @@ class AccessLog:
             )
 
         holder = self._vault.period_tag(_RETENTION_CLASS, now)
-        new = NewRecord(self._records.new_id(), holder, members, body)
+        new = NewRecord(self._records.new_id(), holder, members, body, looked_at=asked.records)
         (place,) = self._records.write([new]).places
         return parse_entry(cast("bytes", place.raw))  # the id is fresh, so it was not there
 
@@ -167,6 +247,7 @@ class _Asked:
     records: tuple[str, ...]
     fields: tuple[str, ...]
     size: int
+    manner: Manner
 
     def __post_init__(self) -> None:
         if self.purpose not in set(Purpose):
@@ -185,4 +266,8 @@ class _Asked:
 
     def members(self) -> dict[str, JsonValue]:
         """What is committed to and sealed."""
-        return {"records": list(self.records), "fields": list(self.fields)}
+        return {
+            "records": list(self.records),
+            "fields": list(self.fields),
+            "manner": self.manner.value,
+        }

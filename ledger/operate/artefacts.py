@@ -10,8 +10,14 @@ import re
 from pathlib import Path
 from typing import Final
 
-from ledger.errors import MalformedError, NotFoundError, RefusedError, VerificationError
-from ledger.private_files import FILE_MODE, private_directory
+from ledger.errors import (
+    MalformedError,
+    NotFoundError,
+    PushbackError,
+    RefusedError,
+    VerificationError,
+)
+from ledger.private_files import FILE_MODE, ROOM_SECONDS, no_room, private_directory
 
 MAX_ARTEFACT_BYTES: Final = 256_000_000  # one file; a booster of 10,000 trees takes some 50 MB
 
@@ -29,6 +35,7 @@ class Artefacts:
 
         Raises:
             MalformedError: the file is too large.
+            PushbackError: there is no room for it now.
             RefusedError: it cannot be written.
         """
         if len(data) > MAX_ARTEFACT_BYTES:
@@ -45,6 +52,10 @@ class Artefacts:
                 os.fsync(file.fileno())
             beside.replace(path)  # readers see the whole file or none
         except OSError as error:
+            if no_room(error):
+                raise PushbackError(
+                    "artefact: its disk is full", retry_after=ROOM_SECONDS
+                ) from error
             raise RefusedError("artefact: it cannot be written") from error
         return digest
 

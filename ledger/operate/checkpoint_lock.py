@@ -14,8 +14,21 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Protocol
 
-from ledger.errors import CheckpointConflict, ConflictError, NotFoundError, StoppedError
-from ledger.private_files import FILE_MODE, private_directory, sync_directory, write_synced
+from ledger.errors import (
+    CheckpointConflict,
+    ConflictError,
+    NotFoundError,
+    PushbackError,
+    StoppedError,
+)
+from ledger.private_files import (
+    FILE_MODE,
+    ROOM_SECONDS,
+    no_room,
+    private_directory,
+    sync_directory,
+    write_synced,
+)
 
 MAX_NOTE_BYTES: Final = 65_536  # a checkpoint with some twenty ML-DSA-44 cosignatures
 
@@ -23,8 +36,8 @@ MAX_NOTE_BYTES: Final = 65_536  # a checkpoint with some twenty ML-DSA-44 cosign
 class CheckpointLock(Protocol):
     """One log's last signed note, in a place of its own.
 
-    What :meth:`swap` stored is durable when it returns. Any failure is fatal to the
-    sequencer that meets it.
+    What :meth:`swap` stored is durable when it returns. Any failure but a want of space is
+    fatal to the sequencer that meets it.
     """
 
     def create(self, note: str) -> None:
@@ -48,6 +61,7 @@ class CheckpointLock(Protocol):
 
         Raises:
             CheckpointConflict: the lock does not hold `old`.
+            PushbackError: there is no room for it now. It holds one of the two.
             StoppedError: it cannot be written.
         """
 
@@ -103,6 +117,7 @@ class FileCheckpointLock:
 
         Raises:
             CheckpointConflict: the lock does not hold `old`.
+            PushbackError: there is no room for it now. It holds one of the two.
             StoppedError: it cannot be written.
         """
         if self.read() != old:
@@ -115,6 +130,10 @@ class FileCheckpointLock:
             # which the start-up rule would take for a crash before the swap: harmless.
             sync_directory(self._path.parent)
         except OSError as error:
+            if no_room(error):
+                raise PushbackError(
+                    "checkpoint lock: its disk is full", retry_after=ROOM_SECONDS
+                ) from error
             raise StoppedError("checkpoint lock: it cannot be written") from error
 
     @contextlib.contextmanager

@@ -16,6 +16,7 @@ from ledger.errors import PushbackError, RefusedError
 from ledger.storage.database import RETRY_AFTER_SECONDS, translated
 from ledger.storage.models import (
     access_detail,
+    access_index,
     decision_index,
     erasure,
     erasure_record,
@@ -27,7 +28,7 @@ from ledger.storage.models import (
 __all__ = ["LEDGER_TABLES", "VAULT_TABLES", "cut_write_ahead_log", "rewrite"]
 
 VAULT_TABLES: Final = (
-    access_detail, decision_index, erasure, erasure_record, record_key, subject_key,
+    access_detail, access_index, decision_index, erasure, erasure_record, record_key, subject_key,
 )  # fmt: skip
 LEDGER_TABLES: Final = (sealed_payload,)
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, Row, insert, select, update
 
-from ledger.errors import MalformedError, NotFoundError, RefusedError
+from ledger.errors import KeyExpired, MalformedError, NotFoundError, RefusedError
 from ledger.operate.key_wrapper import Random
 from ledger.operate.sequencer import Clock
 from ledger.operate.vault import EPOCH, microseconds
@@ -33,19 +33,28 @@ SECRET_BYTES: Final = 32
 MAX_NAME_CHARACTERS: Final = 100
 REMEMBER_SECONDS: Final = 1.0  # for which a key that was revoked elsewhere may still be taken
 MAX_REMEMBERED: Final = 1_024  # keys; of more the database is asked each time anew
+MAX_DAYS: Final = 3_660  # a key may be issued for ten years
 
 _KEY: Final = re.compile(r"dl_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An issued key, without its secret. `revoked_at` is None while it is in force."""
+    """An issued key, without its secret.
+
+    `revoked_at` is None while nobody has revoked it, `expires_at` if it never ends by itself.
+    """
 
     id: str
     name: str
     role: Role
     created_at: datetime
     revoked_at: datetime | None
+    expires_at: datetime | None = None
+
+    def in_force(self, now: datetime) -> bool:
+        """Say whether it opens anything at this time."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 class ApiKeys:
@@ -62,19 +71,26 @@ class ApiKeys:
         self._clock = clock
         self._random = random
         self._monotonic = monotonic
-        self._remembered: dict[bytes, tuple[float, Principal]] = {}  # by digest, with an end
+        self._remembered: dict[bytes, tuple[float, Row[Any]]] = {}  # by digest, with an end
 
-    def issue(self, name: str, role: Role) -> tuple[str, str]:
+    def issue(self, name: str, role: Role, days: int | None = None) -> tuple[str, str]:
         """A new key: its text, which is shown this once, and its id.
 
+        It ends by itself after so many days, or never.
+
         Raises:
-            MalformedError: the name is empty, too long or not printable.
+            MalformedError: the name is empty, too long or not printable, or it would end
+                at once or in more than `MAX_DAYS` days.
         """
+        if days is not None and not 1 <= days <= MAX_DAYS:
+            raise MalformedError(f"API key: not 1 to {MAX_DAYS:,} days", member="expires")
         if not 1 <= len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():
             raise MalformedError("API key: not a printable name", member="name")
         key_id = self._random(ID_BYTES).hex()
         secret = base64.urlsafe_b64encode(self._random(SECRET_BYTES)).decode().rstrip("=")
         text = f"dl_{key_id}_{secret}"
+        now = self._clock()
+        ends = None if days is None else microseconds(now + timedelta(days=days))
         with writing(self._engine) as connection:
             connection.execute(
                 insert(api_key).values(
@@ -82,7 +98,8 @@ class ApiKeys:
                     digest=_digest(text),
                     name=name,
                     role=role.value,
-                    created_us=microseconds(self._clock()),
+                    created_us=microseconds(now),
+                    expires_us=ends,
                 )
             )
         return text, key_id
@@ -91,14 +108,15 @@ class ApiKeys:
         """Who calls with this key, as the database knew it `REMEMBER_SECONDS` ago or later.
 
         Raises:
+            KeyExpired: somebody, until its time was up; only who has the secret learns of it.
             RefusedError: nobody: it is not a key, unknown or revoked. It does not say which.
         """
         # The time of finding a digest tells nothing of a key: nobody can choose a digest.
         sent = _digest(text)
-        until, principal = self._remembered.get(sent, (0.0, None))
+        until, known = self._remembered.get(sent, (0.0, None))
         now = self._monotonic()
-        if principal is not None and now < until:
-            return principal
+        if known is not None and now < until:
+            return self._holder(known)
         match = _KEY.fullmatch(text)
         row = self._row(match[1]) if match else None
         # An unknown id is compared with something too, so that time tells nothing.
@@ -106,22 +124,21 @@ class ApiKeys:
         if not hmac.compare_digest(digest, sent) or row is None or row.revoked_us:
             self._remembered.pop(sent, None)
             raise RefusedError("API key: not one that is in force")
-        principal = Principal(row.id, row.name, Role(row.role))
         if len(self._remembered) >= MAX_REMEMBERED:
             self._remembered.clear()
-        self._remembered[sent] = (now + REMEMBER_SECONDS, principal)
-        return principal
+        self._remembered[sent] = (now + REMEMBER_SECONDS, row)
+        return self._holder(row)
 
     def principal(self, key_id: str) -> Principal:
         """Who holds the key with this id, for a session that was opened with it.
 
         Raises:
-            RefusedError: the key is unknown or revoked.
+            RefusedError: the key is unknown or revoked, or its time is up.
         """
         row = self._row(key_id)
         if row is None or row.revoked_us is not None:
             raise RefusedError("API key: not one that is in force")
-        return Principal(row.id, row.name, Role(row.role))
+        return self._holder(row)
 
     def revoke(self, key_id: str) -> None:
         """From now on the key is refused; by other processes from `REMEMBER_SECONDS` on.
@@ -149,6 +166,11 @@ class ApiKeys:
             rows = connection.execute(select(api_key).order_by(api_key.c.created_us, api_key.c.id))
             return tuple(_value(row) for row in rows)
 
+    def _holder(self, row: Row[Any]) -> Principal:
+        if row.expires_us is not None and microseconds(self._clock()) >= row.expires_us:
+            raise KeyExpired("API key: its time is up")
+        return Principal(row.id, row.name, Role(row.role))
+
     def _row(self, key_id: str) -> Row[Any] | None:
         with reading(self._engine) as connection:
             query = select(api_key).where(api_key.c.id == key_id)
@@ -165,7 +187,10 @@ def _value(row: Row[Any]) -> ApiKey:
         name=row.name,
         role=Role(row.role),
         created_at=EPOCH + timedelta(microseconds=row.created_us),
-        revoked_at=(
-            None if row.revoked_us is None else EPOCH + timedelta(microseconds=row.revoked_us)
-        ),
+        revoked_at=_moment(row.revoked_us),
+        expires_at=_moment(row.expires_us),
     )
+
+
+def _moment(us: int | None) -> datetime | None:
+    return None if us is None else EPOCH + timedelta(microseconds=us)

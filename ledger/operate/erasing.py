@@ -22,7 +22,7 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from ledger.entries import MAX_RECORDS, Decision, Erased, parse_entry, parse_id
+from ledger.entries import MAX_RECORDS, Decision, Erased, Expired, parse_entry, parse_id
 from ledger.errors import (
     ErasedError,
     HoldInForce,
@@ -34,7 +34,7 @@ from ledger.errors import (
 from ledger.operate.cleaning import cut_write_ahead_log
 from ledger.operate.destruction import attached_to, check_destroyed, destroy
 from ledger.operate.erased_records import check_standing
-from ledger.operate.erasure import METHOD, UNDER_WAY, Erasure, Ground, Refusal, Stage
+from ledger.operate.erasure import METHOD, UNDER_WAY, Ending, Erasure, Ground, Refusal, Stage
 from ledger.operate.erasure_certificate import Certificate
 from ledger.operate.erasure_store import ATTACHED, DECISIONS, ErasureStore
 from ledger.operate.key_wrapper import Random
@@ -63,15 +63,20 @@ class Erasing:
         ledger: Engine,
         clock: Clock,
         random: Random,
+        *,
+        access: bool = False,
     ) -> None:
-        """Erase decisions of `log`, whose payloads are in the database `ledger`."""
+        """Erase decisions of `log`, whose payloads are in the database `ledger`.
+
+        With `access`, the log is the one of access, and what goes are its details, in the vault.
+        """
         self._log = log
         self._writer = writer
         self._vault = vault
         self._ledger = ledger
         self._clock = clock
         self._records = Records(log, writer, vault, clock, random)
-        self._store = ErasureStore(vault.engine)
+        self._store = ErasureStore(vault.engine, access=access)
 
     def request(
         self,
@@ -104,27 +109,26 @@ class Erasing:
                 return found, False
         for each in ids:
             self._check_decision(each)
-        new = Erasure(
-            id=self._records.new_id(),
-            stage=Stage.REQUESTED,
-            ground=ground,
-            whole_person=tag is not None,
-            requester=principal.id,
-            requester_role=principal.role.value,
-            requested_at=self._clock(),
-            approver=None,
-            approver_role=None,
-            approved_at=None,
-            size=None,
-            done_at=None,
-            cleaned_at=None,
-            reason=None,
-            decisions=len(ids),
-            attached=0,
-            held=0,
-        )
-        self._store.add(new, tag, ids)
-        return self._store.read(new.id), True
+        return self._asked(principal, self._records.new_id(), ground, tag, ids), True
+
+    def plan(
+        self, principal: Principal, erasure_id: str, ending: Ending, records: Collection[str]
+    ) -> Erasure:
+        """A run of retention over these records, as it would be; nothing is erased yet.
+
+        What makes them due is the caller's to know. Later :meth:`carry_out` goes through with it.
+
+        Raises:
+            PermissionRefused: the caller may not ask for erasures.
+        """
+        principal.require(Permission.ERASURES_MANAGE)
+        return self._asked(principal, erasure_id, ending, None, records)
+
+    def carry_out(
+        self, principal: Principal, erasure_id: str, spared: Collection[str] = ()
+    ) -> Erasure:
+        """The run of retention, done but for what is spared; raises as :meth:`approve`."""
+        return self._agreed(principal, self.read(erasure_id), spared)
 
     def approve(self, principal: Principal, erasure_id: str) -> Erasure:
         """The erasure, done: agreed to by a second person and gone through with.
@@ -141,6 +145,14 @@ class Erasing:
         """
         principal.require(Permission.ERASURES_MANAGE)
         erasure = self.read(erasure_id)
+        if isinstance(erasure.ground, Ending):
+            raise WrongStage("erasure: it is a run of retention: decision-ledger retention run")
+        return self._agreed(principal, erasure)
+
+    def _agreed(
+        self, principal: Principal, erasure: Erasure, spared: Collection[str] = ()
+    ) -> Erasure:
+        principal.require(Permission.ERASURES_MANAGE)
         if erasure.requester == principal.id:
             raise SecondPersonNeeded("erasure: you asked for it; another person has to agree")
         if erasure.stage in (Stage.REQUESTED, Stage.REFUSED) or erasure.approver != principal.id:
@@ -148,14 +160,14 @@ class Erasing:
             size = self._log.size()
             self._records.settle()
             kept = self._store.approve(
-                erasure_id, principal.id, principal.role.value, self._clock(), size
+                erasure.id, principal.id, principal.role.value, self._clock(), size, spared
             )
             if kept:
                 raise HoldInForce(
                     f"erasure: refused, because legal holds keep all of it: {', '.join(kept)}",
                     holds=kept,
                 )
-        return self.resume(erasure_id)
+        return self.resume(erasure.id)
 
     def refuse(self, principal: Principal, erasure_id: str, reason: Refusal) -> Erasure:
         """The request, refused for a reason on the list.
@@ -210,6 +222,10 @@ class Erasing:
         """Every erasure, oldest first."""
         return self._store.find()
 
+    def of_person(self, subject: str) -> tuple[Erasure, ...]:
+        """The erasures of everything about a person, by your reference, oldest first."""
+        return self._store.of_person(self._vault.subject_tag(subject))
+
     def kept_by(self, erasure_id: str) -> tuple[tuple[str, str], ...]:
         """The decisions of an erasure that stay, each with the hold that keeps it."""
         return self._store.held(erasure_id)
@@ -224,23 +240,69 @@ class Erasing:
         erasure = self.read(erasure_id)
         if erasure.stage is not Stage.DONE:
             raise WrongStage(f"erasure: it is {erasure.stage}, so there is no certificate")
-        tombstones = [
-            record.id
-            for part in (DECISIONS, ATTACHED)
-            for record in self._tombstones(erasure, part)
-        ]
         return Certificate(
             erasure=erasure,
             origin=self._log.origin,
             decisions=self._every(erasure_id, DECISIONS),
             attached=self._every(erasure_id, ATTACHED),
             kept=self._store.held(erasure_id),
-            receipts=tuple(map(self._log.receipt, tombstones)),
+            receipts=tuple(map(self._log.receipt, self._entries_of(erasure))),
         )
+
+    def tombstones(self, erasure: Erasure) -> tuple[int, ...]:
+        """Where the tombstones of an erasure are in the log, as far as they are logged."""
+        return tuple(sorted(self._log.locate(self._entries_of(erasure)).values()))
+
+    def settle(self) -> None:
+        """Note in the vault which of its newest records are in the log."""
+        self._records.settle()
+
+    def new_id(self) -> str:
+        """A fresh id for a run of retention."""
+        return self._records.new_id()
+
+    def listed(self, erasure_id: str) -> Iterator[tuple[str, ...]]:
+        """The decisions, or accesses, that an erasure names and no hold keeps, in chunks."""
+        return self._store.records(erasure_id, DECISIONS, CHUNK)
 
     def note_clean(self, erasures: Collection[Erasure]) -> None:
         """Note that the databases' files were cleaned up after these were done."""
         self._store.note_clean(self._clock(), [each.id for each in erasures])
+
+    def _asked(
+        self,
+        principal: Principal,
+        erasure_id: str,
+        ground: Ground | Ending,
+        tag: bytes | None,
+        ids: Collection[str],
+    ) -> Erasure:
+        new = Erasure(
+            id=erasure_id,
+            stage=Stage.REQUESTED,
+            ground=ground,
+            whole_person=tag is not None,
+            requester=principal.id,
+            requester_role=principal.role.value,
+            requested_at=self._clock(),
+            approver=None,
+            approver_role=None,
+            approved_at=None,
+            size=None,
+            done_at=None,
+            cleaned_at=None,
+            reason=None,
+            decisions=len(ids),
+            attached=0,
+            held=0,
+        )
+        self._store.add(new, tag, ids)
+        return self._store.read(new.id)
+
+    def _entries_of(self, erasure: Erasure) -> list[str]:
+        """The ids of all its tombstones."""
+        parts = (DECISIONS, ATTACHED)
+        return [each.id for part in parts for each in self._tombstones(erasure, part)]
 
     def _open_request(self, tag: bytes) -> Erasure | None:
         """The request about this person that is not decided or not done yet.
@@ -275,7 +337,8 @@ class Erasing:
         """The tombstones of a part: the same, under the same ids, whenever they are asked for."""
         listed = self._store.records(erasure.id, part, MAX_RECORDS)
         for count, ids in enumerate(listed):
-            body = Erased(
+            kind = Expired if isinstance(erasure.ground, Ending) else Erased
+            body = kind(
                 records=tuple(sorted(ids)),  # a database may sort otherwise
                 ground=erasure.ground.value,
                 method=METHOD,

@@ -30,6 +30,13 @@ class Ground(StrEnum):
     UNLAWFUL_PROCESSING = "unlawful_processing"
 
 
+class Ending(StrEnum):
+    """Why records expire, each the ground of its tombstones; no person asks for these."""
+
+    ACCESS_LOG_ENDED = "access_log_ended"
+    RETENTION_ENDED = "retention_ended"
+
+
 class Refusal(StrEnum):
     """Why a request comes to nothing: a closed list, after GDPR Art. 17(3) and 12(2), (5), (6)."""
 
@@ -65,7 +72,7 @@ class Erasure:
     Attributes:
         id: its id.
         stage: how far it has come.
-        ground: why.
+        ground: why; an `Ending` makes it a run of retention.
         whole_person: whether it is about all that there was of a person, not single records.
         requester: the credential that asked, and `requester_role` its role.
         approver: the credential that agreed (or refused), and its role; None before.
@@ -81,7 +88,7 @@ class Erasure:
 
     id: str
     stage: Stage
-    ground: Ground
+    ground: Ground | Ending
     whole_person: bool
     requester: str
     requester_role: str
@@ -125,9 +132,18 @@ class HoldTerms:
             raise MalformedError("hold: a time without a zone", member="review_at")
 
 
+class Restriction(StrEnum):
+    """Why the use of data is restricted: the letters of GDPR Art. 18(1)."""
+
+    ACCURACY_CONTESTED = "accuracy_contested"  # (a)
+    UNLAWFUL_PROCESSING = "unlawful_processing"  # (b), and the person wants no erasure
+    NEEDED_BY_PERSON = "needed_by_person"  # (c), for legal claims of theirs
+    OBJECTION = "objection"  # (d), while it is weighed
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A legal hold as it stands, without what is sealed.
+    """A legal hold, or a restriction of use, as it stands, without what is sealed.
 
     Attributes:
         id: its id.
@@ -139,6 +155,8 @@ class Hold:
         logged: False while it is not known to be in the log: it is in force all the same.
         releaser: the credential that asked for its release, None if nobody has.
         released_at: when a second person released it, None while it is in force.
+        restriction: why use is restricted; None: it is a legal hold.
+        informed_at: when the person was told that a restriction is to be lifted.
     """
 
     id: str
@@ -151,3 +169,5 @@ class Hold:
     logged: bool
     releaser: str | None
     released_at: datetime | None
+    restriction: Restriction | None = None
+    informed_at: datetime | None = None

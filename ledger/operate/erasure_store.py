@@ -14,6 +14,7 @@ from sqlalchemy import (
     Engine,
     Row,
     and_,
+    delete,
     exists,
     func,
     insert,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 )
 
 from ledger.errors import NotFoundError, WrongStage
-from ledger.operate.erasure import UNDER_WAY, Erasure, Ground, Stage
+from ledger.operate.erasure import UNDER_WAY, Ending, Erasure, Ground, Stage
 from ledger.operate.hold_store import TURN, covering
 from ledger.operate.vault import EPOCH, microseconds
 from ledger.storage.database import in_turn, reading, writing
@@ -41,10 +42,12 @@ _OTHERS = erasure_record.alias("others")
 
 
 class ErasureStore:
-    """The erasures of one vault."""
+    """The erasures of one vault: those of decisions, or those of details of the access log."""
 
-    def __init__(self, vault: Engine) -> None:
+    def __init__(self, vault: Engine, *, access: bool = False) -> None:
         self._vault = vault
+        of_access = erasure.c.ground == Ending.ACCESS_LOG_ENDED.value
+        self._ours = of_access if access else ~of_access
 
     def add(self, new: Erasure, tag: bytes | None, record_ids: Collection[str]) -> None:
         """Store a request, about a person or about these decisions."""
@@ -62,7 +65,13 @@ class ErasureStore:
             _add_records(connection, new.id, record_ids, DECISIONS)
 
     def approve(
-        self, erasure_id: str, approver: str, role: str, at: datetime, size: int
+        self,
+        erasure_id: str,
+        approver: str,
+        role: str,
+        at: datetime,
+        size: int,
+        spared: Collection[str] = (),
     ) -> tuple[str, ...]:
         """List what is to go and begin, unless holds keep all of it; return those holds.
 
@@ -74,6 +83,7 @@ class ErasureStore:
             role: its role.
             at: now.
             size: of the log; everything below it is settled in the vault.
+            spared: records that it named and that stay.
 
         Raises:
             WrongStage: it stands elsewhere, or its records are being erased already.
@@ -88,6 +98,7 @@ class ErasureStore:
             elif _overlaps(connection, erasure_id):
                 raise WrongStage("erasure: some of these records are erased by another request")
             mine = erasure_record.c.erasure_id == erasure_id
+            _spare(connection, erasure_id, spared)
             held = update(erasure_record).where(mine)
             connection.execute(held.values(hold_id=covering(erasure_record.c.record_id)))
             goes = select(exists().where(mine, erasure_record.c.hold_id.is_(None)))
@@ -146,12 +157,14 @@ class ErasureStore:
         Raises:
             NotFoundError: there is none with this id.
         """
-        with reading(self._vault) as connection:
-            return _value(connection, _row(connection, erasure_id))
+        found = self.find(erasure.c.id == erasure_id)
+        if not found:
+            raise NotFoundError("erasure: there is none with this id")
+        return found[0]
 
     def find(self, *wanted: ColumnElement[bool]) -> tuple[Erasure, ...]:
         """The erasures that fit, oldest first."""
-        query = select(erasure).where(and_(True, *wanted)).order_by(erasure.c.id)
+        query = select(erasure).where(and_(self._ours, *wanted)).order_by(erasure.c.id)
         with reading(self._vault) as connection:
             return tuple(_value(connection, row) for row in connection.execute(query).all())
 
@@ -244,6 +257,14 @@ def _add_records(
         connection.execute(insert(erasure_record), rows)
 
 
+def _spare(connection: Connection, erasure_id: str, record_ids: Collection[str]) -> None:
+    ids = sorted(record_ids)
+    for at in range(0, len(ids), _ROWS // 2):
+        theirs = erasure_record.c.record_id.in_(ids[at : at + _ROWS // 2])
+        mine = erasure_record.c.erasure_id == erasure_id
+        connection.execute(delete(erasure_record).where(mine, theirs))
+
+
 def _refused(reason: str) -> dict[str, str]:
     return {"state": Stage.REFUSED.value, "reason": reason}
 
@@ -273,7 +294,7 @@ def _value(connection: Connection, row: Row[Any]) -> Erasure:
     return Erasure(
         id=row.id,
         stage=Stage(row.state),
-        ground=Ground(row.ground),
+        ground=_ground(row.ground),
         whole_person=row.tag is not None,
         requester=row.requester,
         requester_role=row.requester_role,
@@ -289,6 +310,10 @@ def _value(connection: Connection, row: Row[Any]) -> Erasure:
         attached=counts.get((ATTACHED, False), 0),
         held=counts.get((DECISIONS, True), 0),
     )
+
+
+def _ground(code: str) -> Ground | Ending:
+    return Ending(code) if code in set(Ending) else Ground(code)
 
 
 def _known(connection: Connection, tag: bytes) -> int:

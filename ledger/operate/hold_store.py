@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from ledger.errors import ConflictError, NotFoundError
-from ledger.operate.erasure import UNDER_WAY, Hold, Stage
+from ledger.operate.erasure import UNDER_WAY, Hold, Restriction, Stage
 from ledger.operate.vault import EPOCH, microseconds
 from ledger.storage.database import in_turn, reading, writing
 from ledger.storage.models import decision_index, erasure, erasure_record, hold_record, legal_hold
@@ -35,8 +35,11 @@ _IDS_PER_QUERY: Final = 500  # bound variables of one statement; SQLite's oldest
 _INDEX = decision_index.alias("indexed")
 
 
-def covering(record_id: Column[str]) -> Any:
-    """As SQL: the id of a hold in force that covers the record of this column, or NULL."""
+def covering(record_id: Column[str], *, restriction: bool | None = None) -> Any:
+    """As SQL: the id of a hold in force that covers the record of this column, or NULL.
+
+    `restriction` asks for restrictions of use alone (True), or for legal holds alone (False).
+    """
     asked = record_id.table
     by_record = (
         select(hold_record.c.hold_id).where(hold_record.c.record_id == record_id).correlate(asked)
@@ -46,11 +49,19 @@ def covering(record_id: Column[str]) -> Any:
         select(func.min(legal_hold.c.id))
         .where(
             legal_hold.c.released_us.is_(None),
+            *_kind(restriction=restriction),
             or_(legal_hold.c.id.in_(by_record), legal_hold.c.tag.in_(by_person)),
         )
         .correlate(asked)
         .scalar_subquery()
     )
+
+
+def _kind(*, restriction: bool | None) -> tuple[ColumnElement[bool], ...]:
+    if restriction is None:
+        return ()
+    column = legal_hold.c.restriction
+    return (column.is_not(None) if restriction else column.is_(None),)
 
 
 class HoldStore:
@@ -113,7 +124,13 @@ class HoldStore:
         with reading(self._vault) as connection:
             return _select(connection, legal_hold.c.id.is_not(None))
 
-    def of(self, record_ids: Collection[str]) -> Mapping[str, str]:
+    def note_informed(self, hold_id: str, at: datetime) -> None:
+        """Note when the person was told that a restriction is to be lifted."""
+        self._change(hold_id, informed_us=microseconds(at))
+
+    def of(
+        self, record_ids: Collection[str], *, restriction: bool | None = None
+    ) -> Mapping[str, str]:
         """For each of these records that a hold in force covers, the hold's id."""
         found: dict[str, str] = {}
         ids = sorted(record_ids)
@@ -122,9 +139,10 @@ class HoldStore:
             if connection.scalar(any_left) is None:
                 return found
             for at in range(0, len(ids), _IDS_PER_QUERY):
-                query = select(
-                    decision_index.c.record_id, covering(decision_index.c.record_id)
-                ).where(decision_index.c.record_id.in_(ids[at : at + _IDS_PER_QUERY]))
+                column = decision_index.c.record_id
+                query = select(column, covering(column, restriction=restriction)).where(
+                    decision_index.c.record_id.in_(ids[at : at + _IDS_PER_QUERY])
+                )
                 rows = connection.execute(query)
                 found |= {record: hold for record, hold in rows if hold is not None}
         return found
@@ -201,6 +219,10 @@ def _hold(row: Row[Any]) -> Hold:
         released_at=(
             None if row.released_us is None else EPOCH + timedelta(microseconds=row.released_us)
         ),
+        restriction=None if row.restriction is None else Restriction(row.restriction),
+        informed_at=(
+            None if row.informed_us is None else EPOCH + timedelta(microseconds=row.informed_us)
+        ),
     )
 
 
@@ -213,4 +235,5 @@ def _values(hold: Hold, tag: bytes | None) -> dict[str, object]:
         "set_us": microseconds(hold.set_at),
         "review_us": microseconds(hold.review_at),
         "logged": int(hold.logged),
+        "restriction": hold.restriction,
     }

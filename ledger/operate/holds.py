@@ -22,7 +22,7 @@ from ledger.errors import (
     WrongStage,
 )
 from ledger.operate.erased_records import check_standing
-from ledger.operate.erasure import MAX_TEXT_CHARACTERS, Hold, HoldTerms
+from ledger.operate.erasure import MAX_TEXT_CHARACTERS, Hold, HoldTerms, Restriction
 from ledger.operate.hold_store import HoldStore
 from ledger.operate.key_wrapper import Random
 from ledger.operate.log_writer import LogWriter
@@ -61,8 +61,12 @@ class Holds:
         *,
         subject: str | None = None,
         records: Collection[str] = (),
+        restriction: Restriction | None = None,
     ) -> Hold:
         """Hold all decisions of a person, later ones too, or these decisions.
+
+        With a `restriction` it is one of their use (GDPR Art. 18(1)), which keeps them as a hold
+        does: what may only be stored is not destroyed either.
 
         Raises:
             PermissionRefused: the caller may not set holds.
@@ -86,7 +90,7 @@ class Holds:
         hold_id = self._records.new_id()
         hold = Hold(hold_id, attached_id(hold_id, _SET, 0), subject is not None, len(ids),
                     principal.id, now, terms.review_at, logged=False, releaser=None,
-                    released_at=None)  # fmt: skip
+                    released_at=None, restriction=restriction)  # fmt: skip
         tag = None if subject is None else self._vault.subject_tag(subject)
         self._records.settle()
         self._store.begin(hold, tag, ids)
@@ -98,6 +102,8 @@ class Holds:
             "scope": "records" if subject is None else "person",
             "records": list(ids),
         }
+        if restriction is not None:
+            detail["restriction"] = restriction.value
         try:
             self._write(hold.entry_id, detail, lambda c: HoldSet(hold=hold_id, detail=c))
         except PushbackError:
@@ -126,6 +132,10 @@ class Holds:
         hold = self.read(hold_id)
         if hold.released_at is not None:
             raise WrongStage("hold: it is released already")
+        if hold.restriction is not None and hold.informed_at is None:
+            raise WrongStage(
+                "restriction: the person has to be informed before it is lifted (GDPR Art. 18(3))"
+            )
         if hold.releaser is None:
             self._store.ask_release(hold_id, principal.id)
             return self._store.read(hold_id)
@@ -136,6 +146,21 @@ class Holds:
             detail: dict[str, JsonValue] = {"reason": reason, "role": principal.role.value}
             self._write(entry_id, detail, lambda c: HoldReleased(hold=hold_id, detail=c))
         self._store.end(hold_id, self._clock())
+        return self._store.read(hold_id)
+
+    def informed(self, principal: Principal, hold_id: str) -> Hold:
+        """The restriction, with a note that the person was told that it is to be lifted.
+
+        Raises:
+            PermissionRefused: the caller may not release holds.
+            NotFoundError: there is none with this id.
+            WrongStage: it is lifted, or is a legal hold, which nobody is told of.
+        """
+        principal.require(Permission.HOLDS_MANAGE)
+        hold = self.read(hold_id)
+        if hold.restriction is None or hold.released_at is not None:
+            raise WrongStage("hold: it is not a restriction in force")
+        self._store.note_informed(hold_id, self._clock())
         return self._store.read(hold_id)
 
     def read(self, hold_id: str) -> Hold:
@@ -176,6 +201,14 @@ class Holds:
     def of(self, record_ids: Collection[str]) -> Mapping[str, str]:
         """For each of these decisions that a hold in force covers, that hold's id."""
         return self._store.of(record_ids)
+
+    def legal_holds_of(self, record_ids: Collection[str]) -> Mapping[str, str]:
+        """As :meth:`of`, of legal holds alone."""
+        return self._store.of(record_ids, restriction=False)
+
+    def restrictions_of(self, record_ids: Collection[str]) -> Mapping[str, str]:
+        """As :meth:`of`, of restrictions of use alone."""
+        return self._store.of(record_ids, restriction=True)
 
     def _check_decision(self, record_id: str) -> None:
         entry = parse_entry(self._log.entry(parse_id(record_id)))

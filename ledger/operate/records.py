@@ -31,6 +31,7 @@ class NewRecord:
         payload: what is sealed; bytes are canonical JSON already.
         body: makes the entry's body, with commitments under the record's key.
         index: what is to be searchable of it, if anything.
+        looked_at: of an entry of the access log, the records that it is about.
     """
 
     id: str
@@ -38,6 +39,7 @@ class NewRecord:
     payload: Mapping[str, JsonValue] | bytes
     body: Callable[[bytes], Body]
     index: IndexRow | None = None
+    looked_at: tuple[str, ...] = ()
 
 
 class Records:
@@ -167,7 +169,7 @@ class Records:
             entry=UnplacedEntry.of(new.id, body),
             references=references(body),
             sealed=None if here else sealed,
-            kept=VaultRow(new.id, held, new.index, sealed if here else None),
+            kept=VaultRow(new.id, held, new.index, sealed if here else None, new.looked_at),
         )
 
 

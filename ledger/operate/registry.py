@@ -5,7 +5,7 @@ says; the manifests and files beside it are only believed by their digests.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -86,7 +86,13 @@ class Registry:
         artefacts: Path,
         clock: Clock,
         random: Random,
+        check_retention: Callable[[Mapping[str, JsonValue]], object] = dict,
     ) -> None:
+        """Keep manifests in `engine` and files in `artefacts`.
+
+        `check_retention` raises for a policy's manifest whose retention contradicts itself.
+        """
+        self._check_retention = check_retention
         self._log = log
         self._writer = writer
         self._artefacts = Artefacts(artefacts)
@@ -127,9 +133,11 @@ class Registry:
 
         Raises:
             MalformedError: it is not a policy's manifest; `member` says where.
+            RefusedError: how long its decisions are kept is not stated, or contradicts itself.
             ConflictError: this name and version has another manifest.
         """
         check_policy(manifest)
+        self._check_retention(manifest)
         return _policy(self._policies.register(manifest, self._new_id()))
 
     def set_status(self, reference: str, status: str) -> ModelVersion:

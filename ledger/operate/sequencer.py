@@ -42,6 +42,7 @@ from ledger.errors import (
 )
 from ledger.operate.checkpoint_lock import CheckpointLock
 from ledger.operate.key_ring import FixedKeys, SigningKeys
+from ledger.operate.log_clock import MAX_BEHIND, behind
 from ledger.operate.published_log import PublishedLog, references
 from ledger.operate.right_edge import RightEdge
 from ledger.operate.startup_rule import Standing, agree
@@ -187,11 +188,13 @@ class Sequencer(PublishedLog):
 
         Raises:
             StoppedError: an earlier failure was fatal: the log has to be taken up anew.
+            ClockWrong: the clock cannot be believed, which ends by itself.
             LedgerError: it cannot be read: the database does not answer, say.
         """
         if self._fatal is not None:
             raise StoppedError(self._fatal)
         self._may_write()
+        self._moment(self._standing)
         self.checkpoint()  # of the lock alone
         self._store.head(self.origin)
 
@@ -229,10 +232,11 @@ class Sequencer(PublishedLog):
         Raises:
             MalformedError: no drafts.
             ConflictError: an id is in the log already.
-            PushbackError: the database does not answer, or another process wrote meanwhile.
-            StoppedError: fatal: the clock went backwards, the lock could not be swapped, or
-                a signature was wrong. Every later call is refused until the log is taken
-                up anew.
+            PushbackError: the database does not answer, another process wrote meanwhile, or a
+                disk is full.
+            ClockWrong: see `log_clock`; nothing was written, and the next call looks again.
+            StoppedError: fatal: the lock could not be swapped, or a signature was wrong. Every
+                later call is refused until the log is taken up anew.
         """
         if not drafts:
             raise MalformedError("append: nothing to append")
@@ -282,9 +286,11 @@ class Sequencer(PublishedLog):
 
     def _moment(self, standing: Standing) -> datetime:
         at = self._clock()
-        if standing.last_at is not None and at < standing.last_at:
-            raise self._stop("log: the clock went backwards; nothing is signed")
-        return at
+        if standing.last_at is None or at >= standing.last_at:
+            return at
+        if standing.last_at - at > MAX_BEHIND:
+            raise behind(at, standing.last_at)
+        return standing.last_at  # entries never go back in time, so they wait for the clock
 
     def _sign(
         self, batch: Batch, edge: RightEdge, signers: Sequence[NoteSigner], written: Written
@@ -311,6 +317,8 @@ class Sequencer(PublishedLog):
     def _swap(self, old: str, new: str) -> None:
         try:
             self._lock.swap(old, new)
+        except PushbackError:
+            raise  # the next turn finds the head ahead of the lock, as a restart would
         except LedgerError as error:
             raise self._stop("log: the checkpoint lock could not be swapped") from error
 

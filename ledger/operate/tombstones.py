@@ -14,13 +14,14 @@ from ledger.entries import Entry, Erased, Expired, parse_entry
 from ledger.storage.database import reading, writing
 from ledger.storage.models import (
     access_detail,
+    access_index,
     decision_index,
     record_key,
     sealed_payload,
     subject_key,
 )
 
-__all__ = ["MARKS", "delete_sealed", "entombed", "forget", "tombstones"]
+__all__ = ["MARKS", "delete_sealed", "entombed", "forget", "forget_looks", "tombstones"]
 
 _IDS_PER_QUERY: Final = 500  # bound variables of one statement; SQLite's oldest limit is 999
 MARKS: Final = (b'"kind":"erased"', b'"kind":"expired"')
@@ -75,11 +76,18 @@ def delete_sealed(ledger: Engine, record_ids: Collection[str]) -> int:
     return deleted
 
 
+def forget_looks(connection: Connection, ids: Collection[str]) -> None:
+    """Delete which looks were at one of these records, or are one of these entries."""
+    for column in (access_index.c.record_id, access_index.c.entry_id):
+        connection.execute(delete(access_index).where(column.in_(ids)))
+
+
 def _forget(connection: Connection, ids: Collection[str]) -> None:
     theirs = select(record_key.c.key_id).where(record_key.c.record_id.in_(ids))
     holders = set(connection.scalars(theirs))
     for table in (access_detail, decision_index, record_key):
         connection.execute(delete(table).where(table.c.record_id.in_(ids)))
+    forget_looks(connection, ids)
     in_use = connection.scalars(
         select(record_key.c.key_id).where(record_key.c.key_id.in_(holders)).distinct()
     )

@@ -16,16 +16,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, literal, select
 
 from ledger.entries import UUID7_RANDOM_BYTES, uuid7
 from ledger.errors import ErasedError, PushbackError
 from ledger.operate.key_wrapper import KeyWrapper, Random, key_id_of
+from ledger.operate.tombstones import forget_looks
 from ledger.sealing import KEY_BYTES, NONCE_BYTES, unwrap_key, wrap_key
 from ledger.storage.database import reading, writing
 from ledger.storage.driver import insert_rows, run, run_each
 from ledger.storage.models import (
     access_detail,
+    access_index,
     decision_index,
     record_key,
     subject_key,
@@ -89,12 +91,14 @@ class VaultRow:
         key: its key.
         index: what is to be searchable of it, if anything.
         detail: its payload, sealed, if that is kept here and not beside the log.
+        looked_at: of an entry of the access log, the records that it is about.
     """
 
     record_id: str
     key: HeldKey
     index: IndexRow | None = None
     detail: bytes | None = None
+    looked_at: tuple[str, ...] = ()
 
 
 class Vault:
@@ -129,6 +133,12 @@ class Vault:
         # References hold no line feed, so no subject can have this tag.
         name = f"period\n{retention_class}\n{at:%Y-%m}"
         return hmac.digest(self._index_key, name.encode(), hashlib.sha256)
+
+    def token(self, kind: str, statement: bytes) -> str:
+        """What shows to us later that we said this: 64 hex digits."""
+        # References hold no line feed, so no subject's tag is one.
+        message = f"token\n{kind}\n".encode() + statement
+        return hmac.digest(self._index_key, message, hashlib.sha256).hex()
 
     def pseudonym(self, kind: str, name: str, at: datetime) -> str:
         """A name's pseudonym for the month of `at`, 32 hex digits; next month another."""
@@ -180,6 +190,8 @@ class Vault:
             insert_rows(connection, decision_index, index)
             details = [(row.record_id, row.detail) for row in rows if row.detail is not None]
             insert_rows(connection, access_detail, details)
+            for row in rows:
+                _index_looks(connection, row)
             # Asked last: whoever takes a key-encryption key away waits for these rows.
             # Of what was wrapped under one key, one tells of all.
             wrapped = {key_id_of(each): each for each in (r.key.wrapped_holder for r in rows)}
@@ -229,6 +241,15 @@ class Vault:
             raise ErasedError("vault: this detail is gone")
         return bytes(sealed)
 
+    def looks(self, record_ids: Collection[str]) -> tuple[str, ...]:
+        """The ids of the access log's entries that are about one of these records, sorted."""
+        ids, found = sorted(set(record_ids)), set[str]()
+        with reading(self._engine) as connection:
+            for at in range(0, len(ids), _IDS_PER_QUERY):
+                some = access_index.c.record_id.in_(ids[at : at + _IDS_PER_QUERY])
+                found.update(connection.scalars(select(access_index.c.entry_id).where(some)))
+        return tuple(sorted(found))
+
     def unsettled(self, origin: str) -> tuple[str, ...]:
         """The records of which it is not yet noted that they are in the log."""
         query = select(record_key.c.record_id).where(
@@ -256,6 +277,7 @@ class Vault:
                 some = [row.record_id for row in found]
                 for table in (access_detail, decision_index, record_key):
                     connection.execute(delete(table).where(table.c.record_id.in_(some)))
+                forget_looks(connection, some)
                 keys = [row.key_id for row in found]  # each made for one record
                 connection.execute(delete(subject_key).where(subject_key.c.id.in_(keys)))
 
@@ -300,6 +322,19 @@ def _key_values(row: VaultRow, origin: str) -> tuple[object, ...]:
     return (row.record_id, origin, row.key.id, row.key.wrapped, None)
 
 
+def _index_looks(connection: Connection, row: VaultRow) -> None:
+    """Index an entry of the access log by those of its records that are here.
+
+    Whatever else was asked for is nobody's: never there, or erased meanwhile.
+    """
+    ids = sorted(set(row.looked_at))
+    for at in range(0, len(ids), _IDS_PER_QUERY):
+        known = select(record_key.c.record_id, literal(row.record_id)).where(
+            record_key.c.record_id.in_(ids[at : at + _IDS_PER_QUERY])
+        )
+        connection.execute(insert(access_index).from_select(("record_id", "entry_id"), known))
+
+
 def _index_values(row: IndexRow, now: int) -> tuple[object, ...]:
     return (
         row.record_id,
@@ -312,4 +347,5 @@ def _index_values(row: IndexRow, now: int) -> tuple[object, ...]:
         now,
         None,
         PENDING if row.pending else None,
+        None,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from ledger.errors import ConflictError, NotFoundError
+from ledger.errors import ConflictError, NotFoundError, PushbackError, RefusedError
 from ledger.operate.checkpoint_lock import FileCheckpointLock
 
 __all__ = ["WitnessState", "origin_hash"]
@@ -53,7 +53,10 @@ class WitnessState:
         if latest is None:
             self._record(origin).create(note)
         else:
-            self._record(origin).swap(latest, note)
+            try:
+                self._record(origin).swap(latest, note)
+            except PushbackError as error:  # a witness that cannot remember says no
+                raise RefusedError(str(error)) from error
 
     def fork(self, origin: str) -> str | None:
         """Two notes that no history of the log explains, one after the other; None if none came.

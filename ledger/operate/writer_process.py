@@ -9,12 +9,13 @@ import fcntl
 import os
 import selectors
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from ledger.errors import LedgerError, MalformedError, NotFoundError, RefusedError
 from ledger.operate.group_commit import MAX_ROUND, MAX_WAITING, GroupCommit, crowded, weight
@@ -58,10 +59,25 @@ class _Waiting:
     submission: Submission
 
 
+class Watch(Protocol):
+    """Is told what the writer does. Quick, and raises nothing: the writer waits for it."""
+
+    def committed(self, log: str, records: int, seconds: float, *, well: bool) -> None:
+        """A commit of so many records ended, written or not."""
+
+    def waits(self, weight: int) -> None:
+        """So much waits to be written now."""
+
+    def crowded(self) -> None:
+        """A submission was refused, because too much waits."""
+
+
 class WriterProcess:
     """Serves the writers of several logs, by short name, at a socket. A context manager."""
 
-    def __init__(self, path: Path, writers: Mapping[str, GroupCommit]) -> None:
+    def __init__(
+        self, path: Path, writers: Mapping[str, GroupCommit], watch: Watch | None = None
+    ) -> None:
         """Listen.
 
         Raises:
@@ -70,6 +86,7 @@ class WriterProcess:
         """
         self._path = path
         self._writers = writers
+        self._watch = watch
         self._guard = _guard(path)
         self._selector = selectors.DefaultSelector()
         self._pending: deque[_Waiting] = deque()
@@ -137,6 +154,8 @@ class WriterProcess:
         elif request.submission is None:
             self._answer(peer, request.number, self._checked(request.log))
         elif self._weight + weight(request.submission) > MAX_WAITING:
+            if self._watch is not None:
+                self._watch.crowded()
             self._answer(peer, request.number, crowded())
         else:
             self._weight += weight(request.submission)
@@ -165,7 +184,12 @@ class WriterProcess:
                 count += more
         self._pending = left
         self._weight -= sum(weight(each.submission) for each in taken)
+        begun = time.monotonic()
         outcomes = self._writers[log].write_all([each.submission for each in taken])
+        if self._watch is not None:
+            well = any(isinstance(outcome, Written) for outcome in outcomes)
+            self._watch.committed(log, count, time.monotonic() - begun, well=well)
+            self._watch.waits(self._weight)
         for each, outcome in zip(taken, outcomes, strict=True):
             self._answer(each.peer, each.number, outcome)
 

@@ -62,6 +62,7 @@ class Trouble:
 
 
 _PLAIN: Final = (
+    errors.ClockWrong,
     errors.ConflictError,
     errors.ErasedError,
     errors.MalformedError,

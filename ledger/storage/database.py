@@ -14,8 +14,9 @@ import fcntl
 import functools
 import hashlib
 import os
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -36,8 +37,8 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from ledger.errors import ConflictError, LedgerError, PushbackError
-from ledger.private_files import FILE_MODE, private_directory
+from ledger.errors import ConflictError, LedgerError, PushbackError, StoppedError
+from ledger.private_files import FILE_MODE, ROOM_SECONDS, private_directory
 
 BUSY_TIMEOUT_MS: Final = 10_000  # SQLite: how long a writer waits for another process's commit
 RETRY_AFTER_SECONDS: Final = 2.0  # what a caller is told when the database does not answer
@@ -45,6 +46,15 @@ RETRY_AFTER_SECONDS: Final = 2.0  # what a caller is told when the database does
 _PING_AFTER_SECONDS: Final = 1.0
 _USED: Final = "ledger_used"
 _UNWRITABLE: Final = ("SQLITE_CANTOPEN", "SQLITE_READONLY")  # and their extended codes
+_FULL: Final = ("SQLITE_FULL", "53100")  # disk_full of PostgreSQL
+# A PostgreSQL that fell silent is noticed in seconds, so that threads do not wait for hours.
+_PATIENCE: Final = {
+    "connect_timeout": "5",  # seconds
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",  # milliseconds
+}
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _SQLITE_PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
@@ -88,7 +98,9 @@ def open_database(url: str) -> Engine:
     if dialect not in {"sqlite", "postgresql"}:
         raise LedgerError("database: neither SQLite nor PostgreSQL")
     if dialect == "postgresql":
-        address = address.set(drivername="postgresql+psycopg")
+        address = address.set(drivername="postgresql+psycopg").update_query_dict(
+            {name: text for name, text in _PATIENCE.items() if name not in address.query}
+        )
         engine = create_engine(address, hide_parameters=True)
         event.listen(engine, "checkout", partial(_ping_after_a_pause, engine))
         event.listen(engine, "checkin", _note_use)
@@ -97,6 +109,7 @@ def open_database(url: str) -> Engine:
         raise LedgerError("database: SQLite needs a file")
     _create_private_file(Path(address.database))
     engine = create_engine(address, hide_parameters=True)
+    event.listen(engine, "do_connect", _never_made_anew(Path(address.database)))
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -209,14 +222,7 @@ def translated() -> Iterator[None]:
     except IntegrityError as error:
         raise ConflictError("database: a constraint refused the write") from error
     except (OperationalError, InterfaceError, NoConnectionFree) as error:
-        said = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
-        unwritable = said.startswith(_UNWRITABLE)
-        raise PushbackError(
-            "database: its file or folder cannot be written, or is not there"
-            if unwritable
-            else "database: it does not answer",
-            retry_after=RETRY_AFTER_SECONDS,
-        ) from error
+        raise _outage(getattr(error, "orig", None)) from error
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None)
         if state == "P0001":  # RAISE EXCEPTION of a fence
@@ -226,6 +232,57 @@ def translated() -> Iterator[None]:
         raise LedgerError("database: the statement failed") from error
     except SQLAlchemyError as error:
         raise LedgerError("database: the statement failed") from error
+
+
+def _outage(error: object) -> PushbackError:
+    said = getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None) or ""
+    if said in _FULL:
+        return PushbackError("database: its disk is full", retry_after=ROOM_SECONDS)
+    if said.startswith(_UNWRITABLE):
+        return PushbackError(
+            "database: its file or folder cannot be written, or is not there",
+            retry_after=RETRY_AFTER_SECONDS,
+        )
+    return PushbackError("database: it does not answer", retry_after=RETRY_AFTER_SECONDS)
+
+
+class InPlace:
+    """Watches that the file of an open SQLite database is still the one at its address.
+
+    A file that was moved or deleted can be written on unseen by those who have it open, and
+    one that was put in its place is another database. PostgreSQL sees to this by itself.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Remember which file it is."""
+        self._path = Path(engine.url.database or "") if engine.name == "sqlite" else None
+        self._file = self._found()
+
+    def check(self) -> None:
+        """Return if it is there.
+
+        Raises:
+            PushbackError: it is not, and may come back.
+            StoppedError: another file is in its place.
+        """
+        found = self._found()
+        if found == self._file:
+            return
+        if found is None:
+            raise PushbackError("database: its file is not there", retry_after=ROOM_SECONDS)
+        raise StoppedError(
+            "database: another file was put in the place of the one that is open; start the"
+            " service again, and its start-up rule will judge it"
+        )
+
+    def _found(self) -> tuple[int, int] | None:
+        if self._path is None:
+            return None
+        try:
+            stat = self._path.stat()
+        except OSError:
+            return None
+        return stat.st_dev, stat.st_ino
 
 
 @contextlib.contextmanager
@@ -281,6 +338,18 @@ def _create_private_file(path: Path) -> None:
     with contextlib.suppress(FileExistsError):
         # SQLite gives the -wal and -shm files the mode of the database itself.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
+
+
+def _never_made_anew(path: Path) -> Callable[..., None]:
+    """SQLite makes an empty database where it finds none: not in the place of one that is gone."""
+
+    def look(*_: object) -> None:
+        if not path.exists():
+            absent = sqlite3.OperationalError("the database's file is not there")
+            absent.sqlite_errorname = "SQLITE_CANTOPEN"
+            raise absent
+
+    return look
 
 
 def _configure_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

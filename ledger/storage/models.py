@@ -138,6 +138,7 @@ api_key = Table(
     Column("role", Text, nullable=False),
     Column("created_us", _COUNT, nullable=False),
     Column("revoked_us", _COUNT),
+    Column("expires_us", _COUNT),
     sqlite_strict=True,
 )
 
@@ -193,6 +194,7 @@ decision_index = Table(
     Column("received_us", _COUNT, nullable=False),
     Column("seq", _COUNT),
     Column("pending", Integer),
+    Column("again", Integer),
     Index("ix_decision_index_tag", "tag"),
     Index("ix_decision_index_decided", "decided_us", "record_id"),
     sqlite_strict=True,
@@ -210,12 +212,33 @@ Index(
     postgresql_where=decision_index.c.pending.is_not(None),
 )
 
+# Which are to be decided again with corrected data: empty for nearly all of them.
+Index(
+    "ix_decision_index_again",
+    decision_index.c.again,
+    decision_index.c.record_id,
+    sqlite_where=decision_index.c.again.is_not(None),
+    postgresql_where=decision_index.c.again.is_not(None),
+)
+
 # What an entry of the access log commits to, sealed: which records, which fields.
 access_detail = Table(
     "access_detail",
     vault,
     Column("record_id", Text, ForeignKey("record_key.record_id"), primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+# Which entries of the access log are about a record: whoever is looked at may ask who looked.
+# It goes with the record, and with the entry's detail.
+access_index = Table(
+    "access_index",
+    vault,
+    Column("record_id", Text, nullable=False),
+    Column("entry_id", Text, nullable=False),
+    PrimaryKeyConstraint("record_id", "entry_id"),
+    Index("ix_access_index_entry_id", "entry_id"),
     sqlite_strict=True,
 )
 
@@ -308,6 +331,8 @@ legal_hold = Table(
     Column("logged", Integer, nullable=False),
     Column("releaser", Text),
     Column("released_us", _COUNT),
+    Column("restriction", Text),
+    Column("informed_us", _COUNT),
     Index("ix_legal_hold_tag", "tag"),
     sqlite_strict=True,
 )

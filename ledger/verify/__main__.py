@@ -13,6 +13,7 @@ from pathlib import Path
 from ledger.errors import LedgerError
 from ledger.tlog.policy import MAX_POLICY_LENGTH, Policy
 from ledger.verify import report
+from ledger.verify.disclosure_check import check_disclosure
 from ledger.verify.given_files import read_text
 from ledger.verify.log_check import check_logs
 from ledger.verify.outcome import FINDINGS, FINE, NOT_CHECKED, Outcome, plain
@@ -22,18 +23,24 @@ from ledger.verify.receipt_check import check_cose, check_receipt
 
 RECEIPT_SUFFIX = ".tlog-proof"
 COSE_SUFFIX = ".cose"
+DISCLOSURE_SUFFIX = ".zip"
+SUFFIXES = (RECEIPT_SUFFIX, COSE_SUFFIX, DISCLOSURE_SUFFIX)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of a check, after printing what it found."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    suffix = next(filter(options.target.endswith, (RECEIPT_SUFFIX, COSE_SUFFIX)), "")
+    suffix = next(filter(options.target.endswith, SUFFIXES), "")
     _refuse_contradictions(parser, options, suffix)
     outcome = Outcome()
     try:
         policy = Policy.parse(read_text(Path(options.policy), MAX_POLICY_LENGTH))
-        check = {RECEIPT_SUFFIX: check_receipt, COSE_SUFFIX: check_cose}.get(suffix, check_logs)
+        check = {
+            RECEIPT_SUFFIX: check_receipt,
+            COSE_SUFFIX: check_cose,
+            DISCLOSURE_SUFFIX: check_disclosure,
+        }.get(suffix, check_logs)
         check(policy, options, outcome)
     except (LedgerError, KeyboardInterrupt) as error:
         reason = str(error) or "it was interrupted"
@@ -54,9 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "target",
-        help=f"a receipt (*{RECEIPT_SUFFIX} or *{COSE_SUFFIX}), a ledger database or its dump, a "
-        "directory of tiles, or an address: https://… of published tiles, postgresql://… of a "
-        "database",
+        help=f"a receipt (*{RECEIPT_SUFFIX} or *{COSE_SUFFIX}), a disclosure "
+        f"(*{DISCLOSURE_SUFFIX}), a ledger database or its dump, a directory of tiles, or an "
+        "address: https://… of published tiles, postgresql://… of a database",
     )
     parser.add_argument(
         "--policy", required=True, help="tlog-policy file: the keys you trust, from elsewhere"
@@ -113,9 +120,10 @@ def _refuse_contradictions(
 ) -> None:
     is_receipt = suffix == RECEIPT_SUFFIX
     of_a_log = (options.origin, options.state, options.processes)
-    if options.openings and not suffix:
+    if options.openings and suffix not in (RECEIPT_SUFFIX, COSE_SUFFIX):
         parser.error("--openings goes with a receipt")
-    if (suffix and any(of_a_log)) or (is_receipt and options.checkpoint):
+    no_growth = suffix in (RECEIPT_SUFFIX, DISCLOSURE_SUFFIX)
+    if (suffix and any(of_a_log)) or (no_growth and options.checkpoint):
         parser.error(
             "--checkpoint, --origin, --state and --processes go with a log, not with a receipt"
         )

@@ -35,6 +35,16 @@ from reports.documents.letter import (
     SubjectLetter,
 )
 from reports.documents.model_card import ExcludedFeature, FeatureLine, ModelCard, TrainingSet
+from reports.documents.subject_copy import (
+    CopiedDecision,
+    CopiedErasure,
+    CopiedEvent,
+    CopiedItem,
+    CopiedLookup,
+    CopiedModel,
+    Held,
+    SubjectCopy,
+)
 
 __all__ = [
     "Attachment",
@@ -43,6 +53,12 @@ __all__ = [
     "ConsumerReport",
     "Contact",
     "Contacts",
+    "CopiedDecision",
+    "CopiedErasure",
+    "CopiedEvent",
+    "CopiedItem",
+    "CopiedLookup",
+    "CopiedModel",
     "DecidedBy",
     "ExcludedFeature",
     "FairnessTable",
@@ -50,6 +66,7 @@ __all__ = [
     "FeatureWeight",
     "Finding",
     "GroupOutcome",
+    "Held",
     "InputUsed",
     "LedgerPlace",
     "LetterDecision",
@@ -68,6 +85,7 @@ __all__ = [
     "Signature",
     "SourceCompleteness",
     "StatedTotal",
+    "SubjectCopy",
     "SubjectLetter",
     "TrainingSet",
 ]

@@ -5,21 +5,25 @@ A person's reference must not stand in an address, so the recommended search is
 everything else, and this service writes no query string to any log.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
 from flask import Response, request
 
 from ledger.operate.attributions import Attributed
+from ledger.operate.corrections import Corrected
 from ledger.operate.decision import Decision
 from ledger.operate.decisions import DecisionRow, DecisionView, Page, Recorded
 from ledger.roles import Permission
 from ledger.tlog.note import encode_base64
 from service import auth
 from service.api import bodies, schemas, stream
+from service.api.corrections import shown_correction
 from service.api.decoding import is_plainly_right
 from service.api.routes import Routes, answer, runtime
+from service.meters import meters
 from service.problems import Problem, problem_of
 from service.reading import Reading
 
@@ -68,11 +72,22 @@ def record() -> Response:
     body = bodies.json_body()
     if isinstance(body, dict) and "decisions" in body:
         return _record_batch(body, compact=compact)
-    with bodies.content():
+    with bodies.content(), _counted():
         (recorded,) = runtime().decisions.record([_read(body, at="")])
+        meters().decided([recorded.status])
     fresh = recorded.status == "recorded"
     where = {"Location": f"{request.script_root}/v1/decisions/{recorded.id}"}
     return answer(_shown(recorded, receipt=True), 201 if fresh else 200, where)
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        problem = problem_of(bodies.unfit(error))
+        meters().refused(problem.slug, problem.kind.status)
+        raise
 
 
 def _asks_for_receipts() -> bool:
@@ -98,6 +113,7 @@ def _record_batch(body: dict[str, Any], *, compact: bool) -> Response:
     outcomes = runtime().decisions.record_each([decision for _, decision in fit]) if fit else ()
     for (index, _), outcome in zip(fit, outcomes, strict=True):
         if isinstance(outcome, Recorded):
+            meters().decided([outcome.status])
             results[index] = _shown(outcome, receipt=False)
         else:
             results[index] = _refused(outcome, index)
@@ -141,6 +157,7 @@ def _read(item: object, *, at: str) -> Decision:
 
 def _refused(error: Exception, index: int) -> dict[str, Any]:
     problem = problem_of(bodies.unfit(error))
+    meters().refused(problem.slug, problem.kind.status)
     if problem.slug in {"internal", "unavailable"}:
         raise error
     told = problem.to_json("")
@@ -170,8 +187,8 @@ def show(decision_id: str) -> Response:
     """
     reading = Reading(runtime(), auth.caller())
     view = reading.decision(decision_id)
-    told = shown(view, runtime().attributions.of(view))
-    return answer(told | {"hold": reading.held(decision_id)})
+    told = shown(view, runtime().attributions.of(view), runtime().corrections.of(view.id))
+    return answer(told | {"hold": reading.held(decision_id), "retention": _retention(view)})
 
 
 @routes.add(
@@ -231,7 +248,14 @@ def _row(row: DecisionRow) -> dict[str, Any]:
     }
 
 
-def shown(view: DecisionView, attributed: Attributed) -> dict[str, Any]:
+def _retention(view: DecisionView) -> dict[str, Any]:
+    kept = runtime().expiring.standing(view.payload.policy, view.payload.decided_at)
+    return {"class": kept.class_id, "until": written(kept.until) if kept.until else None}
+
+
+def shown(
+    view: DecisionView, attributed: Attributed, corrections: Sequence[Corrected]
+) -> dict[str, Any]:
     """A decision and its place in the log, as JSON; model and policy by digest as logged."""
     later = attributed.computed == "later"
     return {
@@ -241,6 +265,7 @@ def shown(view: DecisionView, attributed: Attributed) -> dict[str, Any]:
         "model_digest": view.payload.model,
         "policy_digest": view.payload.policy,
         "decision": view.payload.to_json(),
+        "corrections": [shown_correction(each) for each in corrections],
         "attributions": {
             "computed": attributed.computed,
             "value": attributed.value if later else view.payload.to_json()["attributions"],

@@ -13,6 +13,7 @@ from ledger.roles import Permission
 from service.api import bodies, event_schemas
 from service.api.routes import Routes, answer, runtime
 from service.eventing import TYPES, Event, Taken
+from service.meters import meters
 from service.problems import Problem, problem_of
 
 __all__ = ["routes"]
@@ -80,6 +81,9 @@ def _taken(event: Event) -> Taken:
 
 
 def _shown(taken: Taken) -> dict[str, Any]:
+    if taken.status == "recorded":
+        meters().decided(["recorded"] * len(taken.decisions))
+    meters().decisions.labels("refused", "").inc(taken.refused)
     return {"status": taken.status, "decisions": list(taken.decisions), "refused": taken.refused}
 
 

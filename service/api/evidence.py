@@ -4,6 +4,7 @@ from typing import Any, Final, cast
 
 from flask import Response
 
+from ledger.operate.access_log import Manner
 from ledger.roles import Permission
 from service import auth
 from service.api import evidence_schemas
@@ -21,6 +22,8 @@ HTML: Final = "text/html"
 PDF: Final = "application/pdf"
 TEXT: Final = "text/plain"
 COSE: Final = 'application/cose; cose-type="cose-sign1"'  # RFC 9052 §11.3.1
+_SECTIONS: Final = ("attributions", "context", "input", "output")
+_LETTER: Final = ("attributions", "context", "explanation", "input", "output")
 _TEXT_SCHEMA: Final = {"type": "string"}
 _BINARY_SCHEMA: Final = {"type": "string", "format": "binary"}
 
@@ -41,7 +44,10 @@ def explanation(decision_id: str) -> Response:
     """
     media_type = accepted(JSON, HTML, PDF)
     reading = Reading(runtime(), auth.caller())
-    reading.note([decision_id], ("explanation",))
+    if media_type == JSON:
+        reading.note([decision_id], ("explanation",))
+    else:  # the letter names inputs, and as PDF carries every section
+        reading.note([decision_id], _LETTER, manner=Manner.PRINT)
     issued = _issued(decision_id)
     if media_type == JSON:
         return answer(
@@ -103,12 +109,12 @@ def proof(decision_id: str) -> Response:
     reading = Reading(runtime(), auth.caller())
     receipt = runtime().logs["decisions"].receipt
     if media_type == TEXT:
-        reading.note([decision_id], ("proof",))
+        reading.note([decision_id], ("proof",), manner=Manner.EXPORT)
         response = Response(receipt(decision_id).format(), content_type="text/plain; charset=utf-8")
         response.headers["Vary"] = "Accept"
         response.headers["Content-Disposition"] = f'inline; filename="{decision_id}.tlog-proof"'
         return response
-    reading.note([decision_id], ("attributions", "context", "input", "output"))
+    reading.note([decision_id], _SECTIONS, manner=Manner.EXPORT)
     return answer(runtime().reporting.evidence(decision_id), headers={"Vary": "Accept"})
 
 
@@ -126,9 +132,9 @@ def attributions_proof(decision_id: str) -> Response:
     media_type = accepted(TEXT, JSON)
     reading = Reading(runtime(), auth.caller())
     if media_type == JSON:
-        reading.note([decision_id], ("attributions",))
+        reading.note([decision_id], ("attributions",), manner=Manner.EXPORT)
         return answer(runtime().reporting.later_evidence(decision_id), headers={"Vary": "Accept"})
-    reading.note([decision_id], ("proof",))
+    reading.note([decision_id], ("proof",), manner=Manner.EXPORT)
     receipt = runtime().reporting.later_receipt(decision_id)
     response = Response(receipt, content_type="text/plain; charset=utf-8")
     response.headers["Vary"] = "Accept"
@@ -147,7 +153,7 @@ def cose_receipt(decision_id: str) -> Response:
     It carries the entry and holds no personal data. It carries no cosignatures: a reader
     whose policy wants witnesses asks for the tlog-proof.
     """
-    Reading(runtime(), auth.caller()).note([decision_id], ("proof",))
+    Reading(runtime(), auth.caller()).note([decision_id], ("proof",), manner=Manner.EXPORT)
     receipt = runtime().cose["decisions"].of_entry(decision_id)
     response = Response(receipt.encode(), content_type=COSE)
     response.headers["Content-Disposition"] = f'attachment; filename="{decision_id}.cose"'

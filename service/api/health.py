@@ -5,9 +5,9 @@ from typing import Final
 
 from flask import Response, current_app, request
 
-from ledger import errors
-from service.api.routes import Routes, answer, runtime
+from service.api.routes import Routes, answer
 from service.problems import KINDS, Kind, Problem
+from service.readiness import Readiness
 
 __all__ = ["routes"]
 
@@ -16,8 +16,18 @@ routes = Routes("health", "Liveness, readiness, and a page for each kind of prob
 _STATUS: Final = {
     "application/json": {"type": "object", "properties": {"status": {"type": "string"}}}
 }
+RETRY_SECONDS: Final = 5
 HTML: Final = "text/html; charset=utf-8"
 TENANTS_DOWN: Final = "ledger_tenants_down"  # extension of the main app: says their names
+READINESS: Final = "ledger_readiness"  # extension of each app
+
+
+def readiness() -> Readiness:
+    """What looks at the parts of this app's ledger."""
+    found = current_app.extensions[READINESS]
+    if not isinstance(found, Readiness):
+        raise TypeError("the app was not made by create_app")
+    return found
 
 
 @routes.add("GET", "/healthz", None, returns={200: _STATUS})
@@ -33,15 +43,19 @@ def alive() -> Response:
 
 @routes.add("GET", "/readyz", None, returns={200: _STATUS}, problems=("unavailable",))
 def ready() -> Response:
-    """Both logs can be read, their heads are signed, and neither has stopped."""
-    try:
-        for writer in runtime().writers.values():
-            writer.check()
-    except errors.LedgerError as error:
+    """The databases, the disk, the clock and the writer allow to work.
+
+    Says which of these do not, in the detail, and of what the operator is warned.
+    """
+    standing = readiness().standing()
+    if not standing.ready:
         raise Problem(
-            "unavailable", "A log cannot be read, or has stopped.", headers={"Retry-After": "5"}
-        ) from error
-    return answer({"status": "ready"})
+            "unavailable",
+            f"Not ready: {', '.join(standing.failed)}.",
+            headers={"Retry-After": str(RETRY_SECONDS)},
+        )
+    warned = {"warnings": [*standing.warned]} if standing.warned else {}
+    return answer({"status": "ready"} | warned)
 
 
 @routes.add("GET", "/problems/<slug>", None, returns={200: {HTML: {"type": "string"}}},

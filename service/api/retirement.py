@@ -24,6 +24,7 @@ routes = Routes("erasures", "Erase people and records for good; hold them for a 
 _REQUEST: Final = forms.ErasureRequestSchema()
 _REFUSAL: Final = forms.ErasureRefusalSchema()
 _HOLD: Final = forms.HoldRequestSchema()
+_RESTRICTION: Final = forms.RestrictionRequestSchema()
 _RELEASE: Final = forms.HoldReleaseSchema()
 _GONE: Final = ("not-found", "erased", "wrong-stage", "unavailable")
 _TWO: Final = (*_GONE, "second-person", "hold-in-force")
@@ -142,16 +143,43 @@ def set_hold() -> Response:
     """Hold a person's decisions, later ones too, or up to 1,000 decisions, for a named matter."""
     read: dict[str, Any] = bodies.checked(_HOLD, bodies.json_body())
     with _content():
-        try:
-            review = datetime.fromisoformat(read["review_at"]).astimezone(UTC)
-        except (ValueError, OverflowError):
-            raise Problem("invalid", "Give a time that exists.", "review_at") from None
+        review = _review(read["review_at"])
         terms = HoldTerms(read["matter"], read["ground"], read["owner"], review)
         found = _officer().set_hold(
             terms, subject=read.get("subject"), records=read.get("records", ())
         )
     where = {"Location": f"{request.script_root}/v1/holds/{found.id}"}
     return answer(shown_hold(found), 201, where)
+
+
+@routes.add(
+    "POST", "/v1/restrictions", Permission.HOLDS_MANAGE,
+    body=forms.RestrictionRequestSchema, returns={201: forms.HoldSchema},
+    problems=("not-found", "erased", "conflict", "unavailable"),
+)  # fmt: skip
+def restrict() -> Response:
+    """Restrict the use of a person's decisions, later ones too, or of up to 1,000 decisions.
+
+    Until it is lifted they are stored, and read for the purposes of GDPR Art. 18(2) only. It is
+    kept as a hold is, and listed among them.
+    """
+    read: dict[str, Any] = bodies.checked(_RESTRICTION, bodies.json_body())
+    with _content():
+        found = _officer().restrict(
+            read["ground"], _review(read["review_at"]),
+            subject=read.get("subject"), records=read.get("records", ()),
+        )  # fmt: skip
+    where = {"Location": f"{request.script_root}/v1/holds/{found.id}"}
+    return answer(shown_hold(found), 201, where)
+
+
+@routes.add(
+    "POST", "/v1/holds/<hold_id>/informed", Permission.HOLDS_MANAGE,
+    returns={200: forms.HoldSchema}, problems=("not-found", "wrong-stage", "unavailable"),
+)  # fmt: skip
+def informed(hold_id: str) -> Response:
+    """Note that the person was told that a restriction is to be lifted: needed before it is."""
+    return answer(shown_hold(_officer().informed(hold_id)))
 
 
 @routes.add("GET", "/v1/holds", Permission.HOLDS_READ, returns={200: forms.HoldListSchema})
@@ -216,11 +244,20 @@ def shown_hold(hold: Hold, terms: Any = None) -> dict[str, Any]:
         "overdue": runtime().holds.overdue(hold),
         "release_asked_by": hold.releaser,
         "released_at": _written(hold.released_at),
+        "restriction": hold.restriction,
+        "informed_at": _written(hold.informed_at),
     }
     for member in ("matter", "ground", "owner", "records"):
         if terms is not None:
             shown[member] = terms[member]
     return shown
+
+
+def _review(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Problem("invalid", "Give a time that exists.", "review_at") from None
 
 
 def _written(at: datetime | None) -> str | None:

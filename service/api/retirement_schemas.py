@@ -16,6 +16,7 @@ __all__ = [
     "HoldReleaseSchema",
     "HoldRequestSchema",
     "HoldSchema",
+    "RestrictionRequestSchema",
 ]
 
 _CODE: Final = re.compile(r"[a-z0-9_]{1,64}\Z")
@@ -100,6 +101,15 @@ class HoldRequestSchema(Strict):
     records = _ids()
 
 
+class RestrictionRequestSchema(Strict):
+    """A restriction of use, of a person's decisions or of decisions."""
+
+    ground = _code()
+    review_at = _time()
+    subject = fields.String(validate=validate.Length(1, MAX_REFERENCE))
+    records = _ids()
+
+
 class HoldReleaseSchema(Strict):
     """Why a hold is released."""
 
@@ -119,6 +129,10 @@ class HoldSchema(Strict):
     overdue = fields.Boolean(required=True)
     release_asked_by = fields.String(required=True, allow_none=True)
     released_at = fields.String(required=True, allow_none=True, metadata={"format": "date-time"})
+    restriction = fields.String(
+        required=True, allow_none=True, metadata={"description": "Why use is restricted."}
+    )
+    informed_at = fields.String(required=True, allow_none=True, metadata={"format": "date-time"})
     matter = fields.String()
     ground = fields.String()
     owner = fields.String()

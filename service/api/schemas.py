@@ -296,6 +296,13 @@ class AttributedSchema(Strict):
     logged_at = fields.String(required=True, allow_none=True)
 
 
+class KeptUntilSchema(Strict):
+    """Until when a decision is kept by the rules as they are now; null: no end is known."""
+
+    class_ = fields.String(required=True, allow_none=True, data_key="class")
+    until = fields.String(required=True, allow_none=True, metadata={"format": "date-time"})
+
+
 class DecisionViewSchema(Strict):
     """A decision as it was recorded, and its place in the log."""
 
@@ -306,7 +313,11 @@ class DecisionViewSchema(Strict):
     policy_digest = fields.String(required=True)
     attributions = fields.Nested(AttributedSchema, required=True)
     decision = fields.Nested(DecisionSchema, required=True)
+    corrections = fields.List(
+        fields.Dict(), required=True, metadata={"description": "The right values, oldest first."}
+    )
     hold = fields.String(allow_none=True, metadata={"description": "The legal hold that keeps it."})
+    retention = fields.Nested(KeptUntilSchema)
 
 
 class RowSchema(Strict):

@@ -21,6 +21,7 @@ from ledger.operate.decision import Decision
 from ledger.operate.decisions import Recorded
 from service.api import bodies
 from service.api.routes import runtime
+from service.meters import meters
 from service.problems import Problem, problem_of
 
 __all__ = ["MEDIA_TYPES", "record_stream"]
@@ -203,12 +204,15 @@ def _decision(line: bytes | None, read: Read) -> Decision:
 
 def _told(number: int, outcome: Recorded | errors.LedgerError) -> dict[str, Any]:
     if isinstance(outcome, Recorded):
+        meters().decided([outcome.status])
         return {"line": number, "status": outcome.status, "id": outcome.id, "seq": outcome.seq}
     return _refused(number, outcome)
 
 
 def _refused(number: int, error: Exception) -> dict[str, Any]:
-    if problem_of(bodies.unfit(error)).slug in {"internal", "unavailable"}:
+    problem = problem_of(bodies.unfit(error))
+    meters().refused(problem.slug, problem.kind.status)
+    if problem.slug in {"internal", "unavailable"}:
         raise error
     return {"line": number, "status": "refused", "problem": _problem(error)}
 

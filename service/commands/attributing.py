@@ -140,9 +140,12 @@ def proof(
 
     Check it anywhere with: python -m ledger.verify FILE --policy policy.txt
     """
+    from ledger.operate.access_log import Manner
+
     with opened() as runtime:
         reader = reading(runtime, purpose, case)
-        reader.note([decision_id], ("proof",) if openings is None else ("attributions",))
+        fields = ("proof",) if openings is None else ("attributions",)
+        reader.note([decision_id], fields, manner=Manner.EXPORT)
         text = runtime.reporting.later_receipt(decision_id)
         if openings is not None:
             openings.write_bytes(runtime.reporting.later_openings(decision_id, show or None))

@@ -64,7 +64,8 @@ def show(decision_id: str, purpose: str, case: str) -> None:
 
     with opened() as runtime:
         view = reading(runtime, purpose, case).decision(decision_id)
-        print_json(shown(view, runtime.attributions.of(view)))
+        later = runtime.corrections.of(decision_id)
+        print_json(shown(view, runtime.attributions.of(view), later))
 
 
 @click.command()
@@ -113,8 +114,11 @@ def letter(
     decision_id: str, output: Path | None, purpose: str, case: str, *, as_html: bool
 ) -> None:
     """Write the letter that explains a decision to the person, as PDF with its evidence."""
+    from ledger.operate.access_log import Manner
+
+    fields = ("attributions", "context", "explanation", "input", "output")  # with its attachments
     with opened() as runtime:
-        reading(runtime, purpose, case).note([decision_id], ("explanation", "input"))
+        reading(runtime, purpose, case).note([decision_id], fields, manner=Manner.PRINT)
         issued = runtime.explaining.issue(decision_id, runtime.settings.language)
         if as_html:
             written = runtime.reporting.letter_html(decision_id, issued).encode()
@@ -163,9 +167,11 @@ def proof(
     """
     if cose is not None and cose.suffix != ".cose":
         raise click.BadParameter("end the name in .cose, by which the verifier knows it")
+    from ledger.operate.access_log import Manner
+
     with opened() as runtime:
         reader = reading(runtime, purpose, case)
-        reader.note([decision_id], ("proof",))
+        reader.note([decision_id], ("proof",), manner=Manner.EXPORT)
         if cose is not None:
             cose.write_bytes(runtime.cose["decisions"].of_entry(decision_id).encode())
             _say_how_to_check(cose)
@@ -177,7 +183,8 @@ def proof(
             timestamp.write_bytes(evidence.token)
             click.echo(f"{timestamp}: it {evidence.timestamp}", err=True)
         if openings is not None:
-            reader.note([decision_id], ("attributions", "context", "input", "output"))
+            sections = ("attributions", "context", "input", "output")
+            reader.note([decision_id], sections, manner=Manner.EXPORT)
             openings.write_bytes(runtime.reporting.openings(decision_id))
     if output is not None:
         output.write_text(text, encoding="utf-8")

@@ -12,8 +12,10 @@ from service.commands.terminal import Arguments, Result, opened, print_json, rea
 if TYPE_CHECKING:
     from ledger.operate.erasure import Erasure
     from service.erasing import Officer
+    from service.reading import Caller
+    from service.runtime import Runtime
 
-__all__ = ["GROUNDS", "REFUSALS", "acts", "erasure", "officer", "reference"]
+__all__ = ["GROUNDS", "REFUSALS", "acts", "caller", "erasure", "officer", "reference"]
 
 GROUNDS = (
     "authority_order",
@@ -47,13 +49,12 @@ def acts(command: Callable[Arguments, Result]) -> Callable[..., Result]:
 
 
 @contextmanager
-def officer(key_file: Path, purpose: str, case: str) -> Iterator["Officer"]:
-    """What the holder of a key does about erasures and holds.
+def caller(key_file: Path, purpose: str, case: str) -> Iterator[tuple["Runtime", "Caller"]]:
+    """The ledger, and the holder of a key.
 
     The terminal is nobody in particular, and four eyes need two people: so these commands take a
     key, as the doors over HTTP do.
     """
-    from service.erasing import Officer
     from service.reading import Caller
 
     if str(key_file) == "-":
@@ -62,7 +63,16 @@ def officer(key_file: Path, purpose: str, case: str) -> Iterator["Officer"]:
         text = key_file.read_text("utf-8")
     with opened() as runtime:
         principal = runtime.api_keys.authenticate(text.strip())
-        yield Officer(runtime, Caller(principal, purpose, case))
+        yield runtime, Caller(principal, purpose, case)
+
+
+@contextmanager
+def officer(key_file: Path, purpose: str, case: str) -> Iterator["Officer"]:
+    """What the holder of a key does about erasures and holds."""
+    from service.erasing import Officer
+
+    with caller(key_file, purpose, case) as (runtime, found):
+        yield Officer(runtime, found)
 
 
 def reference(subject: str | None) -> str | None:
@@ -173,9 +183,11 @@ def certificate(erasure_id: str, **who: Any) -> None:
 def resume() -> None:
     """Go on with every erasure that was cut short. The service does it when it starts."""
     with opened() as runtime:
-        waiting = runtime.erasing.under_way()
-        for each in waiting:
-            _say_done(runtime.erasing.resume(each.id))
+        waiting = [
+            (erasing, each) for erasing in runtime.expiring.erasings for each in erasing.under_way()
+        ]
+        for erasing, each in waiting:
+            _say_done(erasing.resume(each.id))
     if not waiting:
         click.echo("No erasure was cut short.")
 

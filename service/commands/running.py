@@ -15,13 +15,10 @@ from service.commands.terminal import main_only, opened, settings, speaks
 
 if TYPE_CHECKING:
     from service.runtime import Runtime
-    from service.settings import Settings
 
 __all__ = ["continue_", "export", "init", "serve"]
 
-KEEP_ALIVE_SECONDS: Final = 5
 KEY_CHARS: Final = 70  # shown of a verifier key: its name, its id and a beginning to compare
-TIMEOUT_SECONDS: Final = 120  # a letter takes two; a hung worker is replaced after this
 
 
 @click.command()
@@ -139,11 +136,14 @@ def serve() -> None:
     seconds: one that holds more of a log than is here stops the start; of a tenant, that
     tenant alone.
     """
+    from service.log_lines import configure
+    from service.meters import DIRECTORY_VARIABLE, clear
     from service.supervision import supervise
     from service.tenants import names
 
     main_only("serve serves every tenant")
     chosen = settings()
+    configure(chosen.log_format)
     with opened() as runtime:  # fails here, with a sentence, rather than in a worker
         _check_port(chosen.host, chosen.port)
         _compare(runtime)
@@ -151,13 +151,19 @@ def serve() -> None:
     click.echo(f"Decision ledger {chosen.origin} at http://{host}:{chosen.port}/")
     for name in names(chosen):
         click.echo(f"Tenant {name} at http://{host}:{chosen.port}/{name}/{_tenant_trouble(name)}")
+    if chosen.metrics_port:
+        click.echo(f"Metrics at http://{chosen.metrics_host}:{chosen.metrics_port}/metrics")
     click.echo("Sign in with a key: decision-ledger key issue --name you --role case_handler")
     click.echo(f"The interface is described at http://{host}:{chosen.port}/openapi.json")
     sys.stdout.flush()
     writer = [sys.executable, "-m", "service.writer"]
-    web = [sys.executable, "-m", "gunicorn", *_gunicorn(chosen), "service.wsgi:worker()"]
-    aside = [sys.executable, "-m", "service.attributor"]
-    raise click.exceptions.Exit(supervise(chosen.writer_path, writer, web, aside))
+    web = [sys.executable, "-m", "service.web"]
+    asides = [[sys.executable, "-m", "service.attributor"]]
+    if chosen.metrics_port:
+        clear(chosen.metrics_dir)
+        os.environ[DIRECTORY_VARIABLE] = str(chosen.metrics_dir)
+        asides.append([sys.executable, "-m", "service.exporter"])
+    raise click.exceptions.Exit(supervise(chosen.writer_path, writer, web, *asides))
 
 
 def _compare(runtime: "Runtime") -> None:
@@ -210,21 +216,6 @@ def _check_port(host: str, port: int) -> None:
             f"port {port} of {host} cannot be listened on ({error.strerror});"
             " set PORT or LEDGER_HOST"
         ) from error
-
-
-def _gunicorn(chosen: "Settings") -> list[str]:
-    return [
-        f"--bind={chosen.host}:{chosen.port}",
-        f"--workers={chosen.workers}",
-        "--worker-class=gthread",
-        f"--threads={chosen.threads}",
-        f"--timeout={TIMEOUT_SECONDS}",
-        f"--keep-alive={KEEP_ALIVE_SECONDS}",
-        # No --access-logfile: addresses can name records and people; we write a log of our own.
-        # Nor warnings: of a request that is no HTTP they quote the address and the headers.
-        "--log-level=error",
-        "--no-control-socket",
-    ]
 
 
 @click.command()

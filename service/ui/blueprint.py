@@ -14,13 +14,14 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ledger.entries.identifiers import UUID7_PATTERN
 from ledger.errors import ErasedError, MalformedError, NotFoundError, RefusedError
+from ledger.operate.access_log import Manner
 from ledger.operate.completeness import operator_reason
 from ledger.roles import Permission
 from service.api.routes import runtime
 from service.explaining import NotIssued
 from service.problems import Problem
 from service.reading import Reading
-from service.ui import exports, officers, rendering, session, troubles
+from service.ui import corrections, exports, officers, rendering, session, subjects, troubles
 from service.ui.decision_list import DecisionList
 from service.ui.decision_page import Shown
 from service.ui.filters import Filter
@@ -67,6 +68,8 @@ def _admit() -> AnyResponse | None:
 
 
 officers.add_to(blueprint)
+subjects.add_to(blueprint)
+corrections.add_to(blueprint)
 blueprint.after_request(rendering.guard)
 blueprint.register_error_handler(Exception, troubles.answer)
 
@@ -211,8 +214,7 @@ def issue(decision_id: str) -> AnyResponse:
 def receipt(decision_id: str) -> Response:
     """The receipt as a file: a C2SP tlog-proof, which holds no personal data."""
     _visit().caller.principal.require(Permission.DECISIONS_READ)
-    if not UUID7_PATTERN.fullmatch(decision_id):
-        raise NotFoundError("no decision has this id")
+    Reading(runtime(), _visit().caller).note([decision_id], ("proof",), manner=Manner.EXPORT)
     text = runtime().logs["decisions"].receipt(decision_id).format()
     return _file(text, "text/plain; charset=utf-8", file_name(decision_id))
 
@@ -222,7 +224,8 @@ def letter(decision_id: str) -> Response:
     """The letter to the person, as it was issued."""
     caller = _visit().caller
     caller.principal.require(Permission.DECISIONS_READ)
-    Reading(runtime(), caller).note([decision_id], ("explanation",))
+    fields = ("attributions", "context", "explanation", "input", "output")  # with its attachments
+    Reading(runtime(), caller).note([decision_id], fields, manner=Manner.PRINT)
     try:
         issued = runtime().explaining.issued(decision_id)
     except NotIssued as error:

@@ -10,6 +10,7 @@ from typing import Final
 
 from ledger.canonical import JsonValue
 from ledger.errors import ErasedError, MalformedError, VerificationError
+from ledger.operate.access_log import Manner
 from ledger.operate.decisions import DecisionRow as Found
 from ledger.operate.decisions import Facets, Page
 from ledger.roles import Permission
@@ -72,7 +73,8 @@ class DecisionList:
             total = page.total
             closed = self._reading.restricted([row.id for row in page.rows])
             shown = [row for row in page.rows if row.id not in closed]  # the total counts them all
-            self._reading.note([row.id for row in shown], INDEXED, listed=True)
+            ids = [row.id for row in shown]
+            self._reading.note(ids, INDEXED, listed=True, manner=Manner.EXPORT)
             rows += [
                 (_recorded(row, {}), self._runtime.registry.model(row.model).reference,
                  self._runtime.registry.policy(row.policy).reference)

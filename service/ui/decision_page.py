@@ -17,6 +17,7 @@ from service.explaining import NotIssued
 from service.reading import EVERYTHING, Caller, Reading
 from service.runtime import Runtime
 from service.ui import detail, proof, wording
+from service.ui.corrections import corrected_facts
 from service.ui.listing import Scale
 from service.ui.views import DecisionPage, ErasedPage, Fact, InputRow, ProofPanel, WhyPanel
 
@@ -91,8 +92,11 @@ class Shown:
             why_missing=told.missing,
             inputs=_inputs(view, model.manifest, told.explanation),
             timeline=detail.timeline(self._runtime.decisions.history(decision_id)),
-            provenance=detail.provenance(
-                model.manifest, model.digest, policy.digest, f"{policy.name}, {policy.version}"
+            provenance=(
+                *detail.provenance(
+                    model.manifest, model.digest, policy.digest, f"{policy.name}, {policy.version}"
+                ),
+                *self._kept(view),
             ),
             proof=proof.panel(
                 view.receipt,
@@ -104,6 +108,8 @@ class Shown:
             letter=told.letter,
             issue=self._issue if may_issue and told.panel and not told.issued else "",
             hold=reading.held(decision_id) or "",
+            restricted=reading.is_restricted(decision_id),
+            corrected=corrected_facts(self._runtime.corrections.of(decision_id)),
         )
 
     def erased(self, decision_id: str) -> ErasedPage:
@@ -116,6 +122,14 @@ class Shown:
             timeline=detail.timeline(history),
             proof=self._proof(decision_id),
         )
+
+    def _kept(self, view: DecisionView) -> tuple[Fact, ...]:
+        """Until when it is kept, once classes of retention are stated."""
+        kept = self._runtime.expiring.standing(view.payload.policy, view.payload.decided_at)
+        if kept.class_id is None:
+            return ()
+        until = "no end is known" if kept.until is None else wording.minute(kept.until)
+        return (Fact("Kept until", f"{until}, class {kept.class_id}"),)
 
     def _told(self, decision_id: str, attributed: Attributed) -> "_Told":
         """What the person was told; or what they would be, if nothing was issued yet."""

@@ -49,7 +49,11 @@ class ErasurePage:
 
 @dataclass(frozen=True, slots=True)
 class HoldRow:
-    """A legal hold, in a list; `release` is where to post to, or empty, `act` what that does."""
+    """A legal hold, in a list; `release` is where to post to, or empty, `act` what that does.
+
+    `restriction` is the ground of a restriction of use; `inform` is where to post that the person
+    was told that it is to be lifted.
+    """
 
     id: str
     short_id: str
@@ -62,6 +66,8 @@ class HoldRow:
     release: str
     act: str
     note: str
+    restriction: str = ""
+    inform: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,16 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ledger.canonical import JsonValue
 from ledger.errors import MalformedError
-from ledger.operate.erasure import Erasure, Ground, Hold, HoldTerms, Refusal, Stage
+from ledger.operate.erasure import (
+    Ending,
+    Erasure,
+    Ground,
+    Hold,
+    HoldTerms,
+    Refusal,
+    Restriction,
+    Stage,
+)
 from ledger.operate.holds import MAX_REVIEW
 from ledger.roles import Permission
 from service.api.routes import runtime
@@ -52,6 +61,12 @@ REASONS: Final[Mapping[Refusal, str]] = {
     Refusal.ARCHIVING_OR_RESEARCH: "Archiving or research (17(3)(d))",
     Refusal.HOLD_IN_FORCE: "A legal hold keeps all of it",
 }
+RESTRICTIONS: Final[Mapping[Restriction, str]] = {
+    Restriction.ACCURACY_CONTESTED: "The person contests the data (GDPR Art. 18(1)(a))",
+    Restriction.UNLAWFUL_PROCESSING: "Unlawful, and the person wants no erasure (18(1)(b))",
+    Restriction.NEEDED_BY_PERSON: "The person needs it for legal claims (18(1)(c))",
+    Restriction.OBJECTION: "An objection is being weighed (18(1)(d))",
+}
 _STAGES: Final[Mapping[Stage, Tag]] = {
     Stage.REQUESTED: Tag("Waits for a second person", Tone.CAUTION, Icon.HOURGLASS),
     Stage.APPROVED: Tag("Being erased", Tone.CAUTION, Icon.HOURGLASS),
@@ -84,6 +99,8 @@ def add_to(blueprint: Blueprint) -> None:
         ("/holds", holds, "GET"),
         ("/holds", set_hold, "POST"),
         ("/holds/<hold_id>/release", release_hold, "POST"),
+        ("/holds/<hold_id>/informed", informed, "POST"),
+        ("/restrictions", restrict, "POST"),
     ):
         blueprint.add_url_rule(rule, view_func=view, methods=[method])
 
@@ -150,10 +167,7 @@ def holds() -> Response:
 def set_hold() -> AnyResponse:
     """Set a hold, on a person by reference or on decisions by id."""
     subject, records = _whom()
-    try:
-        review = datetime.fromisoformat(request.form.get("review", "")).replace(tzinfo=UTC)
-    except ValueError:
-        raise MalformedError("not a date", member="review") from None
+    review = _day("review")
     text = {name: request.form.get(name, "").strip() for name in ("matter", "ground", "owner")}
     _officer().set_hold(HoldTerms(**text, review_at=review), subject=subject, records=records)
     return redirect(url_for("ui.holds"), 303)
@@ -163,6 +177,28 @@ def release_hold(hold_id: str) -> AnyResponse:
     """Ask for the release of a hold, or release it as the second who asks."""
     _officer().release_hold(hold_id, request.form.get("reason", "").strip())
     return redirect(url_for("ui.holds"), 303)
+
+
+def restrict() -> AnyResponse:
+    """Restrict the use of a person's decisions, or of decisions by id."""
+    subject, records = _whom()
+    _officer().restrict(
+        request.form.get("ground", ""), _day("review"), subject=subject, records=records
+    )
+    return redirect(url_for("ui.holds"), 303)
+
+
+def informed(hold_id: str) -> AnyResponse:
+    """Note that the person was told that a restriction is to be lifted."""
+    _officer().informed(hold_id)
+    return redirect(url_for("ui.holds"), 303)
+
+
+def _day(member: str) -> datetime:
+    try:
+        return datetime.fromisoformat(request.form.get(member, "")).replace(tzinfo=UTC)
+    except ValueError:
+        raise MalformedError("not a date", member=member) from None
 
 
 def _whom() -> tuple[str | None, tuple[str, ...]]:
@@ -205,7 +241,8 @@ def _row(found: Erasure) -> ErasureRow:
 
 def _page(found: Erasure, kept: tuple[tuple[str, str], ...]) -> ErasurePage:
     me = _caller().principal
-    open_ = found.stage is Stage.REQUESTED and me.may(Permission.ERASURES_MANAGE)
+    planned = isinstance(found.ground, Ending)  # a run of retention is agreed to in a terminal
+    open_ = found.stage is Stage.REQUESTED and me.may(Permission.ERASURES_MANAGE) and not planned
     mine = found.requester == me.id
     done = found.stage is Stage.DONE
     return ErasurePage(
@@ -227,12 +264,16 @@ def _page(found: Erasure, kept: tuple[tuple[str, str], ...]) -> ErasurePage:
     )
 
 
+def _ground(ground: Ground | Ending) -> str:
+    return "End of retention" if isinstance(ground, Ending) else GROUNDS[ground]
+
+
 def _facts(found: Erasure) -> tuple[Fact, ...]:
     names = {each.id: each.name for each in runtime().api_keys.list()}
     who = names.get(found.requester, found.requester)
     facts = [
         Fact("What", _scope(whole_person=found.whole_person)),
-        Fact("Ground", GROUNDS[found.ground]),
+        Fact("Ground", _ground(found.ground)),
         Fact("Asked", f"{wording.minute(found.requested_at)}, by {who}"),
     ]
     if found.approved_at is not None and found.approver is not None:
@@ -264,6 +305,9 @@ def _hold(found: Hold, terms: Mapping[str, JsonValue] | None) -> HoldRow:
     note = "" if found.logged else "It is in force, but not on record: release it and set it again."
     if in_force and found.releaser is not None:
         note = "Its release was asked for; another officer has to agree."
+    waits = may and found.restriction is not None and found.informed_at is None
+    if waits:
+        note = "Before it is lifted the person has to be told (GDPR Art. 18(3))."
     return HoldRow(
         id=found.id,
         short_id=wording.short_id(found.id),
@@ -271,9 +315,11 @@ def _hold(found: Hold, terms: Mapping[str, JsonValue] | None) -> HoldRow:
         review=_moment(found.review_at),
         scope=scope,
         **said,
-        release=url_for("ui.release_hold", hold_id=found.id) if may else "",
+        release=url_for("ui.release_hold", hold_id=found.id) if may and not waits else "",
         act="Release" if found.releaser else "Ask for release",
         note=note,
+        restriction=RESTRICTIONS[found.restriction] if found.restriction else "",
+        inform=url_for("ui.informed", hold_id=found.id) if waits else "",
     )
 
 

@@ -59,4 +59,5 @@ def _viewer() -> Viewer | None:
         role=wording.words(principal.role).lower(),
         purpose=PURPOSES.get(visit.caller.purpose, wording.words(visit.caller.purpose)),
         sees_erasures=principal.may(Permission.ERASURES_READ),
+        answers_people=principal.may(Permission.SUBJECTS_EXPORT),
     )

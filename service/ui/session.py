@@ -14,7 +14,7 @@ from typing import Final
 
 from flask import session
 
-from ledger.errors import RefusedError
+from ledger.errors import KeyExpired, RefusedError
 from ledger.operate.access_log import Purpose
 from ledger.operate.credentials import ApiKeys
 from service.reading import Caller
@@ -29,9 +29,13 @@ PURPOSES: Final[Mapping[str, str]] = MappingProxyType(
         Purpose.AUDIT: "Audit",
         Purpose.CASE_HANDLING: "Handling of a case",
         Purpose.COMPLAINT: "Complaint",
+        Purpose.CONSENT: "Consent of the person concerned",
         Purpose.DATA_SUBJECT_REQUEST: "Request by the person concerned",
+        Purpose.LEGAL_CLAIMS: "Legal claims",
         Purpose.MODEL_MONITORING: "Monitoring of a model",
+        Purpose.PUBLIC_INTEREST: "Important public interest",
         Purpose.REVIEW: "Review of a decision",
+        Purpose.RIGHTS_OF_ANOTHER: "Rights of another person",
         Purpose.SUPERVISION: "Supervision by an authority",
     }
 )
@@ -62,6 +66,8 @@ def begin(keys: ApiKeys, key: str, purpose: str, case: str, now: datetime) -> Vi
         raise RefusedError("a case reference has letters, digits and . _ / - only, 64 at most")
     try:
         principal = keys.authenticate(key)
+    except KeyExpired as error:
+        raise RefusedError("this key has expired; ask for a new one") from error
     except RefusedError as error:
         raise RefusedError("this key is not valid here") from error
     until = (now + LENGTH).replace(microsecond=0)
@@ -71,7 +77,7 @@ def begin(keys: ApiKeys, key: str, purpose: str, case: str, now: datetime) -> Vi
 
 
 def current(keys: ApiKeys, now: datetime) -> Visit | None:
-    """Return this request's visit, or None if there is none, it ended, or its key was revoked."""
+    """Return this request's visit, or None if there is none, it ended, or its key did."""
     id_, until = session.get("key"), session.get("until")
     if not isinstance(id_, str) or not isinstance(until, int) or now.timestamp() >= until:
         return None

@@ -11,6 +11,8 @@ from flask import Response, g, request
 from ledger.errors import LedgerError, PermissionRefused
 from service import problems
 from service.api.routes import runtime
+from service.log_lines import place_of
+from service.meters import meters
 from service.problems import Problem, problem_of
 from service.ui import rendering
 from service.ui.session import Visit
@@ -105,12 +107,21 @@ def answer(error: Exception) -> Response:
     """Return the answer to a request that failed: a page, or a problem for a program."""
     problem = problem_of(error)
     if isinstance(error, PermissionRefused):
-        _note_refusal()
+        try:
+            _note_refusal()
+        except LedgerError as unlogged:
+            problem = problem_of(unlogged)
     if problem.slug == "internal":
-        # The class alone: its text could hold a person's data.
-        _log.error("request %s failed: %s", g.get("request_id", "-"), type(error).__name__)
+        # The class and the line alone: its text could hold a person's data.
+        _log.error(
+            "request %s failed: %s at %s",
+            g.get("request_id", "-"),
+            type(error).__name__,
+            place_of(error.__traceback__),
+        )
     if not prefers_pages():
         return problems.render(problem)
+    meters().problems.labels(problem.slug).inc()
     return _page(problem)
 
 
@@ -123,13 +134,10 @@ def _page(problem: Problem) -> Response:
 
 
 def _note_refusal() -> None:
-    """Put the refusal on the access log; the page says no either way."""
+    """Put the refusal on the access log; if that cannot be, the answer says so."""
     visit = g.get("visit")
     if isinstance(visit, Visit):
         caller = visit.caller
-        try:
-            runtime().access_log.deny(
-                caller.principal, purpose=caller.purpose, case=caller.case, records=(), fields=()
-            )
-        except LedgerError:
-            _log.exception("request %s: a refusal was not logged", g.get("request_id", "-"))
+        runtime().access_log.deny(
+            caller.principal, purpose=caller.purpose, case=caller.case, records=(), fields=()
+        )

@@ -60,6 +60,7 @@ class Viewer:
     role: str
     purpose: str
     sees_erasures: bool = False
+    answers_people: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +341,8 @@ class DecisionPage:
     """Everything known about one decision.
 
     `letter` is the address of the letter once it was issued; `issue` is where to post to
-    issue it, for those who may; `hold` is the legal hold that keeps it, if one does.
+    issue it, for those who may; `hold` is the legal hold that keeps it, if one does;
+    `corrected` are the values that stand beside recorded ones since.
     """
 
     id: str
@@ -358,6 +360,8 @@ class DecisionPage:
     letter: str = ""
     issue: str = ""
     hold: str = ""
+    restricted: bool = False
+    corrected: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

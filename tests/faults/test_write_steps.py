@@ -11,7 +11,13 @@ from typing import Any
 
 import pytest
 
-from ledger.errors import NotFoundError, PushbackError, RefusedError, RootMismatchError
+from ledger.errors import (
+    NotFoundError,
+    PushbackError,
+    RefusedError,
+    RootMismatchError,
+    StoppedError,
+)
 from ledger.operate.decisions import DecisionQuery
 from ledger.operate.sequencer import Sequencer
 from ledger.operate.vault import Vault
@@ -69,7 +75,10 @@ class FaultyLock:
         return self._lock.read()
 
     def swap(self, old: str, new: str) -> None:
-        self._fault.around("swap", lambda: self._lock.swap(old, new))
+        # "swap" breaks for good, "room" is a disk that is full for a while.
+        self._fault.around(
+            "swap", lambda: self._fault.around("room", lambda: self._lock.swap(old, new))
+        )
 
     def held(self) -> AbstractContextManager[None]:
         return self._lock.held()
@@ -115,9 +124,11 @@ def failing(fault: Fault, step: tuple[str, str]) -> Iterator[None]:
 
 
 STEPS = [
-    (name, side) for name in ("keep", "sign", "commit", "swap") for side in ("before", "after")
+    (name, side)
+    for name in ("keep", "sign", "commit", "swap", "room")
+    for side in ("before", "after")
 ]
-IN_THE_LOG = {("commit", "after"), ("swap", "before"), ("swap", "after")}
+IN_THE_LOG = {("commit", "after"), *((n, s) for n, s in STEPS if n in {"swap", "room"})}
 
 
 @pytest.mark.parametrize("restart", [True, False], ids=["restarted", "running on"])
@@ -126,6 +137,8 @@ def test_a_step_that_fails_loses_and_doubles_nothing(
     premises: Premises, step: tuple[str, str], restart: bool
 ) -> None:
     fault = Fault()
+    if step[0] == "swap":
+        fault.error = StoppedError("the lock is broken")
     ledger = faulty(premises, fault)
     acknowledged = ledger.decisions.record([premises.decision(seq) for seq in range(3)])
     submitted = [premises.decision(seq) for seq in range(3, 5)]

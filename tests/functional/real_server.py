@@ -29,13 +29,18 @@ class RealServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
-    def pid(self) -> int:
-        """The process that keeps the others; the leader of their group."""
-        assert self._process is not None
-        return self._process.pid
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """The process that was started last, which leads a group of its own."""
+        return self._process
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
         """Start it, and return once it is ready."""
+        assert not self.runs
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "service.cli", "serve"],
@@ -57,6 +62,12 @@ class RealServer:
     def stop(self) -> None:
         """Ask it to end, and wait."""
         self._end(signal.SIGTERM)
+
+    def ask_to_end(self) -> subprocess.Popen[bytes]:
+        """Tell the first process alone, as a service manager does."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process
 
     def kill(self) -> None:
         """End it in the middle of whatever it does."""

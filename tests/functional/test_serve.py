@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli import main
+from service.web import DRAIN_SECONDS
 
 SECONDS = 30  # for the server to answer, on a busy machine
 
@@ -52,7 +53,7 @@ def test_the_server_answers_on_its_port_and_ends_when_told(tmp_path: Path) -> No
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
     server = subprocess.Popen(
         [sys.executable, "-m", "service.cli", "serve"],
-        env=clean | here | {"PORT": str(port)},
+        env=clean | here | {"PORT": str(port), "LEDGER_WORKERS": "4"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -63,8 +64,8 @@ def test_the_server_answers_on_its_port_and_ends_when_told(tmp_path: Path) -> No
         for broken in (b"GET /?subject=Ann\x01 HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nAnn\r\n\r\n"):
             assert b"400" in refused(port, broken)
     finally:
-        server.send_signal(signal.SIGTERM)
-        said, logged = server.communicate(timeout=SECONDS)
+        server.send_signal(signal.SIGTERM)  # while some of the four are still starting
+        said, logged = server.communicate(timeout=DRAIN_SECONDS - 5)
     assert f"http://localhost:{port}/" in said
     assert "key issue" in said
     assert " GET /readyz 200 " in logged

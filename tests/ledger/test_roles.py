@@ -8,16 +8,21 @@ from ledger.roles import PERMISSIONS, Permission, Principal, Role
 EXPECTED = {
     "administrator": "keys_manage models_read sources_state",
     "auditor": (
-        "decisions_find decisions_read erasures_read holds_read models_read reports_export"
+        "accesses_review decisions_find decisions_read disclosures_read erasures_read holds_read"
+        " models_read reports_export"
     ),
-    "case_handler": "decisions_find decisions_read explanations_issue models_read",
+    "case_handler": (
+        "corrections_make decisions_find decisions_read explanations_issue models_read"
+    ),
     "data_protection_officer": (
-        "decisions_find decisions_read erasures_manage erasures_read explanations_issue"
-        " holds_manage holds_read models_read reports_export"
+        "accesses_review corrections_make decisions_find decisions_read disclosures_issue"
+        " disclosures_read erasures_manage erasures_read explanations_issue holds_manage"
+        " holds_read models_read reports_export subjects_export"
     ),
     "model_owner": "models_read models_register sources_state",
     "regulator": (
-        "decisions_find decisions_read erasures_read holds_read models_read reports_export"
+        "decisions_find decisions_read disclosures_read erasures_read holds_read models_read"
+        " reports_export"
     ),
     "source": "decisions_record sources_state",
 }

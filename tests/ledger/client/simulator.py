@@ -17,7 +17,16 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.commitments import SECTIONS, commit
-from ledger.entries import Body, Decision, Entry, LogCreated, SourceCounter, SourceGap, uuid7
+from ledger.entries import (
+    Body,
+    Decision,
+    Entry,
+    LogCreated,
+    LogKeyRotated,
+    SourceCounter,
+    SourceGap,
+    uuid7,
+)
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.merkle import (
     EMPTY_ROOT,
@@ -28,7 +37,7 @@ from ledger.tlog.merkle import (
 )
 from ledger.tlog.note import Ed25519Signer, sign_note
 from ledger.tlog.policy import Log, Policy
-from ledger.tlog.tile import Tile
+from ledger.tlog.tile import EntryBundle, Tile, encode_bundle
 
 ORIGIN = "ledger.example/test/log/decisions"
 SIGNER = Ed25519Signer(ORIGIN, Ed25519PrivateKey.from_private_bytes(bytes(32)))
@@ -58,10 +67,13 @@ class Ledger:
     retry_after: str = "1"
     key: str = KEY
     takes_gaps: bool = True
+    refused_gaps: set[str] = field(default_factory=set)  # reasons of gaps to refuse
     most_bytes: int = 5_000_000
     seconds: float = 0.0
     requests: list[tuple[str, int]] = field(default_factory=list)
     signer: Ed25519Signer = SIGNER
+    beside: tuple[Ed25519Signer, ...] = ()  # who signs as well
+    withheld: set[str] = field(default_factory=set)  # beginnings of addresses that answer 404
     _nodes: dict[tuple[int, int], bytes] = field(default_factory=dict)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
@@ -82,9 +94,25 @@ class Ledger:
     def note(self, size: int | None = None, signer: Ed25519Signer | None = None) -> str:
         size = len(self.entries) if size is None else size
         root = tree_root(size, self.node) if size else EMPTY_ROOT
-        return sign_note(Checkpoint(ORIGIN, size, root).format(), [signer or self.signer])
+        signers = [signer or self.signer, *self.beside]
+        return sign_note(Checkpoint(ORIGIN, size, root).format(), signers)
+
+    def rotate(self, new: Ed25519Signer, *, old: Ed25519Signer | None = None) -> None:
+        """Log that other keys follow; from now on both sign."""
+        keys = (old or self.signer).verifier_key.vkey(), new.verifier_key.vkey()
+        with self._mutex:
+            body = LogKeyRotated((keys[0],), (keys[1],))
+            self._log(uuid7(len(self.entries), bytes(10)), body)
+            self.beside = (new,)
+
+    def retire(self) -> None:
+        """Only the new keys sign."""
+        (self.signer,), self.beside = self.beside, ()
 
     def tile(self, path: str) -> bytes:
+        if path.startswith("tile/entries/"):
+            bundle = EntryBundle.parse(path)
+            return encode_bundle(self.entries[bundle.start : bundle.start + bundle.width])
         tile = Tile.parse(path)
         first = tile.index * 256
         level = tile.level * 8
@@ -180,7 +208,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._allowed(b""):
             return
         prefix = "/log/decisions/"
-        if self.path.startswith(prefix + "tile/"):
+        if any(map(self.path.startswith, ledger.withheld)):
+            self._answer(404, b"{}")
+        elif self.path.startswith(prefix + "tile/"):
             self._answer(200, ledger.tile(self.path.removeprefix(prefix)))
         else:
             self._answer(404, b"{}")
@@ -197,7 +227,11 @@ class _Handler(BaseHTTPRequestHandler):
             if not ledger.takes_gaps:
                 self._answer(404, b"{}")
                 return
-            ledger.declare(self.path.split("/")[3], json.loads(body))
+            gap = json.loads(body)
+            if gap["reason"] in ledger.refused_gaps:
+                self._answer(422, b"{}")
+                return
+            ledger.declare(self.path.split("/")[3], gap)
             self._answer(201, b"{}")
             return
         assert self.path == "/v1/decisions?receipts=compact"

@@ -99,7 +99,7 @@ def test_what_the_ledger_refuses_is_kept_told_and_declared(
     with client_of(url, spool, on_refused=lambda *each: told.append(each)) as client:
         tickets = [client.record(**decision(subject=f"S-{n}")) for n in range(10)]
         assert client.flush()
-        until(lambda: ledger.gaps)
+        until(lambda: client.counters().gaps_declared)
         counters = client.counters()
         assert (counters.recorded, counters.refused) == (9, 1)
         assert (counters.gaps_declared, counters.gaps_pending) == (1, 0)

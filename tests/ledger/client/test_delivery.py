@@ -109,7 +109,7 @@ def test_a_batch_that_is_too_large_is_halved(ledger: Ledger, url: str, spool: Pa
         assert (counters.recorded, counters.refused) == (20, 1)
 
 
-@pytest.mark.parametrize("fault", [simulator.swapped, simulator.cut_proof, simulator.strange_key])
+@pytest.mark.parametrize("fault", [simulator.swapped, simulator.cut_proof])
 def test_a_receipt_that_proves_nothing_is_an_alarm_and_the_batch_is_kept(
     ledger: Ledger, url: str, spool: Path, fault: simulator.Fault
 ) -> None:

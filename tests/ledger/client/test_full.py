@@ -108,3 +108,15 @@ def test_a_burst_takes_disk_and_no_memory(spool: Path) -> None:
     )
     assert sum(path.stat().st_size for path in spool.rglob("*.seg")) > 5_000_000
     assert int(done.stdout) < 8_000_000
+
+
+def test_what_was_refused_last_is_declared_without_another_decision(
+    ledger: Ledger, spool: Path
+) -> None:
+    with serving(ledger) as url, client_of(url, spool, max_bytes=65_536, block_seconds=0) as client:
+        ledger.retry_after = "0"
+        ledger.before.extend([503] * 1_000)
+        fill(client)
+        time.sleep(0.2)  # it is tried to spool the gap, in vain
+        ledger.before.clear()
+        until(lambda: told(ledger))

@@ -12,7 +12,8 @@ from ledger.errors import MalformedError, NotFoundError
 from ledger.tlog.merkle import inclusion_proof
 from ledger.tlog.proof import Receipt
 from ledger.verify.verifier import verify_receipt
-from tests.ledger.client.simulator import POLICY, Ledger, decision
+from tests.ledger.client import simulator
+from tests.ledger.client.simulator import BEGIN, POLICY, Ledger, decision
 
 LANE = "loan-desk.abcdefgh"
 
@@ -22,7 +23,13 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Receipts:
     return FileReceipts(tmp_path / "receipts") if request.param == "file" else MemoryReceipts()
 
 
-def issued(count: int, first: int = 0) -> list[Receipt]:
+def issued(count: int, first: int = 0, at: datetime = BEGIN) -> list[Receipt]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulator, "BEGIN", at)
+        return _issued(count, first)
+
+
+def _issued(count: int, first: int) -> list[Receipt]:
     ledger = Ledger()
     ledger.record(
         [
@@ -115,4 +122,8 @@ def test_files_are_rolled_and_expire_by_the_day(
     assert kept.find(name_of(every[3])) == every[3]
     today[0] += timedelta(days=5)
     kept.keep(LANE, [every[0]])
+    assert len(list(tmp_path.iterdir())) == 5  # the ledger's clock says that no day has passed
+    for path in tmp_path.glob("*.20260521.*"):
+        path.unlink()
+    kept.keep(LANE, issued(1, at=today[0]))
     assert [each.name for each in tmp_path.iterdir()] == [f"{LANE}.20260521.0000.receipts"]

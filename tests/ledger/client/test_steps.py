@@ -22,6 +22,7 @@ from ledger.client.receipts import FileReceipts
 from ledger.client.segments import Segments
 from ledger.client.spool import DiskSpool
 from ledger.client.transport import HttpLedger
+from ledger.client.trust import Trust
 from ledger.entries import parse_entry, uuid7
 from tests.ledger.client.clients import told
 from tests.ledger.client.simulator import KEY, POLICY, Ledger
@@ -35,7 +36,7 @@ STEPS: list[tuple[Any, str]] = [
     (LaneOutbox, "gaps_declared"),
     (StateFile, "change"),
     (Segments, "remove"),
-    (outbox_module, "_append"),
+    (outbox_module, "append_synced"),
 ]
 
 
@@ -54,7 +55,14 @@ class Desk:
         ledger = HttpLedger(url, lambda: KEY)
         heads = FileHeads(path / "heads")
         self.delivery = Delivery(
-            ledger, POLICY, heads, self.receipts, self.tally, Silent(), path / "alarms", most=4
+            ledger,
+            Trust(POLICY),
+            heads,
+            self.receipts,
+            self.tally,
+            Silent(),
+            path / "alarms",
+            most=4,
         )
 
     def deliver(self, lane: Lane) -> None:

@@ -7,8 +7,10 @@ import pytest
 
 from ledger.entries import Access, AccessDenied, parse_entry
 from ledger.errors import ErasedError, LedgerError, MalformedError, NotFoundError, PushbackError
+from ledger.operate.access_log import Manner
+from ledger.operate.tombstones import forget
 from ledger.storage.database import writing
-from ledger.storage.models import access_detail
+from ledger.storage.models import access_detail, access_index
 from tests.ledger.operate.premises import AUDITOR, Open, Premises
 
 
@@ -111,3 +113,54 @@ def test_without_the_log_there_is_no_look(
     monkeypatch.undo()
     assert premises.open().vault.unsettled(ledger.access_log.log.origin) == ()
     assert ledger.access_log.log.size() == 1
+
+
+def test_a_person_is_told_when_and_why_but_not_by_whom(premises: Premises, ledger: Open) -> None:
+    decisions = [premises.decision(seq) for seq in range(3)]
+    ledger.decisions.record(decisions)
+    mine, other, unseen = (each.id for each in decisions)
+    record, deny = ledger.access_log.record, ledger.access_log.deny
+    record(AUDITOR, **look(premises, records=[other, mine, mine], size=2, manner=Manner.SEARCH))
+    record(AUDITOR, **look(premises, records=[other]))
+    asked = look(premises, records=[mine], purpose="complaint")
+    del asked["size"]
+    premises.clock.now += timedelta(days=40)
+    deny(AUDITOR, **asked)
+    searched, denied = premises.open().access_log.about([mine])
+    assert (searched.manner, searched.denied, searched.purpose) == (Manner.SEARCH, False, "audit")
+    assert (denied.manner, denied.denied, denied.purpose) == (Manner.READ, True, "complaint")
+    assert set(searched.records) == set(denied.records) == {mine}
+    assert searched.fields == ("input.income", "output")
+    assert denied.at - searched.at >= timedelta(days=40)
+    assert AUDITOR.id not in repr((searched, denied))
+    assert len(ledger.access_log.about([mine, other])) == 3
+    assert ledger.access_log.about([unseen]) == ledger.access_log.about([]) == ()
+
+
+def test_looks_go_with_the_record_and_with_their_detail(premises: Premises, ledger: Open) -> None:
+    decision = premises.decision()
+    ledger.decisions.record([decision])
+    first = ledger.access_log.record(AUDITOR, **look(premises, records=[decision.id]))
+    ledger.access_log.record(AUDITOR, **look(premises, records=[decision.id]))
+    with writing(premises.vault_engine) as connection:
+        connection.execute(access_detail.delete().where(access_detail.c.record_id == first.id))
+    gone, there = ledger.access_log.about([decision.id])
+    assert (gone.manner, gone.records, gone.purpose) == (None, (), "audit")
+    assert there.manner is Manner.READ
+    forget(premises.vault_engine, [first.id])
+    assert len(ledger.access_log.about([decision.id])) == 1
+    forget(premises.vault_engine, [decision.id])
+    ledger.access_log.record(AUDITOR, **look(premises, records=[decision.id]))
+    with writing(premises.vault_engine) as connection:
+        assert connection.execute(access_index.select()).all() == []
+
+
+def test_a_forged_index_tells_a_person_nothing(premises: Premises, ledger: Open) -> None:
+    decision = premises.decision()
+    ledger.decisions.record([decision])
+    entry = ledger.access_log.record(AUDITOR, **look(premises))
+    for entry_id in (entry.id, premises.new_id()):
+        with writing(premises.vault_engine) as connection:
+            row = {"record_id": decision.id, "entry_id": entry_id}
+            connection.execute(access_index.insert().values(**row))
+    assert ledger.access_log.about([decision.id]) == ()

@@ -1,11 +1,12 @@
 """API keys: shown once, stored as a hash, refused without a reason."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from ledger.errors import MalformedError, NotFoundError, RefusedError
-from ledger.operate.credentials import REMEMBER_SECONDS, ApiKeys
+from ledger.errors import KeyExpired, MalformedError, NotFoundError, RefusedError
+from ledger.operate.credentials import MAX_DAYS, REMEMBER_SECONDS, ApiKeys
 from ledger.roles import Role
 from tests.ledger.operate.premises import Premises
 
@@ -102,3 +103,36 @@ def test_a_name_is_short_and_printable(keys: ApiKeys, name: str) -> None:
     with pytest.raises(MalformedError) as raised:
         keys.issue(name, Role.AUDITOR)
     assert raised.value.member == "name"
+
+
+def test_a_key_ends_by_itself(premises: Premises, keys: ApiKeys) -> None:
+    text, key_id = keys.issue("Audit desk", Role.AUDITOR, days=90)
+    (listed,) = keys.list()
+    assert listed.expires_at is not None
+    premises.clock.now = listed.expires_at - timedelta(seconds=1)
+    assert keys.authenticate(text).id == keys.principal(key_id).id == key_id
+    premises.clock.now = listed.expires_at
+    with pytest.raises(KeyExpired):
+        keys.authenticate(text)
+    with pytest.raises(KeyExpired):
+        keys.principal(key_id)
+    assert not listed.in_force(premises.clock.now)
+
+
+def test_only_its_holder_learns_that_a_key_has_expired(premises: Premises, keys: ApiKeys) -> None:
+    text, key_id = keys.issue("Audit desk", Role.AUDITOR, days=1)
+    premises.clock.now += timedelta(days=2)
+    with pytest.raises(RefusedError) as raised:
+        keys.authenticate(text[:-1] + ("A" if text[-1] != "A" else "B"))
+    assert not isinstance(raised.value, KeyExpired)
+    keys.revoke(key_id)
+    with pytest.raises(RefusedError) as raised:
+        keys.authenticate(text)
+    assert not isinstance(raised.value, KeyExpired)
+
+
+@pytest.mark.parametrize("days", [0, -1, MAX_DAYS + 1])
+def test_a_key_lasts_some_days(keys: ApiKeys, days: int) -> None:
+    with pytest.raises(MalformedError) as raised:
+        keys.issue("Audit desk", Role.AUDITOR, days)
+    assert raised.value.member == "expires"

@@ -29,7 +29,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 def rows(count: int) -> list[tuple[object, ...]]:
     digest = "ab" * 32
     return [
-        (f"id-{at}", None if at % 2 else bytes((0, at)), "ä\t", digest, digest, -at, 2**40, at, None, 1)
+        (f"id-{at}", None if at % 2 else bytes((0, at)), "ä\t", digest, digest, -at, 2**40, at, None, 1, None)
         for at in range(count)
     ]  # fmt: skip
 

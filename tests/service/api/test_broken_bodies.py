@@ -10,7 +10,7 @@ from tests.service.ui.lender import Lender
 
 
 class _InvalidChunkSize(Exception):
-    """As of gunicorn, whose parser's errors are no OSError."""
+    """As of a server whose parser's errors are no OSError."""
 
 
 class _BrokenChunks:

@@ -1,10 +1,14 @@
 """HTTP as a table: who may ask for what, and what comes back with which headers."""
 
+import os
 import re
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from ledger.operate.credentials import ApiKeys
 from ledger.roles import PERMISSIONS, Permission, Role
 from service.api.routes import PERMISSION
 from service.problems import KINDS
@@ -21,6 +25,11 @@ TABLE: list[tuple[str, str, Permission, int]] = [
     ("GET", "/v1/decisions/{id}/explanation", Permission.DECISIONS_READ, 200),
     ("GET", "/v1/decisions/01a20aa6-1a5c-7fcf-9ba7-5831c882ac71", Permission.DECISIONS_READ, 404),
     ("GET", "/v1/decisions/Ann-Other", Permission.DECISIONS_READ, 404),
+    ("GET", "/v1/corrections", Permission.DECISIONS_READ, 200),
+    ("GET", "/v1/decisions/{id}/corrections", Permission.DECISIONS_READ, 200),
+    ("POST", "/v1/decisions/{id}/corrections", Permission.CORRECTIONS_MAKE, 422),
+    ("POST", "/v1/subjects/export", Permission.SUBJECTS_EXPORT, 422),
+    ("POST", "/v1/restrictions", Permission.HOLDS_MANAGE, 422),
     ("GET", "/v1/models", Permission.MODELS_READ, 200),
     ("GET", "/v1/models/mortgage-approval@1.0.0", Permission.MODELS_READ, 200),
     ("GET", "/v1/models/none@1.0.0", Permission.MODELS_READ, 404),
@@ -132,6 +141,19 @@ def test_a_revoked_key_is_refused_at_once(door: Any) -> None:
     assert door.client.get("/v1/models", headers=header).status_code == 401
 
 
+def test_a_key_whose_time_is_up_is_told_so(door: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = door.lender.runtime
+    text, _ = runtime.api_keys.issue("for a day", Role.AUDITOR, days=1)
+    tomorrow = runtime.clock() + timedelta(days=1)
+    later = ApiKeys(runtime.databases[0], lambda: tomorrow, os.urandom)
+    monkeypatch.setitem(
+        door.client.application.extensions, "ledger", replace(runtime, api_keys=later)
+    )
+    got = door.client.get("/v1/models", headers={"Authorization": f"Bearer {text}"})
+    assert (got.status_code, got.get_json()["type"]) == (401, "/problems/key-expired")
+    assert got.headers["WWW-Authenticate"].startswith("Bearer")
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("Ledger_Purpose", "curiosity"), ("Ledger_Case", "Ann Other")]
 )
@@ -148,8 +170,6 @@ def test_what_is_public(door: Any, path: str, status: int, media_type: str, cach
 
 
 def test_the_public_log_can_be_closed(door: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
-
     closed = replace(door.lender.runtime.settings, log_public=False)
     app = door.client.application
     monkeypatch.setitem(app.extensions, "ledger", replace(door.lender.runtime, settings=closed))

@@ -213,6 +213,7 @@ def _create_beside_the_log() -> None:
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("created_us", _COUNT, nullable=False),
         sa.Column("revoked_us", _COUNT, nullable=True),
+        sa.Column("expires_us", _COUNT, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_api_key"),
         sqlite_strict=True,
     )

@@ -70,6 +70,7 @@ def _create_index() -> None:
         sa.Column("received_us", _COUNT, nullable=False),
         sa.Column("seq", _COUNT, nullable=True),
         sa.Column("pending", sa.Integer(), nullable=True),
+        sa.Column("again", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("record_id", name="pk_decision_index"),
         sqlite_strict=True,
         # Room on each page for the version that says where the record stands, or every index
@@ -85,6 +86,13 @@ def _create_index() -> None:
         sqlite_where=sa.text("pending IS NOT NULL"),
         postgresql_where=sa.text("pending IS NOT NULL"),
     )
+    op.create_index(
+        "ix_decision_index_again",
+        "decision_index",
+        ["again", "record_id"],
+        sqlite_where=sa.text("again IS NOT NULL"),
+        postgresql_where=sa.text("again IS NOT NULL"),
+    )
     op.create_table(
         "access_detail",
         sa.Column("record_id", sa.Text(), nullable=False),
@@ -95,6 +103,14 @@ def _create_index() -> None:
         ),
         sqlite_strict=True,
     )
+    op.create_table(
+        "access_index",
+        sa.Column("record_id", sa.Text(), nullable=False),
+        sa.Column("entry_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("record_id", "entry_id", name="pk_access_index"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_access_index_entry_id", "access_index", ["entry_id"])
 
 
 def _create_events() -> None:
@@ -181,6 +197,8 @@ def _create_holds() -> None:
         sa.Column("logged", sa.Integer(), nullable=False),
         sa.Column("releaser", sa.Text(), nullable=True),
         sa.Column("released_us", _COUNT, nullable=True),
+        sa.Column("restriction", sa.Text(), nullable=True),
+        sa.Column("informed_us", _COUNT, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_legal_hold"),
         sqlite_strict=True,
     )
