@@ -7,12 +7,14 @@ the other issues the same with it.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from ledger import canonical
+from ledger.canonical import JsonValue
 from ledger.commitments import SECTIONS, Opening
 from ledger.entries import parse_entry
 from ledger.errors import MalformedError, NotFoundError, SecondPersonNeeded
@@ -34,7 +36,7 @@ from ledger.verify.disclosure import (
 )
 from ledger.verify.verifier import DisclosedSections
 from service.erasing import check_other
-from service.reading import Caller, Reading
+from service.reading import EVERYTHING, Caller, Reading
 from service.runtime import Runtime
 
 __all__ = ["MAX_ALONE", "Disclosing", "Wanted"]
@@ -139,6 +141,25 @@ class Disclosing:
         files[MANIFEST] = manifest.to_bytes()
         files[EXPORT] = disclosures.issue(manifest).format().encode()
         return manifest, pack(files)
+
+    def choices(self, record: str) -> Mapping[str, Mapping[str, JsonValue]]:
+        """What can be shown of a decision: of each section the fields, with their values.
+
+        Raises:
+            PermissionRefused: the caller may not disclose.
+            NotFoundError, ErasedError, RestrictedError: it cannot be disclosed.
+        """
+        self._caller.principal.require(Permission.DISCLOSURES_ISSUE)
+        self._note((record,), (*EVERYTHING, Part.EXPLANATION.value), Manner.READ)
+        decisions = self._runtime.decisions
+        found = {each.section: each.disclosed() for each in decisions.openings(record)}
+        if not found["attributions"]:
+            with suppress(NotFoundError):  # they are still to be worked out
+                found["attributions"] = self._runtime.attributions.evidence(record)[1].disclosed()
+        evidence = decisions.explanation_evidence(record)
+        if evidence is not None:
+            found[Part.EXPLANATION.value] = evidence[1].disclosed()
+        return found
 
     def about(self, record: str) -> tuple[tuple[datetime, Manifest], ...]:
         """To whom a decision was disclosed, when and what for, oldest first."""

@@ -21,7 +21,17 @@ from service.api.routes import runtime
 from service.explaining import NotIssued
 from service.problems import Problem
 from service.reading import Reading
-from service.ui import corrections, exports, officers, rendering, session, subjects, troubles
+from service.ui import (
+    accesses,
+    corrections,
+    disclosures,
+    exports,
+    officers,
+    rendering,
+    session,
+    subjects,
+    troubles,
+)
 from service.ui.decision_list import DecisionList
 from service.ui.decision_page import Shown
 from service.ui.filters import Filter
@@ -70,6 +80,8 @@ def _admit() -> AnyResponse | None:
 officers.add_to(blueprint)
 subjects.add_to(blueprint)
 corrections.add_to(blueprint)
+accesses.add_to(blueprint)
+disclosures.add_to(blueprint)
 blueprint.after_request(rendering.guard)
 blueprint.register_error_handler(Exception, troubles.answer)
 
