@@ -1,7 +1,8 @@
 """Unmistakable values go into the real server; nothing it writes beside the vault has them.
 
 Not its lines, in any process, not its metrics, not its temporary files, not what is left when
-processes are taken down in the middle.
+processes are taken down in the middle. Then the person is erased, and it is not in a spool, an
+export or a backup either, while the log, what was published of it and the receipt verify.
 """
 
 import os
@@ -17,6 +18,8 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from ledger.client import Client
+from ledger.verify.__main__ import main as verify
 from service.cli import main
 from tests.functional.real_server import SECONDS, RealServer, parent
 from tests.functional.test_first_run import CONTACTS, declined, register, write
@@ -55,8 +58,8 @@ class Run:
         assert done.exit_code == 0, done.output
         return done
 
-    def client(self, role: str) -> httpx.Client:
-        key = self.command("key", "issue", "--name", f"One {role}", "--role", role)
+    def client(self, role: str, name: str = "One") -> httpx.Client:
+        key = self.command("key", "issue", "--name", f"{name} {role}", "--role", role)
         return self.server.client(key.stdout.strip(), **{"Ledger-Case": "C-1"})
 
     def decision(self, seq: int, **members: Any) -> dict[str, Any]:
@@ -66,19 +69,45 @@ class Run:
         return one | members
 
 
-def plant(run: Run) -> None:
-    """By every door, well and badly."""
+def by_the_client(run: Run) -> tuple[str, str]:
+    """A decision by way of a spool that is left lying; its id, and the receipt kept."""
+    key = run.command("key", "issue", "--name", "One spool", "--role", "source").stdout.strip()
+    policy = run.place / "policy.txt"
+    one = run.decision(1)
+    del one["source"]
+    with Client(
+        run.server.url, key=key, source="teller", spool=run.folder / "spool", policy=policy
+    ) as client:
+        ticket = client.record(**one)
+        assert client.flush(SECONDS)
+        return ticket.id, str(client.receipt(ticket.id))
+
+
+def erase(run: Run) -> None:
+    """Everything about the person, by two officers; then all that a ledger leaves elsewhere."""
+    body = {"subject": SECRET, "ground": "objection"}
+    with run.client("data_protection_officer") as ann:
+        asked = ann.post("/v1/erasures", json=body).json()
+    with run.client("data_protection_officer", "Another") as ben:
+        done = ben.post(f"/v1/erasures/{asked['id']}/approve")
+        assert (done.status_code, done.json()["stage"]) == (200, "done")
+        assert ben.post("/v1/erasures", json=body).status_code == 410
+    run.command("export", str(run.folder / "published"))
+    run.command("backup", str(run.folder / "backup"))
+
+
+def plant(run: Run) -> tuple[str, str]:
+    """By every door, well and badly; the id of a decision, and its receipt."""
     with run.client("source") as source:
-        good = source.post("/v1/decisions", json=run.decision(1))
-        assert good.status_code == 201
         late = run.decision(2, attributions=None)
         late["input"] = late["input"] | {"loan_to_value": NUMBER}
         del late["attributions"]
-        for body in (late, run.decision(3, model=SECRET), run.decision(4, **{SECRET: SECRET})):
+        assert source.post("/v1/decisions", json=late).status_code == 201
+        for body in (run.decision(3, model=SECRET), run.decision(4, **{SECRET: SECRET})):
             source.post("/v1/decisions", json=body)
         source.post("/v1/decisions", content=b'{"subject": "' + SECRET.encode() + b'"')
         source.post("/v1/events", content=SECRET.encode(), headers={"ce-id": SECRET})
-    record = good.json()["id"]
+    record, receipt = by_the_client(run)
     with run.client("data_protection_officer") as officer:
         found = officer.post("/v1/decisions/search", json={"subject": SECRET}).json()
         assert found["total"] >= 1
@@ -106,6 +135,7 @@ def plant(run: Run) -> None:
         with socket.create_connection(address, timeout=SECONDS) as raw:
             raw.sendall(head % SECRET.encode())
             assert b"400" in raw.recv(100)
+    return record, receipt
 
 
 def counted(url: str) -> str:
@@ -121,11 +151,10 @@ def counted(url: str) -> str:
     raise AssertionError("no metrics")
 
 
-def files(*places: Path) -> Iterator[tuple[Path, bytes]]:
-    for place in places:
-        for path in place.rglob("*"):
-            if path.is_file() and not path.is_symlink():
-                yield path, path.read_bytes()
+def files(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            yield path, path.read_bytes()
 
 
 def crash(server: RealServer) -> int:
@@ -159,14 +188,21 @@ def said(log: Path, words: str, times: int) -> bool:
 def test_no_line_no_metric_and_no_file_has_them(tmp_path: Path) -> None:
     run = Run(tmp_path)
     with run.server:
-        plant(run)
+        record, receipt = plant(run)
+        erase(run)
         assert SECRET not in counted(run.metrics)
         limits = core_limits(run.server)
         assert len(limits) >= 6  # serve, writer, web server, two of its workers, exporter
         assert all(each == ["0", "0"] for each in limits)
         assert said(run.log, "Fatal Python error", crash(run.server))
+    run.command("erasure", "clean-up")
     lines = run.log.read_bytes()
     for needle in (SECRET.encode(), str(NUMBER).encode()):
         assert needle not in lines
-        assert [path for path, data in files(run.place, run.temporary) if needle in data] == []
+        assert [path for path, data in files(run.folder) if needle in data] == []
+    kept = run.folder / f"{record}.tlog-proof"
+    kept.write_text(receipt)
+    policy = ["--policy", str(run.place / "policy.txt")]
+    for proof in (kept, run.folder / "published" / "decisions", run.place / "ledger.db"):
+        assert verify([str(proof), *policy]) == 0
     assert list(run.folder.rglob("core*")) == []

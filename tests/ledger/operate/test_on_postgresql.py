@@ -170,6 +170,11 @@ def test_an_erasure(on_postgres: Premises, holds: Callable[[Eraser], None]) -> N
     holds(Eraser(on_postgres, on_postgres.found()))
 
 
+def test_the_whole_log_verifies_after_an_erasure(on_postgres: Premises) -> None:
+    eraser = Eraser(on_postgres, on_postgres.found())
+    test_erasing.test_a_person_is_erased_and_the_log_verifies(eraser, on_postgres)
+
+
 def test_own_references(on_postgres: Premises) -> None:
     ledger = on_postgres.found()
     (mine, other) = (
