@@ -19,6 +19,7 @@ from ledger.commitments import SECTIONS, Opening
 from ledger.entries import parse_entry
 from ledger.errors import MalformedError, NotFoundError, SecondPersonNeeded
 from ledger.operate.access_log import Manner
+from ledger.operate.decision import ABSENT
 from ledger.operate.vault import EPOCH, microseconds
 from ledger.roles import Permission
 from ledger.tlog.proof import Receipt
@@ -153,7 +154,7 @@ class Disclosing:
         self._note((record,), (*EVERYTHING, Part.EXPLANATION.value), Manner.READ)
         decisions = self._runtime.decisions
         found = {each.section: each.disclosed() for each in decisions.openings(record)}
-        if not found["attributions"]:
+        if found["attributions"] == ABSENT:
             with suppress(NotFoundError):  # they are still to be worked out
                 found["attributions"] = self._runtime.attributions.evidence(record)[1].disclosed()
         evidence = decisions.explanation_evidence(record)
@@ -182,8 +183,11 @@ class Disclosing:
             if evidence is None:
                 raise NotFoundError("no explanation was issued for a decision")
             yield Part.EXPLANATION, (evidence[0], (_narrowed(evidence[1], told),))
-        if "attributions" in wanted and not opened["attributions"].disclosed():
-            receipt, opening = later.evidence(record)
+        if "attributions" in wanted and opened["attributions"].disclosed() == ABSENT:
+            try:
+                receipt, opening = later.evidence(record)
+            except NotFoundError:
+                raise NotFoundError("attributions of a decision are still worked out") from None
             yield Part.ATTRIBUTIONS, (receipt, (_narrowed(opening, wanted.pop("attributions")),))
         if wanted:
             receipt = self._runtime.logs["decisions"].receipt(record)
