@@ -32,7 +32,7 @@ def lender(tmp_path: Path) -> Iterator[Lender]:
     settings = Settings(data=tmp_path / "data", origin="ledger.example/demo")
     hours = OfficeHours.parse("Mon-Fri 07:00-19:00 UTC")
     made = Lender(tmp_path / "data", replace(settings, office_hours=hours))
-    made.record(22)
+    made.record(4)
     made.now = datetime(2026, 6, 3, 9, tzinfo=UTC)
     yield made
     made.runtime.close()
@@ -41,6 +41,15 @@ def lender(tmp_path: Path) -> Iterator[Lender]:
 @pytest.fixture
 def sign_in(lender: Lender) -> SignIn:
     return partial(enter, lender)
+
+
+@pytest.fixture(scope="module")
+def discloser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
+    """One ledger for all that is disclosed; each test has decisions of its own."""
+    made = Lender(tmp_path_factory.mktemp("lender") / "data")
+    made.record(23)
+    yield made
+    made.runtime.close()
 
 
 def holder(lender: Lender, name: str) -> Principal:
@@ -165,9 +174,10 @@ def disclosed(browser: Browser, address: str, fields: list[str], **form: str) ->
     return bytes(got.data)
 
 
-def test_fields_are_disclosed_from_the_page_of_a_decision(lender: Lender, sign_in: SignIn) -> None:
+def test_fields_are_disclosed_from_the_page_of_a_decision(discloser: Lender) -> None:
+    lender, sign_in = discloser, partial(enter, discloser)
     policy = Policy.parse(lender.settings.policy_path.read_text())
-    record = lender.ids[2]
+    record = lender.ids[22]
     lender.runtime.explaining.issue(record, "en")
     dpo, address = sign_in(OFFICER), f"/decisions/{record}/disclosures"
     assert f'href="{address}"' in dpo.get(f"/decisions/{record}").text
@@ -195,8 +205,9 @@ def test_fields_are_disclosed_from_the_page_of_a_decision(lender: Lender, sign_i
     assert clerk.post(f"{address}/ask", field="output").status_code == 403
 
 
-def test_what_is_wrong_is_said_and_what_was_typed_stays(lender: Lender, sign_in: SignIn) -> None:
-    dpo, address = sign_in(OFFICER), f"/decisions/{lender.ids[0]}/disclosures"
+def test_what_is_wrong_is_said_and_what_was_typed_stays(discloser: Lender) -> None:
+    lender, sign_in = discloser, partial(enter, discloser)
+    dpo, address = sign_in(OFFICER), f"/decisions/{lender.ids[21]}/disclosures"
     dpo.get(address)
     form = {"recipient": "The Court", "ground": "legal_claims", "purpose": "Evidence"}
     size = lender.runtime.logs["decisions"].size()
@@ -218,7 +229,8 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays(lender: Lender, sign_in:
     assert dpo.get(f"/decisions/{'0' * 8}/disclosures").status_code == 404
 
 
-def test_many_records_take_two_officers(lender: Lender, sign_in: SignIn) -> None:
+def test_many_records_take_two_officers(discloser: Lender) -> None:
+    lender, sign_in = discloser, partial(enter, discloser)
     policy = Policy.parse(lender.settings.policy_path.read_text())
     address, rest = f"/decisions/{lender.ids[0]}/disclosures", " ".join(lender.ids[1:21])
     ann = sign_in(OFFICER)
