@@ -26,6 +26,7 @@ from service.api import (
     models,
     retirement,
     sources,
+    stages,
     subjects,
 )
 from service.meters import meters
@@ -132,6 +133,7 @@ def _document(app: Flask, mount: str) -> None:
         subjects,
         corrections,
         models,
+        stages,
         sources,
         log,
         health,

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from ledger.errors import NotFoundError, RefusedError
 from ledger.operate.access_log import AccessLog
+from ledger.operate.approvals import Approvals
 from ledger.operate.attachments import Attachments
 from ledger.operate.attributions import LaterAttributions
 from ledger.operate.checkpoint_lock import FileCheckpointLock
@@ -143,6 +144,7 @@ class Runtime:
     writers: Mapping[str, LogWriter]
     keys: Mapping[str, KeyRing]
     registry: Registry
+    approvals: Approvals
     decisions: Decisions
     attributions: LaterAttributions
     attachments: Attachments
@@ -221,7 +223,7 @@ class Runtime:
             check_vault(store, logs, vault_engine)
         vault = opened_vault(settings, vault_engine, now)
         writers = how.writers(logs, vault)
-        log, writer = logs["decisions"], writers["decisions"]
+        log, writer, _ = parts = (logs["decisions"], writers["decisions"], vault)
         book = rule_book(settings)
         check = checking(book, now)
         registry = Registry(engine, log, writer, settings.artefacts_dir, now, os.urandom, check)
@@ -230,7 +232,6 @@ class Runtime:
         completeness = Completeness(log, writer, vault)
         erasing = Erasing(log, writer, vault, engine, now, os.urandom)
         attachments = Attachments(log, writer, vault, now, os.urandom)
-        parts = (log, writer, vault)
         corrections = Corrections(*parts, registry, decisions, attachments, now, os.urandom)
         return cls(
             settings=settings,
@@ -239,6 +240,7 @@ class Runtime:
             writers=writers,
             keys=keys,
             registry=registry,
+            approvals=Approvals(*parts, registry, now, os.urandom),
             decisions=decisions,
             attributions=attributions,
             attachments=attachments,

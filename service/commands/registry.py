@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import click
 
+from service.commands.stages import agree, history, promote, propose, refuse, suspend
 from service.commands.terminal import opened, print_json, speaks
 
 __all__ = ["model", "policy"]
@@ -52,6 +53,10 @@ def show_model(reference: str) -> None:
     """Show the manifest of a model version, by digest or name@version."""
     with opened() as runtime:
         print_json(dict(runtime.registry.model(reference).manifest))
+
+
+for _command in (propose, agree, refuse, promote, suspend, history):
+    model.add_command(_command)
 
 
 @click.group()

@@ -107,7 +107,8 @@ OVERVIEW = OverviewPage(
     ),
     (
         ModelRow(
-            "mortgage-approval 1.0.0", "3f9a1c77e0b2…", "promoted", "1,590", "/decisions", THEN
+            *("mortgage-approval 1.0.0", "/models/mortgage-approval@1.0.0", "3f9a1c77e0b2…"),
+            *("promoted", "1,590", "/decisions", THEN),
         ),
     ),
 )

@@ -1,0 +1,97 @@
+"""The pages of models: what a version is, where it stands, and what the visitor may do."""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from ledger.operate.model_stage import Act, Stage
+from ledger.roles import Role
+from service.ui.models import STATES
+from tests.service.ui.conftest import Browser, SignIn, enter
+from tests.service.ui.lender import Lender
+
+MODEL = "/models/mortgage-approval@1.0.0"
+
+
+@pytest.fixture(scope="module")
+def lender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
+    made = Lender(tmp_path_factory.mktemp("lender") / "data")
+    made.record(3)
+    yield made
+    made.runtime.close()
+
+
+@pytest.fixture
+def sign_in(lender: Lender) -> SignIn:
+    return partial(enter, lender)
+
+
+def act(browser: Browser, label: str, reason: str = "report V-17") -> int:
+    """Post the form with this button, as the page offers it."""
+    page = browser.get(MODEL).text
+    forms = re.findall(r'<form class="stacked".*?</form>', page, re.DOTALL)
+    (form,) = [each for each in forms if f">{label}</button>" in each]
+    address = re.findall(r'action="([^"]+)"', form)[0]
+    status = dict(re.findall(r'name="(status)" value="([^"]+)"', form))
+    return browser.post(address, reason=reason, **status).status_code
+
+
+def buttons(browser: Browser) -> list[str]:
+    page = browser.get(MODEL).text
+    return re.findall(r'<button class="(?:act|button)">([^<]+)</button>', page)
+
+
+def test_two_people_bring_a_model_into_use(sign_in: SignIn) -> None:
+    ann, ben = sign_in(Role.MODEL_OWNER), sign_in(Role.MODEL_RISK)
+    assert "Registered, not approved" in ann.get("/models").text
+    assert buttons(ann) == ["Propose approval", "Suspend", "Propose retirement"]
+    assert buttons(ben) == ["Suspend"]
+    assert act(ann, "Propose approval") == 303
+    mine, theirs = ann.get(MODEL).text, ben.get(MODEL).text
+    assert "You proposed that it is approved" in mine
+    assert "One model_owner proposed that it is approved" in theirs
+    assert "a second person" in ben.get("/models").text
+    assert buttons(ann) == ["Take the proposal back", "Suspend"]
+    assert buttons(ben) == ["Agree", "Refuse the proposal", "Suspend"]
+    assert act(ben, "Agree", "looked at V-17") == 303
+    assert act(ann, "Promote") == 303
+    page = ben.get(MODEL).text
+    for told in ("In use", "looked at V-17", "One model_risk, model risk", "Approval proposed"):
+        assert told in page
+    assert act(ben, "Suspend", "drift") == 303
+    assert "is suspended" in ann.get("/").text
+    assert buttons(ann) == ["Propose approval", "Propose retirement"]
+    assert act(ann, "Propose retirement") == 303
+    assert act(ben, "Refuse the proposal") == 303
+
+
+def test_what_cannot_be_done_says_so_on_the_page(lender: Lender, sign_in: SignIn) -> None:
+    ann = sign_in(Role.MODEL_OWNER)
+    ann.get(MODEL)
+    wrong = ann.post(f"{MODEL}/promote", reason="go")
+    assert (wrong.status_code, "Nothing was done: model: it is " in wrong.text) == (422, True)
+    assert ann.post(f"{MODEL}/suspend", reason=" ").status_code == 422
+    assert ann.post(f"{MODEL}/proposals", reason="x", status="perfect").status_code == 422
+    ann.post(f"{MODEL}/proposals", reason="x", status="retired")
+    key = lender.runtime.api_keys.issue("One model_owner", Role.MODEL_RISK)[0]
+    same = Browser(lender.app().test_client())
+    same.get("/sign-in")
+    same.post("/sign-in", key=key, purpose="audit")
+    assert act(same, "Agree") == 403
+    assert act(ann, "Take the proposal back") == 303
+
+
+def test_who_only_looks_does_nothing(sign_in: SignIn) -> None:
+    auditor = sign_in(Role.AUDITOR, purpose="audit")
+    page = auditor.get(MODEL)
+    assert (page.status_code, page.text.count("<form")) == (200, 1)  # signing out
+    assert auditor.post(f"{MODEL}/suspend", reason="x").status_code == 403
+    assert auditor.get("/models/nobody@1").status_code == 404
+    assert f'href="{MODEL}"' in auditor.get("/").text
+
+
+def test_each_stage_has_its_words() -> None:
+    assert set(STATES) == set(Stage)
+    assert set(Act) >= set(Stage) - {Stage.REGISTERED}
