@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from dataclasses import asdict
 from typing import Any, Final
 
 from flask import Response, request
@@ -9,7 +10,9 @@ from flask import Response, request
 from ledger.operate.registry import ModelVersion, PolicyVersion
 from ledger.roles import Permission
 from service.api import bodies, schemas
+from service.api.registry_schemas import LineageSchema
 from service.api.routes import Routes, answer, runtime
+from service.lineage import lineage
 from service.problems import Problem
 
 __all__ = ["routes"]
@@ -54,6 +57,16 @@ def show_model(reference: str) -> Response:
     """One model version with its whole manifest, by digest or `name@version`."""
     version = runtime().registry.model(reference)
     return answer(_version(version) | {"manifest": dict(version.manifest)})
+
+
+@routes.add(
+    "GET", "/v1/models/<reference>/lineage", Permission.MODELS_READ,
+    returns={200: LineageSchema}, problems=("not-found",),
+)  # fmt: skip
+def show_lineage(reference: str) -> Response:
+    """The way from training data over files and version to decisions, as a graph."""
+    found = lineage(runtime(), runtime().registry.model(reference))
+    return answer(asdict(found))
 
 
 @routes.add("GET", "/v1/policies", Permission.MODELS_READ, returns={200: _VERSIONS})

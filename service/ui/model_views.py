@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
+from reports.documents import LineageStage
 from service.ui.views import Fact, Moment, Tag
 
 
@@ -51,6 +54,18 @@ class StageForm:
 
 
 @dataclass(frozen=True, slots=True)
+class LineagePart:
+    """The way from data to decisions; `graph` is its address as JSON.
+
+    `picture` is markup, empty if it cannot be drawn.
+    """
+
+    graph: str
+    picture: Markup
+    stages: tuple[LineageStage, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelPage:
     """One model version: what it is, where it stands, what may be done, what happened."""
 
@@ -62,4 +77,5 @@ class ModelPage:
     facts: tuple[Fact, ...]
     forms: tuple[StageForm, ...]
     history: tuple[EventRow, ...]
+    lineage: LineagePart
     problem: str = ""

@@ -5,9 +5,11 @@ about a stage is on the log of decisions.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from flask import Blueprint, Response, g, redirect, request, url_for
+from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from ledger.errors import MalformedError, SecondPersonNeeded, WrongStage
@@ -15,14 +17,27 @@ from ledger.operate.approvals import pending
 from ledger.operate.model_stage import FOLLOWING, PROPOSALS, Act, Stage, StageEvent
 from ledger.operate.registry import ModelVersion, PolicyVersion
 from ledger.roles import Permission, Principal
-from service.api.routes import runtime
+from reports.errors import DocumentError
+from reports.lineage_chart import lineage as draw_lineage
+from service.api.routes import answer, runtime
 from service.approving import Approver
+from service.lineage import lineage
+from service.lineage_words import lineage_in_words
 from service.ui import rendering, wording
-from service.ui.model_views import EventRow, ModelPage, ModelsPage, StageForm, VersionRow
+from service.ui.model_views import (
+    EventRow,
+    LineagePart,
+    ModelPage,
+    ModelsPage,
+    StageForm,
+    VersionRow,
+)
 from service.ui.session import Visit
 from service.ui.views import Fact, Icon, Moment, Tag, Tone
 
 __all__ = ["STATES", "add_to"]
+
+LANGUAGE: Final = "en-GB"  # as all of these pages are written
 
 STATES: Final[Mapping[str, Tag]] = {
     Stage.REGISTERED: Tag("Registered, not approved", Tone.CAUTION, Icon.HOURGLASS),
@@ -60,6 +75,7 @@ def add_to(blueprint: Blueprint) -> None:
     for rule, view, method in (
         ("/models", models, "GET"),
         ("/models/<reference>", model, "GET"),
+        ("/models/<reference>/lineage.json", lineage_file, "GET"),
         ("/models/<reference>/proposals", propose, "POST"),
         ("/models/<reference>/proposals/<proposal_id>/agree", agree, "POST"),
         ("/models/<reference>/proposals/<proposal_id>/refuse", refuse, "POST"),
@@ -85,6 +101,12 @@ def models() -> Response:
 def model(reference: str) -> Response:
     """One model version."""
     return _model(reference)
+
+
+def lineage_file(reference: str) -> Response:
+    """The graph from data to decisions, for programs."""
+    _me().require(Permission.MODELS_READ)
+    return answer(asdict(lineage(runtime(), runtime().registry.model(reference))))
 
 
 def propose(reference: str) -> AnyResponse:
@@ -138,6 +160,7 @@ def _model(reference: str, *, problem: str = "", status: int = 200) -> Response:
         facts=_facts(found),
         forms=tuple(_forms(found, waits, me)),
         history=tuple(map(_event, reversed(history))),
+        lineage=_lineage(found),
         problem=problem,
     )
     return rendering.page("model", value, here="models", exact=False, status=status)
@@ -209,6 +232,16 @@ def _event(event: StageEvent) -> EventRow:
         reason=event.reason,
         entry=f"{wording.number(event.seq)}",
     )
+
+
+def _lineage(found: ModelVersion) -> LineagePart:
+    stages = lineage_in_words(runtime(), found, LANGUAGE)
+    try:
+        picture = draw_lineage(stages, chart_id="lineage", title=f"From data to {found.reference}")
+    except DocumentError:  # a text of the manifest that no font has: the table shows it
+        picture = ""
+    graph = url_for("ui.lineage_file", reference=found.reference)
+    return LineagePart(graph, Markup(picture), stages)  # noqa: S704 - our own drawing, its texts escaped
 
 
 def _facts(found: ModelVersion) -> tuple[Fact, ...]:

@@ -217,7 +217,8 @@ def test_nobody_is_shut_out(
     )  # fmt: skip
     record = lender.ids[2]
     rare = ("/decisions?since=2030-01-01", "/decisions/none") if (scheme, width) == LOOKS[0] else ()
-    pages = ("/", "/decisions?outcome=declined", "/sources", "/sources/loan-desk")
+    pages = ("/", "/decisions?outcome=declined", "/sources", "/sources/loan-desk", "/models",
+             "/models/mortgage-approval@1.0.0")  # fmt: skip
     for address in (*pages, f"/decisions/{record}", *rare):
         page.goto(address)
         if address.endswith(record):

@@ -92,6 +92,26 @@ def test_who_only_looks_does_nothing(sign_in: SignIn) -> None:
     assert f'href="{MODEL}"' in auditor.get("/").text
 
 
+def test_the_lineage_is_a_picture_a_table_and_a_file(sign_in: SignIn) -> None:
+    browser = sign_in(Role.AUDITOR, purpose="audit")
+    page = browser.get(MODEL).text
+    assert page.count("3 decisions on record") == 3  # drawn, told by the drawing, in the table
+    (address,) = re.findall(r'href="([^"]+lineage\.json)"', page)
+    graph = browser.get(address).get_json()
+    assert {each["kind"] for each in graph["nodes"]} >= {"artefact", "decisions", "model"}
+    nobody = browser.get("/models/nobody@1/lineage.json")
+    assert nobody.status_code == 404
+
+
+def test_a_manifest_that_no_font_has_is_shown_as_a_table(lender: Lender, sign_in: SignIn) -> None:
+    found = lender.runtime.registry.model("mortgage-approval@1.0.0").manifest
+    run = {"reference": "run \N{RIGHT-TO-LEFT OVERRIDE}1"}
+    lender.runtime.registry.register_model({**found, "version": "1.0.1", "run": run}, {})
+    page = sign_in(Role.AUDITOR, purpose="audit").get("/models/mortgage-approval@1.0.1").text
+    assert "<svg class=" not in page
+    assert "The same as a table" in page
+
+
 def test_each_stage_has_its_words() -> None:
     assert set(STATES) == set(Stage)
     assert set(Act) >= set(Stage) - {Stage.REGISTERED}
