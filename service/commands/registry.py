@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import click
 
+from service.commands.drafting import import_mlflow, import_valohai
 from service.commands.stages import agree, history, promote, propose, refuse, suspend
 from service.commands.terminal import opened, print_json, speaks
 
@@ -55,7 +56,10 @@ def show_model(reference: str) -> None:
         print_json(dict(runtime.registry.model(reference).manifest))
 
 
-for _command in (propose, agree, refuse, promote, suspend, history):
+for _command in (
+    *(propose, agree, refuse, promote, suspend, history),
+    *(import_mlflow, import_valohai),
+):
     model.add_command(_command)
 
 
