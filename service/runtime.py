@@ -12,6 +12,8 @@ from sqlalchemy import Engine
 from ledger.errors import NotFoundError, RefusedError
 from ledger.operate.access_log import AccessLog
 from ledger.operate.approvals import Approvals
+from ledger.operate.artefact_url import RemoteArtefacts
+from ledger.operate.artefacts import Artefacts, ArtefactStore
 from ledger.operate.attachments import Attachments
 from ledger.operate.attributions import LaterAttributions
 from ledger.operate.checkpoint_lock import FileCheckpointLock
@@ -134,6 +136,12 @@ def _incidents(
     }
 
 
+def _artefacts(settings: Settings) -> ArtefactStore:
+    nearby = Artefacts(settings.artefacts_dir)
+    url = settings.artefacts_url
+    return RemoteArtefacts(url, nearby, os.urandom) if url else nearby
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """One ledger, taken up. Its parts are safe to share between threads."""
@@ -226,7 +234,7 @@ class Runtime:
         log, writer, _ = parts = (logs["decisions"], writers["decisions"], vault)
         book = rule_book(settings)
         check = checking(book, now)
-        registry = Registry(engine, log, writer, settings.artefacts_dir, now, os.urandom, check)
+        registry = Registry(engine, log, writer, _artefacts(settings), now, os.urandom, check)
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
         completeness = Completeness(log, writer, vault)
