@@ -23,9 +23,11 @@ from service.problems import Problem
 from service.reading import Reading
 from service.ui import (
     corrections,
+    dictionary_page,
     exports,
     models,
     officers,
+    policies,
     rendering,
     session,
     subjects,
@@ -80,6 +82,8 @@ officers.add_to(blueprint)
 subjects.add_to(blueprint)
 corrections.add_to(blueprint)
 models.add_to(blueprint)
+dictionary_page.add_to(blueprint)
+policies.add_to(blueprint)
 blueprint.after_request(rendering.guard)
 blueprint.register_error_handler(Exception, troubles.answer)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from flask import Blueprint, Response, g, redirect, request, url_for
+from flask import Blueprint, Response, redirect, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -32,7 +32,7 @@ from service.ui.model_views import (
     StageForm,
     VersionRow,
 )
-from service.ui.session import Visit
+from service.ui.session import visitor
 from service.ui.views import Fact, Icon, Moment, Tag, Tone
 
 __all__ = ["STATES", "add_to"]
@@ -87,7 +87,7 @@ def add_to(blueprint: Blueprint) -> None:
 
 def models() -> Response:
     """Every version of every model and policy."""
-    _me().require(Permission.MODELS_READ)
+    visitor().require(Permission.MODELS_READ)
     registry = runtime().registry
     value = ModelsPage(
         models=tuple(
@@ -105,7 +105,7 @@ def model(reference: str) -> Response:
 
 def lineage_file(reference: str) -> Response:
     """The graph from data to decisions, for programs."""
-    _me().require(Permission.MODELS_READ)
+    visitor().require(Permission.MODELS_READ)
     return answer(asdict(lineage(runtime(), runtime().registry.model(reference))))
 
 
@@ -138,7 +138,7 @@ def suspend(reference: str) -> AnyResponse:
 def _done(reference: str, act: Callable[[Approver, str], ModelVersion]) -> AnyResponse:
     """The page after an act; one that cannot be done now says so on the page itself."""
     try:
-        act(Approver(runtime(), _me()), request.form.get("reason", ""))
+        act(Approver(runtime(), visitor()), request.form.get("reason", ""))
     except (MalformedError, WrongStage, SecondPersonNeeded) as error:
         status = 403 if isinstance(error, SecondPersonNeeded) else 422
         return _model(reference, problem=f"Nothing was done: {error}.", status=status)
@@ -146,7 +146,7 @@ def _done(reference: str, act: Callable[[Approver, str], ModelVersion]) -> AnyRe
 
 
 def _model(reference: str, *, problem: str = "", status: int = 200) -> Response:
-    me = _me()
+    me = visitor()
     me.require(Permission.MODELS_READ)
     found = runtime().registry.model(reference)
     history = runtime().approvals.history(found.digest)
@@ -158,6 +158,7 @@ def _model(reference: str, *, problem: str = "", status: int = 200) -> Response:
         lead=_LEADS[found.status],
         waits=_told(waits, me),
         facts=_facts(found),
+        features=url_for("ui.features", reference=found.reference),
         forms=tuple(_forms(found, waits, me)),
         history=tuple(map(_event, reversed(history))),
         lineage=_lineage(found),
@@ -170,7 +171,7 @@ def _row(
     found: ModelVersion | PolicyVersion, state: Tag | None = None, *, waits: bool = False
 ) -> VersionRow:
     return VersionRow(
-        href=url_for("ui.model", reference=found.reference) if state else "",
+        href=url_for("ui.model" if state else "ui.policy", reference=found.reference),
         name=f"{found.name} {found.version}",
         digest=wording.short_digest(found.digest),
         state=state,
@@ -261,10 +262,3 @@ def _facts(found: ModelVersion) -> tuple[Fact, ...]:
 def _name(actor: str | None) -> str:
     names = {each.id: each.name for each in runtime().api_keys.list()}
     return names.get(actor or "", actor or "Somebody whose name cannot be opened any more")
-
-
-def _me() -> Principal:
-    visit = g.visit
-    if not isinstance(visit, Visit):
-        raise TypeError("no session was asked for")
-    return visit.caller.principal

@@ -51,6 +51,7 @@ FREE_PAGES: Final = {
     *("/", "/sign-in", "/sign-out", "/sources", "/sources/<name>", "/sources/<name>/explain"),
     *("/assets/<path:filename>", "/subjects"),
     *("/models", "/models/<reference>", "/models/<reference>/lineage.json"),
+    *("/models/<reference>/features", "/policies/<reference>"),
 }
 FORMS: Final[dict[str, dict[str, str]]] = {
     "/decisions/find": {"q": "MTG-000123"},

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 
 from ledger.operate.model_stage import Act, Stage
 from ledger.roles import Role
+from service.manifest_changes import MAX_CHANGES
 from service.ui.models import STATES
 from tests.service.ui.conftest import Browser, SignIn, enter
-from tests.service.ui.lender import Lender
+from tests.service.ui.lender import POLICY, Lender
 
 MODEL = "/models/mortgage-approval@1.0.0"
 
@@ -108,8 +110,49 @@ def test_a_manifest_that_no_font_has_is_shown_as_a_table(lender: Lender, sign_in
     run = {"reference": "run \N{RIGHT-TO-LEFT OVERRIDE}1"}
     lender.runtime.registry.register_model({**found, "version": "1.0.1", "run": run}, {})
     page = sign_in(Role.AUDITOR, purpose="audit").get("/models/mortgage-approval@1.0.1").text
-    assert "<svg class=" not in page
+    assert "<svg xmlns" not in page
     assert "The same as a table" in page
+
+
+def test_the_dictionary_says_what_nobody_translated(lender: Lender, sign_in: SignIn) -> None:
+    browser = sign_in(Role.AUDITOR, purpose="audit")
+    (address,) = re.findall(r'href="(/models/[^"]+/features)"', browser.get(MODEL).text)
+    page = browser.get(address).text
+    for told in ("Loan as a share of the price", "0 to 200", "can fall", "No; proxy not stated"):
+        assert told in page
+    assert "not written" not in page
+    assert "No label is written in this language" in browser.get(f"{address}?language=de").text
+    found: Any = lender.runtime.registry.model("mortgage-approval@1.0.0").manifest
+    first, second, *rest = found["features"]
+    changed = [
+        {**first, "label": {"en": "Loan", "de": "Darlehen"}, "proxy": True, "bounds": [-1.5, None]},
+        {**second, "group": "history", "proxy": False, "values": {"0": {"en": "none"}}},
+        *({**each, "bounds": [None, 7]} for each in rest),
+    ]
+    version = {**found, "version": "1.2.0", "features": changed}
+    lender.runtime.registry.register_model(version, {})
+    page = browser.get("/models/mortgage-approval@1.2.0/features?language=de").text
+    for told in ("2 labels are not written", "Darlehen", "May stand in for one", "from −1.5",
+                 "Neither it nor a proxy", "0: none", "group history", "up to 7"):  # fmt: skip
+        assert told in page, told
+
+
+def test_a_policy_is_compared_with_another(lender: Lender, sign_in: SignIn) -> None:
+    browser = sign_in(Role.AUDITOR, purpose="audit")
+    alone = browser.get("/policies/mortgage-cutoff@1.0.0").text
+    assert "There is no other policy version" in alone
+    rules = [{"id": f"r{at}", "text": "x" * 400} for at in range(MAX_CHANGES + 2)]
+    changed = {**POLICY, "version": "1.1.0", "countries": ["DE"], "rules": rules}
+    del changed["retention_class"]
+    lender.runtime.registry.register_policy(changed)
+    page = browser.get("/policies/mortgage-cutoff@1.1.0").text
+    (address,) = re.findall(r'href="(/policies/[^"]+against=[^"]+)"', page)
+    page = browser.get(address).text
+    for told in ("2,005 differences", "5 more are not shown", "retention_class", "Removed",
+                 "Compared with mortgage-cutoff 1.0.0"):  # fmt: skip
+        assert told in page, told
+    assert browser.get("/policies/none@1").status_code == 404
+    assert browser.get("/policies/mortgage-cutoff@1.1.0?against=none@1").status_code == 404
 
 
 def test_each_stage_has_its_words() -> None:
