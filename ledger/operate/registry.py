@@ -142,6 +142,8 @@ class Registry:
     def set_status(self, reference: str, status: str) -> ModelVersion:
         """Log that a model version enters a stage: approved, promoted, suspended, retired.
 
+        It asks nobody and checks no order: who may do what is `approvals`.
+
         Raises:
             NotFoundError: there is no such model version.
             MalformedError: there is no such stage.
