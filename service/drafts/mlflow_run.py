@@ -61,7 +61,7 @@ def fetched_run(tracking: str, run_id: str) -> Mapping[str, Any]:
     """A run from a tracking server or database of MLflow, with the models that it logged.
 
     Args:
-        tracking: such as `sqlite:///mlflow.db` or `https://mlflow.example`.
+        tracking: such as `sqlite:///mlflow.db`, `https://mlflow.example` or `file:///…/mlruns`.
         run_id: of the run.
 
     Raises:
@@ -71,7 +71,10 @@ def fetched_run(tracking: str, run_id: str) -> Mapping[str, Any]:
     try:
         from mlflow import MlflowClient
         from mlflow.artifacts import download_artifacts
-        from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
+        from mlflow.environment_variables import (
+            MLFLOW_ALLOW_FILE_STORE,
+            MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR,
+        )
         from mlflow.exceptions import MlflowException
         from mlflow.models import Model
     except ImportError as error:
@@ -79,6 +82,7 @@ def fetched_run(tracking: str, run_id: str) -> Mapping[str, Any]:
             "could not read: install mlflow-skinny, or give the run as a JSON file"
         ) from error
     MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
+    MLFLOW_ALLOW_FILE_STORE.set(True)  # it warns of writing to directories of runs; this reads
     try:
         client = MlflowClient(tracking)
         run = client.get_run(run_id)

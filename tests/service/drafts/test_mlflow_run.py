@@ -146,6 +146,7 @@ import json, pathlib, sys
 
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput
+from mlflow.environment_variables import MLFLOW_ALLOW_FILE_STORE
 from mlflow.models import Model
 from mlflow.models.signature import ModelSignature
 from mlflow.types.schema import ColSpec, DataType, Schema
@@ -173,7 +174,14 @@ try:
     fetched_run(uri, "0" * 32)
 except RefusedError as error:
     refused = str(error)
-print(json.dumps([dict(whole.manifest), unread.notes, refused]))
+MLFLOW_ALLOW_FILE_STORE.set(True)
+store = f"file://{folder}/mlruns"
+client = MlflowClient(store)
+run = client.create_run(client.create_experiment("older")).info.run_id
+client.log_metric(run, "auc", 0.861)
+MLFLOW_ALLOW_FILE_STORE.set(False)
+older = mlflow_draft(fetched_run(store, run))
+print(json.dumps([dict(whole.manifest), unread.notes, refused, dict(older.manifest)]))
 """
 
 
@@ -185,7 +193,8 @@ def test_from_a_database_of_mlflow(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert said.returncode == 0, said.stderr
-    manifest, notes, refused = json.loads(said.stdout.splitlines()[-1])
+    manifest, notes, refused, older = json.loads(said.stdout.splitlines()[-1])
+    assert older["metrics"] == {"auc": "0.861"}
     assert manifest["features"] == [{"name": "loan_to_value", "type": "number"}]
     assert manifest["parameters"] == {"max_depth": "3"}
     assert any("could not be read" in note for note in notes)
