@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 from werkzeug.serving import make_server
 
+from ledger.operate.decisions import DecisionQuery
 from ledger.roles import Role
 from tests.service.ui.lender import Lender
 
@@ -216,7 +217,11 @@ def test_nobody_is_shut_out(
         color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce",
     )  # fmt: skip
     record = lender.ids[2]
-    rare = ("/decisions?since=2030-01-01", "/decisions/none") if (scheme, width) == LOOKS[0] else ()
+    rare: tuple[str, ...] = ()
+    if (scheme, width) == LOOKS[0]:
+        rare = ("/decisions?since=2030-01-01", "/decisions/none",
+                "/models/mortgage-approval@1.0.0/features",
+                "/policies/mortgage-cutoff@1.0.0?against=mortgage-cutoff@1.0.0")  # fmt: skip
     pages = ("/", "/decisions?outcome=declined", "/sources", "/sources/loan-desk", "/models",
              "/models/mortgage-approval@1.0.0")  # fmt: skip
     for address in (*pages, f"/decisions/{record}", *rare):
@@ -280,7 +285,9 @@ def test_the_pages_work_without_javascript(chromium: Browser, site: str, lender:
     context, page, _ = signed_in(chromium, site, lender, java_script_enabled=False)
     page.goto("/decisions")
     page.click("text=Older")
-    assert page.locator("table.decisions tbody tr").count() == DECISIONS - 25
+    # Another test erases one of them, before or after this one.
+    left = lender.runtime.decisions.find(DecisionQuery(limit=1)).total
+    assert page.locator("table.decisions tbody tr").count() == left - 25
     page.goto(f"/decisions/{lender.ids[0]}")
     assert "that needs JavaScript" in page.inner_text("[data-verdict]")
     assert not page.is_visible("[data-tamper]")
