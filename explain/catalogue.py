@@ -22,7 +22,7 @@ from fluent.runtime import FluentBundle, FluentResource
 
 from explain.errors import LanguageMissing
 
-__all__ = ["Catalogue", "load_catalogue"]
+__all__ = ["Catalogue", "languages", "load_catalogue"]
 
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")  # also keeps a path inside the package
 MINUS = "\u2212"  # the sign that typesetters and screen readers take for a minus
@@ -94,6 +94,14 @@ class Catalogue:
     def listed(self, items: Sequence[str]) -> str:
         """Return the items as one enumeration: "a, b and c"."""
         return str(format_list(list(items), locale=self._locale))
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """Return the languages that this package speaks, by tag."""
+    folder = resources.files("explain") / "locale"
+    names = [file.name for file in folder.iterdir() if file.name.endswith(".ftl")]
+    return tuple(sorted(name.removesuffix(".ftl") for name in names))
 
 
 @cache

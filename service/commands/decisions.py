@@ -9,12 +9,16 @@ from service.commands.terminal import NO, opened, print_json, reading, reads, sp
 
 if TYPE_CHECKING:
     from ledger.operate.timestamps import Evidence
+    from service.explaining import Issued
     from service.runtime import Runtime
 
 __all__ = ["decisions", "explain", "letter", "proof", "replay"]
 
 _OUT = click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file."
+)
+_LANGUAGE = click.option(
+    "--language", default="", help="In this language.  [default: the one it was told in]"
 )
 
 
@@ -71,18 +75,25 @@ def show(decision_id: str, purpose: str, case: str) -> None:
 @click.command()
 @click.argument("decision_id")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole explanation as JSON.")
+@_LANGUAGE
 @reads
 @speaks
-def explain(decision_id: str, purpose: str, case: str, *, as_json: bool) -> None:
+def explain(decision_id: str, language: str, purpose: str, case: str, *, as_json: bool) -> None:
     """Explain a decision in words; issues the explanation if nobody has."""
     with opened() as runtime:
         reading(runtime, purpose, case).note([decision_id], ("explanation",))
-        issued = runtime.explaining.issue(decision_id, runtime.settings.language)
+        issued = _issued(runtime, decision_id, language)
     if as_json:
         print_json(issued.explanation.to_json())
         return
     for line in _told(issued.explanation):
         click.echo(line)
+
+
+def _issued(runtime: "Runtime", decision_id: str, language: str) -> "Issued":
+    if language:
+        return runtime.explaining.issue_in(decision_id, language)
+    return runtime.explaining.issue(decision_id, runtime.settings.language)
 
 
 def _told(explanation: Any) -> list[str]:
@@ -108,10 +119,11 @@ def _told(explanation: Any) -> list[str]:
 @click.argument("decision_id")
 @_OUT
 @click.option("--html", "as_html", is_flag=True, help="Write HTML instead of PDF.")
+@_LANGUAGE
 @reads
 @speaks
 def letter(
-    decision_id: str, output: Path | None, purpose: str, case: str, *, as_html: bool
+    decision_id: str, output: Path | None, language: str, purpose: str, case: str, *, as_html: bool
 ) -> None:
     """Write the letter that explains a decision to the person, as PDF with its evidence."""
     from ledger.operate.access_log import Manner
@@ -119,7 +131,7 @@ def letter(
     fields = ("attributions", "context", "explanation", "input", "output")  # with its attachments
     with opened() as runtime:
         reading(runtime, purpose, case).note([decision_id], fields, manner=Manner.PRINT)
-        issued = runtime.explaining.issue(decision_id, runtime.settings.language)
+        issued = _issued(runtime, decision_id, language)
         if as_html:
             written = runtime.reporting.letter_html(decision_id, issued).encode()
         else:

@@ -17,6 +17,7 @@ from ledger.operate.decision_view import DecisionView
 from ledger.operate.erasure import Restriction
 from ledger.verify.verifier import DisclosedSections
 from service.explaining import Issued, NotIssued
+from service.manifest_texts import spoken
 from service.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ class Gathering:
                 name=name,
                 label=used[name].label if name in used else self._label(features, name),
                 value=used[name].value_text if name in used else self._value(value),
-                source=str(features.get(name, {}).get("source", "")),
+                source=spoken(features.get(name, {}).get("source"), self._language),
                 points=used[name].points_text if name in used else "",
                 corrected=self._value(corrected[name]) if name in corrected else "",
             )
@@ -256,8 +257,7 @@ class Gathering:
         )
 
     def _label(self, features: Mapping[str, Mapping[str, Any]], name: str) -> str:
-        labels = features.get(name, {}).get("label", {})
-        return printable(str(labels.get(self._language) or labels.get("en") or name))
+        return printable(spoken(features.get(name, {}).get("label"), self._language) or name)
 
     def _recorded(self, parts: "_Parts") -> "tuple[CopiedItem, ...]":
         from reports.documents.subject_copy import CopiedItem

@@ -57,7 +57,7 @@ def test_the_explanation_comes_as_the_caller_prefers(
     path = f"/v1/decisions/{declined(door)}/explanation"
     got = door.ask(Role.CASE_HANDLER, "GET", path, Accept=accept)
     assert (got.status_code, got.mimetype) == (200, media_type)
-    assert got.headers["Vary"] == "Accept"
+    assert got.headers["Vary"] == "Accept, Accept-Language"
 
 
 def test_a_type_that_is_not_offered_is_refused_before_the_read(door: Any) -> None:
