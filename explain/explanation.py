@@ -165,15 +165,16 @@ class Explanation:
             raise SchemaError("does not follow from the gates", member="automatic_text_allowed")
 
     def check_same_facts(self, other: "Explanation") -> None:
-        """Hold that another language says the same: every figure, code and order, in its texts' way.
+        """Hold that another language says the same: every figure and code, in the same order.
 
         Raises:
             FactsDiffer: it does not.
         """
-        if self._facts() != other._facts():
+        if self.facts() != other.facts():
             raise FactsDiffer("what was told first does not follow from the archive any more")
 
-    def _facts(self) -> tuple[object, ...]:
+    def facts(self) -> tuple[object, ...]:
+        """Return everything that it says and that no language changes."""
         points = self.points
         return (
             (self.outcome, self.margin, self.cut_off, self.stable),
