@@ -43,8 +43,10 @@ class Catalogue:
             raise LanguageMissing("not a language that numbers can be written in") from error
         self.language = language
         self.digest = hashlib.sha256(text.encode()).hexdigest()
-        # Without isolation marks: the documents mark direction themselves.
-        self._bundle = FluentBundle([language], use_isolating=False)
+        # Values keep their own direction inside a sentence that runs from right to left
+        # (Unicode Standard Annex 9, FSI and PDI); elsewhere the marks would only be noise.
+        isolating = self._locale.text_direction == "rtl"
+        self._bundle = FluentBundle([language], use_isolating=isolating)
         self._bundle.add_resource(FluentResource(text))
 
     def has(self, message: str) -> bool:

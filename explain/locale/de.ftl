@@ -26,6 +26,7 @@ unit-years = { $count ->
 reference-mostly = meist { $value }
 item-with-value = { $label } ({ $value })
 item-with-points = { $label }: { $value } ({ $points } Punkte)
+item-with-others = { $item }, zusammen mit { $others }
 
 ## Outcomes
 
@@ -43,17 +44,17 @@ summary-against = { $outcome }: Das Modell ergab { $score } Punkte, nötig waren
 summary-against-bare = { $outcome }: Das Modell ergab { $score } Punkte, nötig waren mindestens { $limit }.
 summary-for = { $outcome }: Das Modell ergab { $score } Punkte, nötig waren mindestens { $limit }. Im Vergleich mit der Vergleichsgruppe hat diese Angabe die Punktzahl am meisten erhöht: { $item }.
 summary-for-bare = { $outcome }: Das Modell ergab { $score } Punkte, nötig waren mindestens { $limit }.
-summary-not-the-score = { $outcome }: Das folgt nicht aus der Punktzahl des Modells. Diese betrug { $score }, nötig waren mindestens { $limit }. Entschieden hat eine Regel oder eine Person.
+summary-not-the-score = { $outcome }: Das folgt nicht aus der Punktzahl des Modells. Diese betrug { $score }, nötig waren mindestens { $limit }. Was dazu geführt hat, sagt diese Erklärung nicht.
 
 ## The decision in paragraphs
 
 paragraph-decision = Ein statistisches Modell hat aus den Angaben zu diesem Fall eine Punktzahl von { $score } berechnet. Der Grenzwert liegt bei { $limit } Punkten. Wird er erreicht, lautet das Ergebnis „{ $pass }“, sonst „{ $fail }“. Das Ergebnis war „{ $outcome }“.
-paragraph-reference = Jeder Fall beginnt bei der durchschnittlichen Punktzahl der Vergleichsgruppe: { $population }. Dieser Durchschnitt liegt bei { $reference } Punkten. Von dort aus hat jede Angabe zu diesem Fall die Punktzahl dieses Modells gesenkt oder erhöht.
+paragraph-reference = Jeder Fall beginnt bei der durchschnittlichen Punktzahl der Vergleichsgruppe: { $population }. Dieser Durchschnitt liegt bei { $reference } Punkten. Von dort aus hat jede Angabe zu diesem Fall die Punktzahl dieses Modells gesenkt, erhöht oder nicht verändert.
 paragraph-reasons = { $count ->
     [one] Im Vergleich mit der Vergleichsgruppe hat diese Angabe die Punktzahl dieses Modells am meisten gesenkt: { $items }.
    *[other] Im Vergleich mit der Vergleichsgruppe haben diese Angaben die Punktzahl dieses Modells am meisten gesenkt: { $items }.
 }
-paragraph-no-reasons = Im Vergleich mit der Vergleichsgruppe hat nichts die Punktzahl dieses Modells gesenkt.
+paragraph-no-reasons = Im Vergleich mit der Vergleichsgruppe hat unter dem Strich nichts die Punktzahl dieses Modells gesenkt.
 paragraph-helped = { $count ->
     [one] Diese Angabe hat die Punktzahl erhöht: { $items }.
    *[other] Diese Angaben haben die Punktzahl erhöht: { $items }.
@@ -65,6 +66,7 @@ reason-phrase = { $reason }: { $phrase } (Vergleichsgruppe: { $reference })
 reason-value = { $reason }: { $value } (Vergleichsgruppe: { $reference })
 reason-yes-no = { $reason } ({ $label }: { $value }; Vergleichsgruppe: { $reference })
 reason-combined = { $label }: { $value } (Vergleichsgruppe: { $reference }). Das hat die Punktzahl nur zusammen mit anderen Angaben gesenkt
+reason-bare = { $label }: { $value } (Vergleichsgruppe: { $reference })
 reason-not-given = { $label }: keine Angabe (Vergleichsgruppe: { $reference })
 reason-together = { $text }. Zusammen gezählt mit: { $others }
 reason-helped = { $label }: { $value } (Vergleichsgruppe: { $reference })
@@ -75,7 +77,7 @@ suppressed-beyond-limit = schwächer als die { $most } genannten Gründe
 ## What would have changed the outcome
 
 change = { $label }: { $to } (statt: { $from })
-counterfactual = { $changes }. Bei sonst gleichen Angaben hätte dieses Modell { $score } Punkte und das Ergebnis „{ $outcome }“ ergeben.
+counterfactual = { $changes }. Bei sonst gleichen Angaben hätte dieses Modell { $score } Punkte ergeben. Diese Punktzahl führt zu „{ $outcome }“.
 counterfactual-note-found = Wir haben dasselbe Modell mit demselben Grenzwert noch einmal rechnen lassen und nur geändert, was hier genannt ist. Das beschreibt die Entscheidung, wie sie getroffen wurde. Es ist kein Rat und kein Versprechen für einen neuen Antrag.
 counterfactual-note-none = Wir haben dasselbe Modell mit demselben Grenzwert mit vielen kleinen Änderungen noch einmal rechnen lassen, mit Änderungen an höchstens { $most } Angaben und nur mit Werten, die in der Vergleichsgruppe vorkommen. In diesem Rahmen fanden wir keine, die das Ergebnis geändert hätte.
 counterfactual-note-favourable = Das Ergebnis war das günstige. Nach einem anderen wurde daher nicht gesucht.
@@ -90,8 +92,8 @@ method-since-decision = Sie wurden mit der Entscheidung gespeichert und mit der 
 method-since-later = Sie wurden nicht mit der Entscheidung gespeichert, sondern später, am { $day }, mit dem archivierten Modell und denselben Daten berechnet und mit der damals gespeicherten Punktzahl abgeglichen.
 limit-not-causes = Die Punkte zeigen, wie dieses Modell die Angaben zu diesem Fall verwendet hat. Sie zeigen nicht, wie es zu der Lage kam, die die Angaben beschreiben, und nicht, wie sich die Person verhalten wird.
 limit-linked = Angaben, die miteinander zusammenhängen, können sich Punkte teilen.
-limit-reference = Mit einer anderen Vergleichsgruppe wären die Punkte andere.
-limit-typical = Der gezeigte Wert der Vergleichsgruppe ist ihr mittlerer oder ihr häufigster. Eine Angabe kann die Punktzahl auch dann erhöhen, wenn sie darunter liegt, denn das Modell wägt alle Angaben zusammen ab.
+limit-reference = Mit einer anderen Vergleichsgruppe können die Punkte andere sein.
+limit-typical = Der gezeigte Wert der Vergleichsgruppe ist ihr mittlerer oder ihr häufigster. Eine Angabe kann die Punktzahl auch dann senken oder erhöhen, wenn dieser Wert das Gegenteil vermuten lässt, denn das Modell wägt alle Angaben zusammen ab.
 limit-rounding = Punkte sind auf eine Nachkommastelle gerundet. Eine Summe kann daher in der letzten Stelle abweichen.
 limit-unstable = Die zuletzt genannte Angabe hat die Punktzahl fast ebenso stark gesenkt wie die nächste, die nicht genannt ist.
 limit-missing = Einige Angaben fehlten. Das Modell hat den Fall ohne sie bewertet.
@@ -112,7 +114,7 @@ gate-perturbation = { $count ->
 gate-reasons-scored = { $right } von { $count } Gründen sind Angaben, die das Modell bewertet hat und die die Punktzahl gesenkt haben.
 gate-outcome = Das gespeicherte Ergebnis ist { $follows ->
     [yes] das, zu dem Punktzahl und Grenzwert führen.
-   *[no] nicht das, zu dem Punktzahl und Grenzwert führen: Eine Regel oder eine Person hat entschieden und muss den Grund nennen.
+   *[no] nicht das, zu dem Punktzahl und Grenzwert führen: Eine Person muss klären, was entschieden hat, und den Grund nennen.
 }
 gate-reasons-allowed = { $count ->
     [0] Jeder Grund hat einen Text und keiner ist ein geschütztes Merkmal.

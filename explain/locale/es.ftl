@@ -26,6 +26,7 @@ unit-years = { $count ->
 reference-mostly = en su mayoría: { $value }
 item-with-value = { $label } ({ $value })
 item-with-points = { $label }: { $value } ({ $points } puntos)
+item-with-others = { $item }, junto con { $others }
 
 ## Outcomes
 
@@ -43,17 +44,17 @@ summary-against = { $outcome }: el modelo dio una puntuación de { $score } y se
 summary-against-bare = { $outcome }: el modelo dio una puntuación de { $score } y se necesitaban al menos { $limit } puntos.
 summary-for = { $outcome }: el modelo dio una puntuación de { $score } y se necesitaban al menos { $limit } puntos. En comparación con el grupo de referencia, este dato fue el que más subió la puntuación: { $item }.
 summary-for-bare = { $outcome }: el modelo dio una puntuación de { $score } y se necesitaban al menos { $limit } puntos.
-summary-not-the-score = { $outcome }: este resultado no se deduce de la puntuación del modelo, que fue de { $score } cuando se necesitaban al menos { $limit } puntos. Decidió una regla o una persona.
+summary-not-the-score = { $outcome }: este resultado no se deduce de la puntuación del modelo, que fue de { $score } cuando se necesitaban al menos { $limit } puntos. Esta explicación no dice qué llevó a él.
 
 ## The decision in paragraphs
 
 paragraph-decision = Un modelo estadístico calculó, con los datos de este caso, una puntuación de { $score }. El umbral es de { $limit } puntos. Si se alcanza, el resultado es «{ $pass }»; si no, «{ $fail }». El resultado fue «{ $outcome }».
-paragraph-reference = Todos los casos parten de la puntuación media del grupo de referencia: { $population }. Esa media es de { $reference } puntos. A partir de ahí, cada dato de este caso subió o bajó la puntuación de este modelo.
+paragraph-reference = Todos los casos parten de la puntuación media del grupo de referencia: { $population }. Esa media es de { $reference } puntos. A partir de ahí, cada dato de este caso subió o bajó la puntuación de este modelo, o no la cambió.
 paragraph-reasons = { $count ->
     [one] En comparación con el grupo de referencia, este dato fue el que más bajó la puntuación de este modelo: { $items }.
    *[other] En comparación con el grupo de referencia, estos datos fueron los que más bajaron la puntuación de este modelo: { $items }.
 }
-paragraph-no-reasons = En comparación con el grupo de referencia, nada bajó la puntuación de este modelo.
+paragraph-no-reasons = En comparación con el grupo de referencia, nada bajó en conjunto la puntuación de este modelo.
 paragraph-helped = { $count ->
     [one] Este dato subió la puntuación: { $items }.
    *[other] Estos datos subieron la puntuación: { $items }.
@@ -65,6 +66,7 @@ reason-phrase = { $reason }: { $phrase } (grupo de referencia: { $reference })
 reason-value = { $reason }: { $value } (grupo de referencia: { $reference })
 reason-yes-no = { $reason } ({ $label }: { $value }; grupo de referencia: { $reference })
 reason-combined = { $label }: { $value } (grupo de referencia: { $reference }). Solo bajó la puntuación junto con otros datos
+reason-bare = { $label }: { $value } (grupo de referencia: { $reference })
 reason-not-given = { $label }: no indicado (grupo de referencia: { $reference })
 reason-together = { $text }. Se cuenta junto con: { $others }
 reason-helped = { $label }: { $value } (grupo de referencia: { $reference })
@@ -75,7 +77,7 @@ suppressed-beyond-limit = más débil que los { $most } motivos indicados
 ## What would have changed the outcome
 
 change = { $label }: { $to } (en lugar de: { $from })
-counterfactual = { $changes }. Sin cambiar nada más, este modelo habría dado { $score } puntos y el resultado «{ $outcome }».
+counterfactual = { $changes }. Sin cambiar nada más, este modelo habría dado { $score } puntos, una puntuación que lleva a «{ $outcome }».
 counterfactual-note-found = Hemos vuelto a ejecutar el mismo modelo con el mismo umbral y solo hemos cambiado lo que aquí se indica. Esto describe la decisión tal como se tomó. No es un consejo ni promete el resultado de una nueva solicitud.
 counterfactual-note-none = Hemos vuelto a ejecutar el mismo modelo con el mismo umbral probando muchos cambios pequeños, de { $most } datos como máximo cada uno y solo con valores presentes en el grupo de referencia. Dentro de estos límites no hemos encontrado ninguno que hubiera cambiado el resultado.
 counterfactual-note-favourable = El resultado fue el favorable, así que no se buscó ningún otro.
@@ -90,8 +92,8 @@ method-since-decision = Se registraron con la decisión y se comprobaron con la 
 method-since-later = No se registraron con la decisión: se calcularon más tarde, el { $day }, con el modelo archivado y los mismos datos, y se comprobaron con la puntuación registrada entonces.
 limit-not-causes = Los puntos muestran cómo usó este modelo los datos de este caso. No muestran a qué se debe la situación que esos datos describen, ni cómo actuará la persona.
 limit-linked = Los datos relacionados entre sí pueden repartirse puntos.
-limit-reference = Con otro grupo de referencia, los puntos serían distintos.
-limit-typical = El valor que se muestra del grupo de referencia es el central o el más frecuente. Un dato puede subir la puntuación aunque esté por debajo de ese valor, porque el modelo valora todos los datos juntos.
+limit-reference = Con otro grupo de referencia, los puntos pueden ser distintos.
+limit-typical = El valor que se muestra del grupo de referencia es el central o el más frecuente. Un dato puede subir o bajar la puntuación aunque ese valor haga pensar lo contrario, porque el modelo valora todos los datos juntos.
 limit-rounding = Los puntos se redondean a un decimal, por lo que una suma puede variar en la última cifra.
 limit-unstable = El último dato citado bajó la puntuación casi lo mismo que el siguiente, que no se cita.
 limit-missing = Algunos datos no se indicaron. El modelo puntuó el caso sin ellos.
@@ -112,7 +114,7 @@ gate-perturbation = { $count ->
 gate-reasons-scored = { $right } de { $count } motivos son datos que el modelo puntuó y que bajaron la puntuación.
 gate-outcome = El resultado registrado { $follows ->
     [yes] es el que se deduce de la puntuación y del umbral.
-   *[no] no es el que se deduce de la puntuación y del umbral: decidió una regla o una persona, que debe dar el motivo.
+   *[no] no es el que se deduce de la puntuación y del umbral: una persona debe averiguar qué decidió y dar el motivo.
 }
 gate-reasons-allowed = { $count ->
     [0] Todos los motivos tienen texto y ninguno es una característica protegida.

@@ -25,6 +25,7 @@ unit-years = { $count ->
 reference-mostly = le plus souvent { $value }
 item-with-value = { $label } ({ $value })
 item-with-points = { $label } : { $value } ({ $points } points)
+item-with-others = { $item }, avec { $others }
 
 ## Outcomes
 
@@ -42,17 +43,17 @@ summary-against = { $outcome } : le modèle a donné un score de { $score } poi
 summary-against-bare = { $outcome } : le modèle a donné un score de { $score } points et il en fallait au moins { $limit }.
 summary-for = { $outcome } : le modèle a donné un score de { $score } points et il en fallait au moins { $limit }. Par rapport au groupe de référence, l’élément qui a le plus relevé le score est : { $item }.
 summary-for-bare = { $outcome } : le modèle a donné un score de { $score } points et il en fallait au moins { $limit }.
-summary-not-the-score = { $outcome } : ce résultat ne découle pas du score du modèle, qui était de { $score } points alors qu’il en fallait au moins { $limit }. Une règle ou une personne a décidé.
+summary-not-the-score = { $outcome } : ce résultat ne découle pas du score du modèle, qui était de { $score } points alors qu’il en fallait au moins { $limit }. Cette explication ne dit pas ce qui y a conduit.
 
 ## The decision in paragraphs
 
 paragraph-decision = Un modèle statistique a calculé, à partir des éléments de ce dossier, un score de { $score } points. Le seuil est de { $limit } points. S’il est atteint, le résultat est « { $pass } » ; sinon, « { $fail } ». Le résultat a été « { $outcome } ».
-paragraph-reference = Chaque dossier part du score moyen du groupe de référence : { $population }. Cette moyenne est de { $reference } points. À partir de là, chaque élément de ce dossier a relevé ou abaissé le score de ce modèle.
+paragraph-reference = Chaque dossier part du score moyen du groupe de référence : { $population }. Cette moyenne est de { $reference } points. À partir de là, chaque élément de ce dossier a relevé ou abaissé le score de ce modèle, ou ne l’a pas changé.
 paragraph-reasons = { $count ->
     [one] Par rapport au groupe de référence, l’élément qui a le plus abaissé le score de ce modèle est : { $items }.
    *[other] Par rapport au groupe de référence, les éléments qui ont le plus abaissé le score de ce modèle sont : { $items }.
 }
-paragraph-no-reasons = Par rapport au groupe de référence, rien n’a abaissé le score de ce modèle.
+paragraph-no-reasons = Par rapport au groupe de référence, rien n’a, au total, abaissé le score de ce modèle.
 paragraph-helped = { $count ->
     [one] Cet élément a relevé le score : { $items }.
    *[other] Ces éléments ont relevé le score : { $items }.
@@ -64,6 +65,7 @@ reason-phrase = { $reason } : { $phrase } (groupe de référence : { $referenc
 reason-value = { $reason } : { $value } (groupe de référence : { $reference })
 reason-yes-no = { $reason } ({ $label } : { $value } ; groupe de référence : { $reference })
 reason-combined = { $label } : { $value } (groupe de référence : { $reference }). Cet élément n’a abaissé le score qu’avec d’autres
+reason-bare = { $label } : { $value } (groupe de référence : { $reference })
 reason-not-given = { $label } : non communiqué (groupe de référence : { $reference })
 reason-together = { $text }. Compté avec : { $others }
 reason-helped = { $label } : { $value } (groupe de référence : { $reference })
@@ -74,7 +76,7 @@ suppressed-beyond-limit = plus faible que les { $most } motifs indiqués
 ## What would have changed the outcome
 
 change = { $label } : { $to } (au lieu de : { $from })
-counterfactual = { $changes }. Tout le reste étant égal, ce modèle aurait donné { $score } points et le résultat « { $outcome } ».
+counterfactual = { $changes }. Tout le reste étant égal, ce modèle aurait donné un score de { $score } points, qui mène à « { $outcome } ».
 counterfactual-note-found = Nous avons relancé le même modèle avec le même seuil en ne changeant que ce qui est indiqué ici. Cela décrit la décision telle qu’elle a été prise. Ce n’est ni un conseil, ni une promesse pour une nouvelle demande.
 counterfactual-note-none = Nous avons relancé le même modèle avec le même seuil sur de nombreux petits changements, portant chacun sur { $most } éléments au plus et limités aux valeurs présentes dans le groupe de référence. Dans ces limites, nous n’avons trouvé aucun changement qui aurait modifié le résultat.
 counterfactual-note-favourable = Le résultat était le résultat favorable ; aucun autre n’a donc été recherché.
@@ -89,8 +91,8 @@ method-since-decision = Ils ont été enregistrés avec la décision et vérifi�
 method-since-later = Ils n’ont pas été enregistrés avec la décision : ils ont été calculés plus tard, le { $day }, avec le modèle archivé et les mêmes données, et vérifiés par rapport au score enregistré à l’époque.
 limit-not-causes = Les points montrent comment ce modèle a utilisé les éléments de ce dossier. Ils ne montrent pas d’où vient la situation que ces éléments décrivent, ni comment la personne se comportera.
 limit-linked = Des éléments liés entre eux peuvent se partager des points.
-limit-reference = Avec un autre groupe de référence, les points seraient différents.
-limit-typical = La valeur indiquée pour le groupe de référence est sa valeur médiane ou la plus fréquente. Un élément peut relever le score même s’il est inférieur à cette valeur, car le modèle évalue tous les éléments ensemble.
+limit-reference = Avec un autre groupe de référence, les points peuvent être différents.
+limit-typical = La valeur indiquée pour le groupe de référence est sa valeur médiane ou la plus fréquente. Un élément peut relever ou abaisser le score même si cette valeur laisse penser le contraire, car le modèle évalue tous les éléments ensemble.
 limit-rounding = Les points sont arrondis à une décimale ; le dernier chiffre d’une somme peut donc différer.
 limit-unstable = Le dernier élément cité a abaissé le score presque autant que le suivant, qui n’est pas cité.
 limit-missing = Certains éléments n’ont pas été communiqués. Le modèle a évalué le dossier sans eux.
@@ -111,7 +113,7 @@ gate-perturbation = { $count ->
 gate-reasons-scored = { $right } motifs sur { $count } sont des éléments que le modèle a évalués et qui ont abaissé le score.
 gate-outcome = Le résultat enregistré { $follows ->
     [yes] est celui auquel mènent le score et le seuil.
-   *[no] n’est pas celui auquel mènent le score et le seuil : une règle ou une personne a décidé et doit donner le motif.
+   *[no] n’est pas celui auquel mènent le score et le seuil : une personne doit établir ce qui a décidé et donner le motif.
 }
 gate-reasons-allowed = { $count ->
     [0] Chaque motif a un texte et aucun n’est une caractéristique protégée.

@@ -26,6 +26,7 @@ unit-years = { $count ->
 reference-mostly = per lo più { $value }
 item-with-value = { $label } ({ $value })
 item-with-points = { $label }: { $value } ({ $points } punti)
+item-with-others = { $item }, insieme a { $others }
 
 ## Outcomes
 
@@ -43,17 +44,17 @@ summary-against = { $outcome }: il modello ha dato un punteggio di { $score } e 
 summary-against-bare = { $outcome }: il modello ha dato un punteggio di { $score } e servivano almeno { $limit } punti.
 summary-for = { $outcome }: il modello ha dato un punteggio di { $score } e servivano almeno { $limit } punti. Rispetto al gruppo di riferimento, il dato che ha alzato di più il punteggio è: { $item }.
 summary-for-bare = { $outcome }: il modello ha dato un punteggio di { $score } e servivano almeno { $limit } punti.
-summary-not-the-score = { $outcome }: questo esito non deriva dal punteggio del modello, che era { $score } mentre servivano almeno { $limit } punti. Ha deciso una regola o una persona.
+summary-not-the-score = { $outcome }: questo esito non deriva dal punteggio del modello, che era { $score } mentre servivano almeno { $limit } punti. Questa spiegazione non dice che cosa vi ha portato.
 
 ## The decision in paragraphs
 
 paragraph-decision = Un modello statistico ha calcolato, dai dati di questo caso, un punteggio di { $score }. La soglia è di { $limit } punti. Se è raggiunta, l’esito è «{ $pass }»; altrimenti «{ $fail }». L’esito è stato «{ $outcome }».
-paragraph-reference = Ogni caso parte dal punteggio medio del gruppo di riferimento: { $population }. Questa media è di { $reference } punti. Da lì, ogni dato di questo caso ha alzato o abbassato il punteggio di questo modello.
+paragraph-reference = Ogni caso parte dal punteggio medio del gruppo di riferimento: { $population }. Questa media è di { $reference } punti. Da lì, ogni dato di questo caso ha alzato o abbassato il punteggio di questo modello, o non lo ha cambiato.
 paragraph-reasons = { $count ->
     [one] Rispetto al gruppo di riferimento, il dato che ha abbassato di più il punteggio di questo modello è: { $items }.
    *[other] Rispetto al gruppo di riferimento, i dati che hanno abbassato di più il punteggio di questo modello sono: { $items }.
 }
-paragraph-no-reasons = Rispetto al gruppo di riferimento, nulla ha abbassato il punteggio di questo modello.
+paragraph-no-reasons = Rispetto al gruppo di riferimento, nel complesso nulla ha abbassato il punteggio di questo modello.
 paragraph-helped = { $count ->
     [one] Questo dato ha alzato il punteggio: { $items }.
    *[other] Questi dati hanno alzato il punteggio: { $items }.
@@ -65,6 +66,7 @@ reason-phrase = { $reason }: { $phrase } (gruppo di riferimento: { $reference })
 reason-value = { $reason }: { $value } (gruppo di riferimento: { $reference })
 reason-yes-no = { $reason } ({ $label }: { $value }; gruppo di riferimento: { $reference })
 reason-combined = { $label }: { $value } (gruppo di riferimento: { $reference }). Ha abbassato il punteggio solo insieme ad altri dati
+reason-bare = { $label }: { $value } (gruppo di riferimento: { $reference })
 reason-not-given = { $label }: non indicato (gruppo di riferimento: { $reference })
 reason-together = { $text }. Contato insieme a: { $others }
 reason-helped = { $label }: { $value } (gruppo di riferimento: { $reference })
@@ -75,7 +77,7 @@ suppressed-beyond-limit = più debole dei { $most } motivi indicati
 ## What would have changed the outcome
 
 change = { $label }: { $to } (invece di: { $from })
-counterfactual = { $changes }. A parità di tutto il resto, questo modello avrebbe dato { $score } punti e l’esito «{ $outcome }».
+counterfactual = { $changes }. A parità di tutto il resto, questo modello avrebbe dato { $score } punti, un punteggio che porta a «{ $outcome }».
 counterfactual-note-found = Abbiamo rieseguito lo stesso modello con la stessa soglia, cambiando soltanto ciò che è indicato qui. Questo descrive la decisione così come è stata presa. Non è un consiglio e non promette l’esito di una nuova domanda.
 counterfactual-note-none = Abbiamo rieseguito lo stesso modello con la stessa soglia provando molti piccoli cambiamenti, ciascuno di { $most } dati al massimo e solo con valori presenti nel gruppo di riferimento. Entro questi limiti non ne abbiamo trovato nessuno che avrebbe cambiato l’esito.
 counterfactual-note-favourable = L’esito è stato quello favorevole; perciò non ne è stato cercato un altro.
@@ -90,8 +92,8 @@ method-since-decision = Sono stati registrati con la decisione e verificati con 
 method-since-later = Non sono stati registrati con la decisione: sono stati calcolati più tardi, il { $day }, con il modello archiviato e gli stessi dati, e verificati con il punteggio registrato allora.
 limit-not-causes = I punti mostrano come questo modello ha usato i dati di questo caso. Non mostrano da che cosa nasce la situazione che i dati descrivono, né come la persona si comporterà.
 limit-linked = I dati collegati tra loro possono dividersi i punti.
-limit-reference = Con un altro gruppo di riferimento i punti sarebbero diversi.
-limit-typical = Il valore indicato per il gruppo di riferimento è quello centrale o il più frequente. Un dato può alzare il punteggio anche se è sotto quel valore, perché il modello valuta tutti i dati insieme.
+limit-reference = Con un altro gruppo di riferimento i punti possono essere diversi.
+limit-typical = Il valore indicato per il gruppo di riferimento è quello centrale o il più frequente. Un dato può alzare o abbassare il punteggio anche se quel valore fa pensare il contrario, perché il modello valuta tutti i dati insieme.
 limit-rounding = I punti sono arrotondati a un decimale; perciò una somma può differire nell’ultima cifra.
 limit-unstable = L’ultimo dato indicato ha abbassato il punteggio quasi quanto il successivo, che non è indicato.
 limit-missing = Alcuni dati non sono stati indicati. Il modello ha calcolato il punteggio senza di essi.
@@ -112,7 +114,7 @@ gate-perturbation = { $count ->
 gate-reasons-scored = { $right } motivi su { $count } sono dati che il modello ha valutato e che hanno abbassato il punteggio.
 gate-outcome = L’esito registrato { $follows ->
     [yes] è quello a cui portano il punteggio e la soglia.
-   *[no] non è quello a cui portano il punteggio e la soglia: ha deciso una regola o una persona, che deve indicare il motivo.
+   *[no] non è quello a cui portano il punteggio e la soglia: una persona deve accertare che cosa ha deciso e indicare il motivo.
 }
 gate-reasons-allowed = { $count ->
     [0] Ogni motivo ha un testo e nessuno è una caratteristica protetta.

@@ -25,6 +25,7 @@ unit-years = { $count ->
 reference-mostly = meestal { $value }
 item-with-value = { $label } ({ $value })
 item-with-points = { $label }: { $value } ({ $points } punten)
+item-with-others = { $item }, samen met { $others }
 
 ## Outcomes
 
@@ -42,17 +43,17 @@ summary-against = { $outcome }: het model gaf een score van { $score } punten en
 summary-against-bare = { $outcome }: het model gaf een score van { $score } punten en er waren er minstens { $limit } nodig.
 summary-for = { $outcome }: het model gaf een score van { $score } punten en er waren er minstens { $limit } nodig. Vergeleken met de referentiegroep verhoogde dit gegeven de score het meest: { $item }.
 summary-for-bare = { $outcome }: het model gaf een score van { $score } punten en er waren er minstens { $limit } nodig.
-summary-not-the-score = { $outcome }: dit volgt niet uit de score van het model, die { $score } punten was terwijl er minstens { $limit } nodig waren. Een regel of een persoon heeft beslist.
+summary-not-the-score = { $outcome }: dit volgt niet uit de score van het model, die { $score } punten was terwijl er minstens { $limit } nodig waren. Deze uitleg zegt niet wat ertoe heeft geleid.
 
 ## The decision in paragraphs
 
 paragraph-decision = Een statistisch model heeft uit de gegevens van dit geval een score van { $score } punten berekend. De grens ligt bij { $limit } punten. Wordt die gehaald, dan is de uitkomst ‘{ $pass }’; anders ‘{ $fail }’. De uitkomst was ‘{ $outcome }’.
-paragraph-reference = Elk geval begint bij de gemiddelde score van de referentiegroep: { $population }. Dat gemiddelde is { $reference } punten. Van daaruit heeft elk gegeven van dit geval de score van dit model verhoogd of verlaagd.
+paragraph-reference = Elk geval begint bij de gemiddelde score van de referentiegroep: { $population }. Dat gemiddelde is { $reference } punten. Van daaruit heeft elk gegeven van dit geval de score van dit model verhoogd, verlaagd of niet veranderd.
 paragraph-reasons = { $count ->
     [one] Vergeleken met de referentiegroep verlaagde dit gegeven de score van dit model het meest: { $items }.
    *[other] Vergeleken met de referentiegroep verlaagden deze gegevens de score van dit model het meest: { $items }.
 }
-paragraph-no-reasons = Vergeleken met de referentiegroep heeft niets de score van dit model verlaagd.
+paragraph-no-reasons = Vergeleken met de referentiegroep heeft per saldo niets de score van dit model verlaagd.
 paragraph-helped = { $count ->
     [one] Dit gegeven verhoogde de score: { $items }.
    *[other] Deze gegevens verhoogden de score: { $items }.
@@ -64,6 +65,7 @@ reason-phrase = { $reason }: { $phrase } (referentiegroep: { $reference })
 reason-value = { $reason }: { $value } (referentiegroep: { $reference })
 reason-yes-no = { $reason } ({ $label }: { $value }; referentiegroep: { $reference })
 reason-combined = { $label }: { $value } (referentiegroep: { $reference }). Dit verlaagde de score alleen samen met andere gegevens
+reason-bare = { $label }: { $value } (referentiegroep: { $reference })
 reason-not-given = { $label }: niet opgegeven (referentiegroep: { $reference })
 reason-together = { $text }. Samen geteld met: { $others }
 reason-helped = { $label }: { $value } (referentiegroep: { $reference })
@@ -74,7 +76,7 @@ suppressed-beyond-limit = zwakker dan de { $most } genoemde redenen
 ## What would have changed the outcome
 
 change = { $label }: { $to } (in plaats van: { $from })
-counterfactual = { $changes }. Als al het andere gelijk was gebleven, had dit model { $score } punten en de uitkomst ‘{ $outcome }’ gegeven.
+counterfactual = { $changes }. Als al het andere gelijk was gebleven, had dit model { $score } punten gegeven. Die score leidt tot ‘{ $outcome }’.
 counterfactual-note-found = Wij hebben hetzelfde model met dezelfde grens opnieuw laten rekenen en alleen veranderd wat hier staat. Dit beschrijft de beslissing zoals die is genomen. Het is geen advies en geen belofte over een nieuwe aanvraag.
 counterfactual-note-none = Wij hebben hetzelfde model met dezelfde grens opnieuw laten rekenen met veel kleine veranderingen, van elk hoogstens { $most } gegevens en alleen met waarden die in de referentiegroep voorkomen. Binnen deze grenzen vonden wij er geen die de uitkomst had veranderd.
 counterfactual-note-favourable = De uitkomst was de gunstige; daarom is naar geen andere gezocht.
@@ -89,8 +91,8 @@ method-since-decision = Ze zijn bij de beslissing vastgelegd en gecontroleerd me
 method-since-later = Ze zijn niet bij de beslissing vastgelegd: ze zijn later berekend, op { $day }, met het gearchiveerde model en dezelfde gegevens, en gecontroleerd met de score die toen is vastgelegd.
 limit-not-causes = De punten laten zien hoe dit model de gegevens van dit geval heeft gebruikt. Ze laten niet zien hoe iemand in de situatie is gekomen die de gegevens beschrijven, of hoe die persoon zal handelen.
 limit-linked = Gegevens die met elkaar samenhangen, kunnen punten delen.
-limit-reference = Met een andere referentiegroep zouden de punten anders zijn.
-limit-typical = De getoonde waarde van de referentiegroep is de middelste of de meest voorkomende. Een gegeven kan de score ook verhogen als het onder die waarde ligt, want het model weegt alle gegevens samen.
+limit-reference = Met een andere referentiegroep kunnen de punten anders zijn.
+limit-typical = De getoonde waarde van de referentiegroep is de middelste of de meest voorkomende. Een gegeven kan de score ook verhogen of verlagen als die waarde het omgekeerde doet vermoeden, want het model weegt alle gegevens samen.
 limit-rounding = Punten zijn afgerond op één decimaal; een som kan daardoor in het laatste cijfer afwijken.
 limit-unstable = Het laatst genoemde gegeven verlaagde de score bijna evenveel als het volgende, dat niet is genoemd.
 limit-missing = Sommige gegevens zijn niet opgegeven. Het model heeft de score zonder die gegevens berekend.
@@ -111,7 +113,7 @@ gate-perturbation = { $count ->
 gate-reasons-scored = { $right } van { $count } redenen zijn gegevens die het model heeft meegeteld en die de score hebben verlaagd.
 gate-outcome = De vastgelegde uitkomst is { $follows ->
     [yes] die waartoe de score en de grens leiden.
-   *[no] niet die waartoe de score en de grens leiden: een regel of een persoon heeft beslist en moet de reden geven.
+   *[no] niet die waartoe de score en de grens leiden: een persoon moet nagaan wat heeft beslist en de reden geven.
 }
 gate-reasons-allowed = { $count ->
     [0] Elke reden heeft een tekst en geen enkele is een beschermd kenmerk.

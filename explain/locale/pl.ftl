@@ -30,6 +30,7 @@ unit-years = { $count ->
 reference-mostly = najczęściej: { $value }
 item-with-value = { $label } ({ $value })
 item-with-points = { $label }: { $value } ({ $points }{ "\u00A0" }pkt)
+item-with-others = { $item }, razem z: { $others }
 
 ## Outcomes
 
@@ -47,17 +48,17 @@ summary-against = { $outcome }: ocena modelu wyniosła { $score }{ "\u00A0" }pkt
 summary-against-bare = { $outcome }: ocena modelu wyniosła { $score }{ "\u00A0" }pkt, a potrzeba było co najmniej { $limit }.
 summary-for = { $outcome }: ocena modelu wyniosła { $score }{ "\u00A0" }pkt, a potrzeba było co najmniej { $limit }. W porównaniu z grupą odniesienia ocenę najbardziej podwyższyła ta informacja: { $item }.
 summary-for-bare = { $outcome }: ocena modelu wyniosła { $score }{ "\u00A0" }pkt, a potrzeba było co najmniej { $limit }.
-summary-not-the-score = { $outcome }: ten wynik ma inną podstawę niż ocena modelu. Ocena wyniosła { $score }{ "\u00A0" }pkt, a potrzeba było co najmniej { $limit }. Zdecydowała reguła albo człowiek.
+summary-not-the-score = { $outcome }: ten wynik ma inną podstawę niż ocena modelu. Ocena wyniosła { $score }{ "\u00A0" }pkt, a potrzeba było co najmniej { $limit }. To wyjaśnienie nie mówi, co do niego doprowadziło.
 
 ## The decision in paragraphs
 
 paragraph-decision = Model statystyczny obliczył na podstawie informacji w tej sprawie ocenę punktową: { $score }{ "\u00A0" }pkt. Próg to { $limit }{ "\u00A0" }pkt. Jeśli ocena go osiąga, wynik to „{ $pass }”, a jeśli nie – „{ $fail }”. Wynik brzmiał: „{ $outcome }”.
-paragraph-reference = Każda sprawa zaczyna się od średniej oceny grupy odniesienia: { $population }. Ta średnia to { $reference }{ "\u00A0" }pkt. Od tego miejsca każda informacja w tej sprawie podwyższyła albo obniżyła ocenę tego modelu.
+paragraph-reference = Każda sprawa zaczyna się od średniej oceny grupy odniesienia: { $population }. Ta średnia to { $reference }{ "\u00A0" }pkt. Od tego miejsca każda informacja w tej sprawie podwyższyła ocenę tego modelu, obniżyła ją albo jej nie zmieniła.
 paragraph-reasons = { $count ->
     [one] W porównaniu z grupą odniesienia ocenę tego modelu najbardziej obniżyła ta informacja: { $items }.
    *[other] W porównaniu z grupą odniesienia ocenę tego modelu najbardziej obniżyły te informacje: { $items }.
 }
-paragraph-no-reasons = W porównaniu z grupą odniesienia nic nie obniżyło oceny tego modelu.
+paragraph-no-reasons = W porównaniu z grupą odniesienia w sumie nic nie obniżyło oceny tego modelu.
 paragraph-helped = { $count ->
     [one] Ta informacja podwyższyła ocenę: { $items }.
    *[other] Te informacje podwyższyły ocenę: { $items }.
@@ -69,6 +70,7 @@ reason-phrase = { $reason }: { $phrase } (grupa odniesienia: { $reference })
 reason-value = { $reason }: { $value } (grupa odniesienia: { $reference })
 reason-yes-no = { $reason } ({ $label }: { $value }; grupa odniesienia: { $reference })
 reason-combined = { $label }: { $value } (grupa odniesienia: { $reference }). Ta informacja obniżyła ocenę tylko razem z innymi
+reason-bare = { $label }: { $value } (grupa odniesienia: { $reference })
 reason-not-given = { $label }: nie podano (grupa odniesienia: { $reference })
 reason-together = { $text }. Liczone razem z: { $others }
 reason-helped = { $label }: { $value } (grupa odniesienia: { $reference })
@@ -79,7 +81,7 @@ suppressed-beyond-limit = słabsze niż podane powody (najwyżej { $most })
 ## What would have changed the outcome
 
 change = { $label }: { $to } (zamiast: { $from })
-counterfactual = { $changes }. Przy wszystkich innych informacjach bez zmian ocena tego modelu wyniosłaby { $score }{ "\u00A0" }pkt, a wynik brzmiałby: „{ $outcome }”.
+counterfactual = { $changes }. Przy wszystkich innych informacjach bez zmian ocena tego modelu wyniosłaby { $score }{ "\u00A0" }pkt. Taka ocena prowadzi do wyniku „{ $outcome }”.
 counterfactual-note-found = Uruchomiliśmy ten sam model z tym samym progiem jeszcze raz i zmieniliśmy tylko to, co tu podano. To opis decyzji, jaka została podjęta. Nie jest to porada ani obietnica wyniku nowego wniosku.
 counterfactual-note-none = Uruchomiliśmy ten sam model z tym samym progiem jeszcze raz dla wielu drobnych zmian, z których każda dotyczyła najwyżej { $most } informacji i tylko wartości występujących w grupie odniesienia. W tych granicach nie znaleźliśmy żadnej, która zmieniłaby wynik.
 counterfactual-note-favourable = Wynik był korzystny, dlatego nie szukano innego.
@@ -94,8 +96,8 @@ method-since-decision = Zapisano je razem z decyzją i sprawdzono z oceną model
 method-since-later = Nie zapisano ich razem z decyzją: obliczono je później, { $day }, za pomocą zarchiwizowanego modelu i tych samych danych, i sprawdzono z oceną zapisaną wtedy.
 limit-not-causes = Punkty pokazują, jak ten model wykorzystał informacje w tej sprawie. Nie pokazują, skąd wzięła się sytuacja opisana w tych informacjach ani jak dana osoba postąpi.
 limit-linked = Informacje powiązane ze sobą mogą dzielić się punktami.
-limit-reference = Przy innej grupie odniesienia punkty byłyby inne.
-limit-typical = Wartość podana dla grupy odniesienia to wartość środkowa albo najczęstsza. Informacja może podwyższyć ocenę także wtedy, gdy jest poniżej tej wartości, ponieważ model waży wszystkie informacje razem.
+limit-reference = Przy innej grupie odniesienia punkty mogą być inne.
+limit-typical = Wartość podana dla grupy odniesienia to wartość środkowa albo najczęstsza. Informacja może podwyższyć albo obniżyć ocenę także wtedy, gdy ta wartość sugeruje coś przeciwnego, ponieważ model waży wszystkie informacje razem.
 limit-rounding = Punkty zaokrąglono do jednego miejsca po przecinku, więc suma może różnić się ostatnią cyfrą.
 limit-unstable = Ostatnia podana informacja obniżyła ocenę prawie tak samo jak następna, której nie podano.
 limit-missing = Niektórych informacji nie podano. Model ocenił sprawę bez nich.
@@ -116,7 +118,7 @@ gate-perturbation = { $count ->
 gate-reasons-scored = Powody, które są informacjami ocenionymi przez model i obniżyły ocenę: { $right } z { $count }.
 gate-outcome = Zapisany wynik { $follows ->
     [yes] jest tym, do którego prowadzą ocena i próg.
-   *[no] nie jest tym, do którego prowadzą ocena i próg: zdecydowała reguła albo człowiek i trzeba podać powód.
+   *[no] nie jest tym, do którego prowadzą ocena i próg: człowiek musi ustalić, co zdecydowało, i podać powód.
 }
 gate-reasons-allowed = { $count ->
     [0] Każdy powód ma swój tekst i żaden nie jest cechą chronioną.
