@@ -41,4 +41,8 @@ def asked(offered: Sequence[str]) -> str:
 
 def preferred(offered: Sequence[str]) -> str:
     """The offered language that `Accept-Language` likes best; "" if it likes none of them."""
-    return request.accept_languages.best_match(offered) or ""
+    for tag, quality in request.accept_languages:  # the best first
+        for name in (tag.lower(), tag.lower().partition("-")[0]):  # RFC 4647 §3.4: look up
+            if quality > 0 and name in offered:
+                return name
+    return ""

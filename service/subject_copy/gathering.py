@@ -103,18 +103,22 @@ class Gathering:
 
     def _explained(self, decision_id: str) -> tuple[Issued | None, str]:
         """The explanation that stands, written now if there is none; or why there is none."""
-        from explain.errors import ExplainError
+        from explain.errors import ExplainError, LanguageMissing
 
         explaining = self._runtime.explaining
-        try:
-            return explaining.issued(decision_id), ""
-        except NotIssued:
-            pass
+        for language in (self._language, ""):  # what was told in another stands, if that is all
+            try:
+                return explaining.issued(decision_id, language), ""
+            except NotIssued:
+                continue
         if self._fresh <= 0:
             return None, _WHY_NOT
         self._fresh -= 1
         try:
-            return explaining.issue(decision_id, self._language), ""
+            try:
+                return explaining.issue(decision_id, self._language), ""
+            except LanguageMissing:  # of a manifest: then in ours, rather than not at all
+                return explaining.issue(decision_id, self._runtime.settings.language), ""
         except ExplainError as error:
             return None, str(error)
 

@@ -132,7 +132,7 @@ def test_nothing_was_left_in_english(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_its_quotation_marks_are_paired_and_its_own(language: str) -> None:
     marks = {"de": "„“", "en": "“”", "es": "«»", "fr": "«»", "it": "«»", "nl": "‘’", "pl": "„”"}
-    opening, closing = marks[language]
+    opening, closing = marks[language][0], marks[language][1]
     said = re.sub(r"^#.*$", "", text_of(language), flags=re.MULTILINE)
     assert said.count(opening) > 0
     if closing != "’":  # also an apostrophe

@@ -139,8 +139,8 @@ def test_no_letter_goes_out_when_a_check_failed(door: Any, monkeypatch: pytest.M
     issued = door.lender.runtime.explaining.issued
     gates = issued(declined(door)).explanation.gates
 
-    def failed(record: str) -> Any:
-        found = issued(record)
+    def failed(record: str, language: str = "") -> Any:
+        found = issued(record, language)
         spoilt = replace(
             found.explanation,
             gates=(replace(gates[0], passed=False), *gates[1:]),
