@@ -23,7 +23,7 @@ unit-years = { $count ->
     [one] { $number } Jahr
    *[other] { $number } Jahre
 }
-reference-mostly = meist { $value }
+reference-mostly = am häufigsten { $value }
 item-with-value = { $label } ({ $value })
 item-with-points = { $label }: { $value } ({ $points } Punkte)
 item-with-others = { $item }, zusammen mit { $others }
@@ -121,3 +121,17 @@ gate-reasons-allowed = { $count ->
     [one] Ein Grund ist ein geschütztes Merkmal oder hat keinen Text: { $groups }.
    *[other] { $count } Gründe sind geschützte Merkmale oder haben keinen Text: { $groups }.
 }
+
+## Layers: for the person, for a reviewer, for a regulator
+
+layer-summary = Kurz gesagt
+layer-reasons = Gründe
+layer-details = Einzelheiten
+layer-method = Wie es berechnet wurde
+layer-points = { $text } ({ $points } Punkte)
+layer-left = { $item }. Nicht als Grund genannt: { $why }
+layer-code = { $text }. Kürzel: { $code }; Betrag: { $amount } Millionstel der Log-Odds
+layer-check = { $passed ->
+    [yes] Bestanden
+   *[no] Nicht bestanden
+}: { $detail }

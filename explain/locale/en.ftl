@@ -23,7 +23,7 @@ unit-years = { $count ->
     [one] { $number } year
    *[other] { $number } years
 }
-reference-mostly = mostly { $value }
+reference-mostly = most often { $value }
 item-with-value = { $label } ({ $value })
 item-with-points = { $label }: { $value } ({ $points } points)
 item-with-others = { $item }, together with { $others }
@@ -121,3 +121,17 @@ gate-reasons-allowed = { $count ->
     [one] One reason is a protected characteristic or has no text: { $groups }.
    *[other] { $count } reasons are protected characteristics or have no text: { $groups }.
 }
+
+## Layers: for the person, for a reviewer, for a regulator
+
+layer-summary = In short
+layer-reasons = Reasons
+layer-details = Details
+layer-method = How it was worked out
+layer-points = { $text } ({ $points } points)
+layer-left = { $item }. Not named as a reason: { $why }
+layer-code = { $text }. Code: { $code }; amount: { $amount } millionths of the log-odds
+layer-check = { $passed ->
+    [yes] Passed
+   *[no] Failed
+}: { $detail }

@@ -23,7 +23,7 @@ unit-years = { $count ->
     [one] { $number } año
    *[other] { $number } años
 }
-reference-mostly = en su mayoría: { $value }
+reference-mostly = lo más frecuente: { $value }
 item-with-value = { $label } ({ $value })
 item-with-points = { $label }: { $value } ({ $points } puntos)
 item-with-others = { $item }, junto con { $others }
@@ -121,3 +121,17 @@ gate-reasons-allowed = { $count ->
     [one] Un motivo es una característica protegida o no tiene texto: { $groups }.
    *[other] { $count } motivos son características protegidas o no tienen texto: { $groups }.
 }
+
+## Layers: for the person, for a reviewer, for a regulator
+
+layer-summary = En resumen
+layer-reasons = Motivos
+layer-details = Detalles
+layer-method = Cómo se calculó
+layer-points = { $text } ({ $points } puntos)
+layer-left = { $item }. No se cita como motivo: { $why }
+layer-code = { $text }. Código: { $code }; importe: { $amount } millonésimas de los log-odds
+layer-check = { $passed ->
+    [yes] Superado
+   *[no] No superado
+}: { $detail }

@@ -120,3 +120,17 @@ gate-reasons-allowed = { $count ->
     [one] Un motif est une caractéristique protégée ou n’a pas de texte : { $groups }.
    *[other] { $count } motifs sont des caractéristiques protégées ou n’ont pas de texte : { $groups }.
 }
+
+## Layers: for the person, for a reviewer, for a regulator
+
+layer-summary = En bref
+layer-reasons = Motifs
+layer-details = Détails
+layer-method = Comment cela a été calculé
+layer-points = { $text } ({ $points } points)
+layer-left = { $item }. Non cité comme motif : { $why }
+layer-code = { $text }. Code : { $code } ; montant : { $amount } millionièmes des log-odds
+layer-check = { $passed ->
+    [yes] Réussi
+   *[no] Échoué
+} : { $detail }

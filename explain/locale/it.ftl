@@ -23,7 +23,7 @@ unit-years = { $count ->
     [one] { $number } anno
    *[other] { $number } anni
 }
-reference-mostly = per lo più { $value }
+reference-mostly = più spesso { $value }
 item-with-value = { $label } ({ $value })
 item-with-points = { $label }: { $value } ({ $points } punti)
 item-with-others = { $item }, insieme a { $others }
@@ -121,3 +121,17 @@ gate-reasons-allowed = { $count ->
     [one] Un motivo è una caratteristica protetta o non ha un testo: { $groups }.
    *[other] { $count } motivi sono caratteristiche protette o non hanno un testo: { $groups }.
 }
+
+## Layers: for the person, for a reviewer, for a regulator
+
+layer-summary = In breve
+layer-reasons = Motivi
+layer-details = Dettagli
+layer-method = Come è stato calcolato
+layer-points = { $text } ({ $points } punti)
+layer-left = { $item }. Non indicato come motivo: { $why }
+layer-code = { $text }. Codice: { $code }; valore: { $amount } milionesimi dei log-odds
+layer-check = { $passed ->
+    [yes] Superato
+   *[no] Non superato
+}: { $detail }

@@ -22,7 +22,7 @@ unit-months = { $count ->
 unit-years = { $count ->
    *[other] { $number } jaar
 }
-reference-mostly = meestal { $value }
+reference-mostly = het vaakst { $value }
 item-with-value = { $label } ({ $value })
 item-with-points = { $label }: { $value } ({ $points } punten)
 item-with-others = { $item }, samen met { $others }
@@ -120,3 +120,17 @@ gate-reasons-allowed = { $count ->
     [one] Eén reden is een beschermd kenmerk of heeft geen tekst: { $groups }.
    *[other] { $count } redenen zijn beschermde kenmerken of hebben geen tekst: { $groups }.
 }
+
+## Layers: for the person, for a reviewer, for a regulator
+
+layer-summary = Kort gezegd
+layer-reasons = Redenen
+layer-details = Bijzonderheden
+layer-method = Hoe het is berekend
+layer-points = { $text } ({ $points } punten)
+layer-left = { $item }. Niet als reden genoemd: { $why }
+layer-code = { $text }. Code: { $code }; bedrag: { $amount } miljoensten van de log-odds
+layer-check = { $passed ->
+    [yes] Geslaagd
+   *[no] Niet geslaagd
+}: { $detail }

@@ -125,3 +125,17 @@ gate-reasons-allowed = { $count ->
     [one] Jeden powód jest cechą chronioną albo nie ma tekstu: { $groups }.
    *[other] Powody, które są cechami chronionymi albo nie mają tekstu ({ $count }): { $groups }.
 }
+
+## Layers: for the person, for a reviewer, for a regulator
+
+layer-summary = W skrócie
+layer-reasons = Powody
+layer-details = Szczegóły
+layer-method = Jak to obliczono
+layer-points = { $text } ({ $points }{ "\u00A0" }pkt)
+layer-left = { $item }. Niepodane jako powód: { $why }
+layer-code = { $text }. Kod: { $code }; wartość: { $amount } milionowych log-odds
+layer-check = { $passed ->
+    [yes] Spełniono
+   *[no] Nie spełniono
+}: { $detail }

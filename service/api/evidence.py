@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from flask import Response
+from flask import Response, request
 
 from explain.errors import LanguageMissing
 from ledger.operate.access_log import Manner
@@ -28,6 +28,14 @@ _SECTIONS: Final = ("attributions", "context", "input", "output")
 _LETTER: Final = ("attributions", "context", "explanation", "input", "output")
 _VARY: Final = "Accept, Accept-Language"
 _TEXT_SCHEMA: Final = {"type": "string"}
+_AUDIENCES: Final = ("regulator", "reviewer", "subject")
+_AUDIENCE: Final = {
+    "in": "query",
+    "name": "audience",
+    "required": False,
+    "description": "Also give the texts in layers, for this reader.",
+    "schema": {"type": "string", "enum": list(_AUDIENCES)},
+}
 _BINARY_SCHEMA: Final = {"type": "string", "format": "binary"}
 
 
@@ -37,7 +45,7 @@ _BINARY_SCHEMA: Final = {"type": "string", "format": "binary"}
         200: {JSON: {"type": "object"}, HTML: _TEXT_SCHEMA, PDF: _BINARY_SCHEMA},
     },
     problems=("not-found", "erased", "not-acceptable", "not-explainable", "invalid"),
-    parameters=(languages.LANGUAGE,),
+    parameters=(languages.LANGUAGE, _AUDIENCE),
 )  # fmt: skip
 def explanation(decision_id: str) -> Response:
     """Why this decision came out as it did.
@@ -46,10 +54,11 @@ def explanation(decision_id: str) -> Response:
     whose role may issue explanations issues it: it is stored, committed to on the log, and
     every later reader gets the same one. In another language (`?language=`) it is issued once
     more, beside the first, and has to say the same. `Content-Language` names what was given.
-    The PDF carries its evidence as attachments.
+    The PDF carries its evidence as attachments. With `?audience=`, the JSON also has the texts
+    in layers, from the summary to the method, for that reader.
     """
     media_type = accepted(JSON, HTML, PDF)
-    language = languages.asked(_spoken())
+    language, audience = languages.asked(_spoken()), _audience()
     reading = Reading(runtime(), auth.caller())
     if media_type == JSON:
         reading.note([decision_id], ("explanation",))
@@ -61,7 +70,7 @@ def explanation(decision_id: str) -> Response:
         return answer(
             {"decision": decision_id, "entry": issued.entry_id,
              "issued_at": issued.at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-             "explanation": issued.explanation.to_json()},
+             "explanation": issued.explanation.to_json(), **_layers(issued, audience)},
             headers=named,
         )  # fmt: skip
     if not issued.explanation.automatic_text_allowed:
@@ -94,6 +103,24 @@ def _issued(decision_id: str, language: str) -> Issued:
         raise Problem(
             "not-issued", "None has been issued, and your role may read but not issue one."
         ) from error
+
+
+def _audience() -> str:
+    audience = request.args.get("audience", "")
+    if audience not in ("", *_AUDIENCES):
+        raise Problem("invalid", f"There is: {', '.join(_AUDIENCES)}.", member="audience")
+    return audience
+
+
+def _layers(issued: Issued, audience: str) -> dict[str, Any]:
+    from explain.catalogue import load_catalogue
+    from explain.layers import Audience, layers
+
+    if not audience:
+        return {}
+    told = issued.explanation
+    found = layers(told, Audience(audience), load_catalogue(told.language))
+    return {"layers": [{"name": one.name, "title": one.title, "texts": one.texts} for one in found]}
 
 
 def _spoken() -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Decisions: find, show, explain, prove and replay them. Every read goes on the access log."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import click
 from service.commands.terminal import NO, opened, print_json, reading, reads, speaks
 
 if TYPE_CHECKING:
+    from explain.explanation import Explanation
     from ledger.operate.timestamps import Evidence
     from service.explaining import Issued
     from service.runtime import Runtime
@@ -76,9 +78,18 @@ def show(decision_id: str, purpose: str, case: str) -> None:
 @click.argument("decision_id")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole explanation as JSON.")
 @_LANGUAGE
+@click.option(
+    "--audience",
+    type=click.Choice(["subject", "reviewer", "regulator"]),
+    default="subject",
+    show_default=True,
+    help="For whom; a reviewer also gets the checks, a regulator codes and integers.",
+)
 @reads
 @speaks
-def explain(decision_id: str, language: str, purpose: str, case: str, *, as_json: bool) -> None:
+def explain(
+    decision_id: str, language: str, audience: str, purpose: str, case: str, *, as_json: bool
+) -> None:
     """Explain a decision in words; issues the explanation if nobody has."""
     with opened() as runtime:
         reading(runtime, purpose, case).note([decision_id], ("explanation",))
@@ -86,7 +97,7 @@ def explain(decision_id: str, language: str, purpose: str, case: str, *, as_json
     if as_json:
         print_json(issued.explanation.to_json())
         return
-    for line in _told(issued.explanation):
+    for line in _told(issued.explanation, audience):
         click.echo(line)
 
 
@@ -96,23 +107,15 @@ def _issued(runtime: "Runtime", decision_id: str, language: str) -> "Issued":
     return runtime.explaining.issue(decision_id, runtime.settings.language)
 
 
-def _told(explanation: Any) -> list[str]:
-    points = explanation.points
-    lines = [
-        explanation.summary,
-        "",
-        f"Score {points.score_text}, limit {points.limit_text}",
-        f"Reference {points.reference_text}: {explanation.reference}",
-    ]
-    for title, reasons in (("Reasons", explanation.reasons), ("In favour", explanation.helped)):
-        if reasons:
-            lines += ["", title]
-        lines += [f"  {each.points_text:>8}  {each.text}" for each in reasons]
-    if explanation.counterfactuals:
-        lines += ["", "What would have led to another outcome"]
-        lines += [f"  {each.text}" for each in explanation.counterfactuals]
-    lines += ["", explanation.counterfactual_note, "", explanation.method]
-    return lines + [f"- {limit}" for limit in explanation.limits]
+def _told(explanation: "Explanation", audience: str) -> "Iterator[str]":
+    from explain.catalogue import load_catalogue
+    from explain.layers import Audience, layers
+
+    speech = load_catalogue(explanation.language)
+    for layer in layers(explanation, Audience(audience), speech):
+        yield layer.title
+        yield from (f"  {text}" for text in layer.texts)
+        yield ""
 
 
 @click.command()

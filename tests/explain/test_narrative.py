@@ -326,7 +326,7 @@ def test_a_yes_or_no_is_told_with_what_it_is_of(
     _, _, explanation = explained_one(apart, manifest, policy, one)
     texts = {reason.feature: reason.text for reason in explanation.reasons}
     assert texts["bankrupt"] == (
-        "A bankruptcy is on file (Bankruptcy on file: yes; reference group: mostly no)"
+        "A bankruptcy is on file (Bankruptcy on file: yes; reference group: most often no)"
     )
     assert texts["late"] == "Payments were late: 3 (reference group: 2)"
 

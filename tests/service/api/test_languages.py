@@ -109,3 +109,19 @@ def test_the_first_explanation_is_in_the_readers_language_if_there_are_words(
     got = door.ask(Role.CASE_HANDLER, "GET", PATH.format(fresh), Accept_Language="de")
     assert told(got).language == "de"
     assert door.lender.runtime.explaining.languages(fresh) == ("de",)
+
+
+@pytest.mark.parametrize("audience", ["subject", "reviewer", "regulator"])
+def test_an_explanation_comes_in_layers_for_its_reader(door: Any, audience: str) -> None:
+    path = f"{PATH.format(door.lender.ids[2])}?language=de&audience={audience}"
+    got = door.ask(Role.CASE_HANDLER, "GET", path)
+    found = got.get_json()["layers"]
+    assert [one["name"] for one in found] == ["summary", "reasons", "details", "method"]
+    assert found[0] == {"name": "summary", "title": "Kurz gesagt", "texts": [told(got).summary]}
+    assert any("Bestanden: " in text for text in found[3]["texts"]) == (audience != "subject")
+
+
+def test_another_reader_than_the_three_is_refused(door: Any) -> None:
+    path = f"{PATH.format(door.lender.ids[2])}?audience=press"
+    got = door.ask(Role.CASE_HANDLER, "GET", path)
+    assert (got.status_code, got.get_json()["member"]) == (422, "audience")
