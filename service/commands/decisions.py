@@ -11,6 +11,7 @@ from service.commands.terminal import NO, opened, print_json, reading, reads, sp
 if TYPE_CHECKING:
     from explain.explanation import Explanation
     from ledger.operate.timestamps import Evidence
+    from reports.documents.letter import SubjectLetter
     from service.explaining import Issued
     from service.runtime import Runtime
 
@@ -19,6 +20,8 @@ __all__ = ["decisions", "explain", "letter", "proof", "replay"]
 _OUT = click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file."
 )
+# As reports.required_content.Law, which is imported when it is asked for.
+LAWS = ("ai_act_86", "ccd2_18", "dsa_17", "fcra_615", "gdpr_15", "reg_b_9")
 _LANGUAGE = click.option(
     "--language", default="", help="In this language.  [default: the one it was told in]"
 )
@@ -122,11 +125,23 @@ def _told(explanation: "Explanation", audience: str) -> "Iterator[str]":
 @click.argument("decision_id")
 @_OUT
 @click.option("--html", "as_html", is_flag=True, help="Write HTML instead of PDF.")
+@click.option(
+    "--contents",
+    type=click.Choice(LAWS),
+    help="Write no letter; say where in it the contents stand that a law asks for.",
+)
 @_LANGUAGE
 @reads
 @speaks
 def letter(
-    decision_id: str, output: Path | None, language: str, purpose: str, case: str, *, as_html: bool
+    decision_id: str,
+    output: Path | None,
+    contents: str | None,
+    language: str,
+    purpose: str,
+    case: str,
+    *,
+    as_html: bool,
 ) -> None:
     """Write the letter that explains a decision to the person, as PDF with its evidence."""
     from ledger.operate.access_log import Manner
@@ -135,6 +150,10 @@ def letter(
     with opened() as runtime:
         reading(runtime, purpose, case).note([decision_id], fields, manner=Manner.PRINT)
         issued = _issued(runtime, decision_id, language)
+        if contents:
+            for line in _contents(runtime.reporting.letter(decision_id, issued), contents):
+                click.echo(line)
+            return
         if as_html:
             written = runtime.reporting.letter_html(decision_id, issued).encode()
         else:
@@ -143,6 +162,17 @@ def letter(
     target = output or Path(f"explanation-{decision_id}.{suffix}")
     target.write_bytes(written)
     click.echo(f"{target}: {len(written):,} bytes", err=True)
+
+
+def _contents(written: "SubjectLetter", law: str) -> "Iterator[str]":
+    """A checklist in lines: what a law asks for, where it stands, and what has to be added."""
+    from reports.required_content import Law, prepared
+
+    yield "Prepared to support the work of whoever answers for the letter; no legal advice."
+    for each in prepared(written, Law(law)):
+        place = ", ".join(each.parts) if each.present else "NOT IN THE LETTER"
+        added = f" (to add: {each.missing})" if each.missing else ""
+        yield f"{each.article}: {each.content}: {place}{added}"
 
 
 @click.command()
