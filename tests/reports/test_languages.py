@@ -108,7 +108,9 @@ def test_a_letter_is_whole_in_every_language(language: str) -> None:
         assert say(f"letter.headings.{name}") in page
     assert not re.search(r"\{[a-z_]+\}", page.partition("</style>")[2])
     if language != "en":
-        assert page.count('<div class="keep" lang="en">') == 1  # the words of Regulation B
+        assert (
+            page.count('<div class="keep" lang="en" dir="ltr">') == 1
+        )  # the words of Regulation B
 
 
 def test_a_letter_has_the_ways_of_its_language() -> None:
