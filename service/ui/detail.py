@@ -53,6 +53,7 @@ def why(explanation: Explanation, standing: str, later: Attributed | None = None
         ),
         gates=tuple(_gate(gate) for gate in explanation.gates),
         late=_late(later),
+        language=explanation.language,
     )
 
 

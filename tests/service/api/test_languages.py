@@ -1,5 +1,6 @@
 """The language of an explanation: asked for, preferred, or the one it was told in."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -125,3 +126,15 @@ def test_another_reader_than_the_three_is_refused(door: Any) -> None:
     path = f"{PATH.format(door.lender.ids[2])}?audience=press"
     got = door.ask(Role.CASE_HANDLER, "GET", path)
     assert (got.status_code, got.get_json()["member"]) == (422, "audience")
+
+
+def test_a_language_in_which_it_would_say_something_else_is_refused(door: Any, fresh: str) -> None:
+    # Told first by an earlier release, say, that named one reason fewer.
+    explaining, decisions = door.lender.runtime.explaining, door.lender.runtime.decisions
+    now = explaining.explain(fresh, "en")
+    before = replace(now, reasons=now.reasons[:-1])
+    decisions.attach_explanation(fresh, before.to_json(), "0" * 64, "1" * 64)
+    got = door.ask(Role.CASE_HANDLER, "GET", f"{PATH.format(fresh)}?language=de")
+    assert (got.status_code, got.get_json()["type"]) == (422, "/problems/not-explainable")
+    assert "what was told first" in got.get_json()["detail"]
+    assert issued(door, fresh) == 1
