@@ -17,7 +17,11 @@ from explain.errors import FactsDiffer
 from explain.explanation import Explanation
 from explain.model import Model
 from explain.narrative import explain_decision
+from explain.policy import Policy
 from explain.predictor import FeatureSchema
+from explain.reason_codes import Push
+from explain.sentences import Sentences
+from explain.wording import typical_values
 from tests.explain.conftest import Input
 
 LANGUAGES = ("de", "en", "es", "fr", "it", "nl", "pl")
@@ -217,3 +221,46 @@ def test_a_right_to_left_language_keeps_values_apart() -> None:
     assert english.say("item-with-value", label="a", value="1") == "a (1)"
     isolated = "\u2068a\u2069 (\u20681\u2069)"
     assert hebrew.say("item-with-value", label="a", value="1") == isolated
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "alone", "text"),
+    [
+        ("LOAN_TO_VALUE", 99.5, True, "Loan amount is high for the price of the home: the loan is"),
+        ("LOAN_TO_VALUE", 99.5, False, "This lowered the score only together with other details"),
+        # Better than the reference group's, so no wording is true of it, and it stood alone.
+        ("LOAN_TO_VALUE", 31.0, True, "Loan as a share of the price: 31\u00a0% (reference group: "),
+        ("UNHEARD_OF", 99.5, True, "Loan as a share of the price: 99.5\u00a0% (reference group: "),
+    ],
+)
+def test_a_reason_says_what_is_true_of_it_and_no_more(
+    model: Model, manifest: dict[str, Any], policy: dict[str, Any], declined: list[Input],
+    code: str, value: float, alone: bool, text: str,
+) -> None:  # fmt: skip
+    push = Push("loan_to_value", code, "loan_to_value", ("loan_to_value",), -900_000)
+    values = declined[0] | {"loan_to_value": value}
+    typical = typical_values(model.schema.features, model.background)
+    sentences = Sentences(
+        load_catalogue("en"),
+        model.schema,
+        Policy.from_manifests(policy, manifest),
+        values,
+        typical,
+        {"loan_to_value": -900_000},
+    )
+    reason = sentences.reason(push, alone=alone)
+    assert text in reason.text
+    assert ("only together" in reason.text) != alone
+
+
+def test_small_and_surplus_groups_are_told_apart(
+    model: Model, manifest: dict[str, Any], policy: dict[str, Any], declined: list[Input]
+) -> None:
+    (attribution,) = model.attributor.attribute(model.schema.row(declined[0])[None, :])
+    pushed = {"loan_to_value": -9_000_000, "income": -1_000, "job": -900}
+    values = tuple((name, pushed.get(name, 0)) for name, _ in attribution.values)
+    told = explain_decision(
+        manifest, policy, declined[0], replace(attribution, values=values), model
+    )
+    assert {one.group for one in told.suppressed} == {"income", "job"}
+    assert all(one.why.startswith("less than 2\u00a0% of everything") for one in told.suppressed)
