@@ -1,9 +1,10 @@
 """Which small change of the input would have changed this model's outcome?
 
 A fixed search without chance: values that were seen in the reference group among rows on the
-favourable side, one feature at a time, then combinations of the most promising. Every
-candidate is rounded to what a reader is shown before the model runs on it, so what the letter
-says is what was run. "None found within these bounds" is an answer.
+favourable side, one feature at a time, then combinations of the most promising; then each
+change is made as small as it still passes. Every candidate is rounded to what a reader is
+shown before the model runs on it, so what the letter says is what was run. A candidate that a
+knock-out rule of the policy would stop is none. "None found within these bounds" is an answer.
 
 Repeated evaluation of the model is the sound basis for such statements (Bilodeau et al., PNAS
 2024, https://doi.org/10.1073/pnas.2304406120); the idea of the statement is Wachter et al.
@@ -12,7 +13,9 @@ Repeated evaluation of the model is the sound basis for such statements (Bilodea
 
 import itertools
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +23,16 @@ from numpy.typing import NDArray
 from explain.attribution import SCALE
 from explain.explanation import MAX_COUNTERFACTUALS
 from explain.features import Feature
-from explain.predictor import FeatureSchema, Predictor, Row, Rows, decode
+from explain.predictor import FeatureSchema, Predictor, Row, Rows, Scalar, decode
+from explain.rules import Rule, fired
 
-__all__ = ["MAX_CHANGES", "Alternative", "Limit", "search"]
+__all__ = ["MAX_CHANGES", "Alternative", "Knockouts", "Limit", "search"]
 
 MAX_CHANGES = 3  # features changed together; more is no longer a small change
 MAX_VALUES = 32  # candidate values per feature; bounds the rows scored
 BEAM = 8  # combinations carried from one size to the next
+CLOSER = 2  # times that each change is made smaller
+STEPS = 16  # values tried each time: together a 289th of the way is seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,32 @@ class Limit:
         """
         units = np.rint(margins * 10**SCALE)
         return np.asarray((units - self.cut_off) * self.sign >= 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Knockouts:
+    """The policy's knock-out rules, and the recorded input that a search starts from.
+
+    They are asked about values as a reader is shown them, and as they were recorded where
+    nothing was changed: never about the 32-bit numbers of a row.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    given: Mapping[str, Scalar] = field(default_factory=dict)
+    _known: dict[tuple[tuple[int, ...], bytes], int] = field(default_factory=dict)
+
+    def hits(self, schema: FeatureSchema, one: "Alternative") -> int:
+        """Return how many rules would fire."""
+        watched = {name for rule in self.rules for name in rule.features}
+        columns = tuple(at for at in one.changed if schema.features[at].name in watched)
+        key = columns, one.row[list(columns)].tobytes()
+        if key not in self._known:
+            shown = {
+                schema.features[at].name: decode(schema.features[at], float(one.row[at]))
+                for at in columns
+            }
+            self._known[key] = len(fired(self.rules, {**self.given, **shown}))
+        return self._known[key]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,12 +97,15 @@ def search(
     row: Row,
     background: Rows,
     limit: Limit,
+    knockouts: Knockouts | None = None,
 ) -> tuple[Alternative, ...]:
     """Return up to three alternatives that pass, fewest changes first, then smallest.
 
     No alternative changes all the features of another one that is given: each is a
-    different way. Empty if none was found within these bounds.
+    different way. Empty if none was found within these bounds. Without `knockouts` the
+    policy has no rules.
     """
+    model = _Asked(schema, predictor, limit, knockouts or Knockouts())
     favourable = background[limit.passed(predictor.margin(background))]
     moves = {
         column: values
@@ -80,20 +115,69 @@ def search(
     grid = _Grid(row, moves, _spread(background))
     found: list[Alternative] = []
     beam = [Alternative((), row, math.nan, 0.0)]
-    for _ in range(MAX_CHANGES):
+    for size in range(1, MAX_CHANGES + 1):
         tried = grid.extend(beam, found)
         if not tried:
             break
-        margins = predictor.margin(np.stack([one.row for one in tried]))
-        scores = list(zip(tried, margins.tolist(), limit.passed(margins), strict=True))
-        passing = [(one, margin) for one, margin, fits in scores if fits]
-        found += _cheapest(passing, MAX_COUNTERFACTUALS - len(found))
-        if len(found) == MAX_COUNTERFACTUALS:
+        answers = model.ask(tried)
+        found += answers.cheapest(MAX_COUNTERFACTUALS - len(found))
+        if len(found) == MAX_COUNTERFACTUALS or size == MAX_CHANGES:
             break
-        beam = _most_promising(
-            [(one, margin) for one, margin, fits in scores if not fits], limit.sign
+        beam = answers.most_promising(limit.sign)
+    closer = [_closest(one, model, grid) for one in found]
+    return tuple(sorted(closer, key=lambda one: (len(one.changed), one.cost, _order(one))))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Answers:
+    """What the model and the rules say of each candidate: arrays in the order of `tried`."""
+
+    tried: list[Alternative]
+    margins: NDArray[np.float64]
+    hits: NDArray[np.intp]
+    passes: NDArray[np.bool_]
+
+    def cheapest(self, most: int) -> list[Alternative]:
+        """Return the cheapest that passes per set of features, cheapest first, with margins."""
+        best: dict[tuple[int, ...], Alternative] = {}
+        passing = [(self.tried[at], float(self.margins[at])) for at in np.flatnonzero(self.passes)]
+        for one, margin in sorted(passing, key=lambda pair: (pair[0].cost, _order(pair[0]))):
+            if one.changed not in best:
+                best[one.changed] = replace(one, margin=margin)
+        return list(best.values())[:most]
+
+    def most_promising(self, sign: int) -> list[Alternative]:
+        """Return those that came closest without passing, closest first."""
+        failing = np.flatnonzero(~self.passes)
+        hits, short = self.hits[failing], -sign * self.margins[failing]
+        # A rule that fires decides whatever the score, so it has to be got rid of first.
+        ranked = np.lexsort((short, hits))
+        if len(ranked) > BEAM:
+            last = ranked[BEAM - 1]
+            near = (hits < hits[last]) | ((hits == hits[last]) & (short <= short[last]))
+            ranked = np.flatnonzero(near)
+        ordered = sorted(
+            ranked, key=lambda at: (hits[at], short[at], _order(self.tried[failing[at]]))
         )
-    return tuple(found)
+        return [self.tried[failing[at]] for at in ordered[:BEAM]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """The model, the limit and the rules, asked together."""
+
+    schema: FeatureSchema
+    predictor: Predictor
+    limit: Limit
+    knockouts: Knockouts
+
+    def ask(self, tried: list[Alternative]) -> _Answers:
+        """Return what is said of each candidate, with one call of the model."""
+        margins = self.predictor.margin(np.stack([one.row for one in tried]))
+        hits = np.zeros(len(tried), dtype=np.intp)
+        if self.knockouts.rules:
+            hits[:] = [self.knockouts.hits(self.schema, one) for one in tried]
+        return _Answers(tried, margins, hits, self.limit.passed(margins) & (hits == 0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,19 +191,28 @@ class _Grid:
     def extend(self, beam: list[Alternative], found: list[Alternative]) -> list[Alternative]:
         """Return every row one change further than the beam, not yet scored."""
         taken = [set(one.changed) for one in found]
+        lengths = {column: self.lengths(column, values) for column, values in self.moves.items()}
         steps: dict[bytes, Alternative] = {}
         for start, (column, values) in itertools.product(beam, self.moves.items()):
             changed = tuple(sorted({*start.changed, column}))
             if column in start.changed or any(ways <= set(changed) for ways in taken):
                 continue
-            costs = start.cost + self.lengths(column, values)
-            for value, cost in zip(values, costs, strict=True):
-                candidate = start.row.copy()
-                candidate[column] = value
+            costs = (start.cost + lengths[column]).tolist()
+            rows = np.repeat(start.row[None, :], len(values), axis=0)
+            rows[:, column] = values
+            for candidate, cost in zip(rows, costs, strict=True):
+                key = candidate.tobytes()
                 # Two orders of the same changes lead to the same row: score it once.
-                one = Alternative(changed, candidate, math.nan, float(cost))
-                steps.setdefault(candidate.tobytes(), one)
+                if key not in steps:
+                    steps[key] = Alternative(changed, candidate, math.nan, cost)
         return list(steps.values())
+
+    def with_value(self, one: Alternative, column: int, value: np.float32) -> Alternative:
+        """Return an alternative with another value in a column that it changes."""
+        row = one.row.copy()
+        row[column] = value
+        cost = sum(float(self.lengths(each, row[each : each + 1])[0]) for each in one.changed)
+        return Alternative(one.changed, row, math.nan, cost)
 
     def lengths(self, column: int, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return how far each value is from the row's, as a share of the column's spread."""
@@ -135,14 +228,10 @@ def _candidates(feature: Feature, current: float, seen: NDArray[np.float32]) -> 
     if feature.mutability == "fixed" or feature.protected or len(values) == 0:
         return np.empty(0, dtype=np.float32)
     if len(values) > MAX_VALUES:
-        shares = np.linspace(0.0, 1.0, MAX_VALUES)
-        # "nearest" keeps to values that were seen; interpolation would invent some.
-        values = np.unique(np.quantile(values, shares, method="nearest"))
+        # Places, not quantiles between them: interpolation would invent values.
+        values = values[np.rint(np.linspace(0, len(values) - 1, MAX_VALUES)).astype(np.intp)]
     if feature.type in {"number", "integer"}:
-        values = np.unique(
-            np.array([decode(feature, float(value)) for value in values], dtype=np.float32)
-        )
-        values = values[[_in_bounds(feature, float(value)) for value in values]]
+        values = _settled(feature, values)
         shown = decode(feature, current)
         # Compared as shown: a change that a reader cannot see is none.
         values = values[values != np.float32(np.nan if shown is None else shown)]
@@ -154,6 +243,48 @@ def _candidates(feature: Feature, current: float, seen: NDArray[np.float32]) -> 
     return values
 
 
+def _closest(found: Alternative, model: _Asked, grid: _Grid) -> Alternative:
+    """Return the alternative with each change made as small as it still passes.
+
+    Between the value that passed and the recorded one, as many values as may be tried, then
+    as many again in what is left. A model that passes here and there in between is not
+    promised to be asked everywhere; whatever is returned did pass.
+    """
+    for column in found.changed:
+        feature, start = model.schema.features[column], float(grid.row[column])
+        if feature.type not in {"number", "integer"} or math.isnan(start):
+            continue
+        # Compared as shown, too: a change that a reader cannot see is none.
+        shown = np.float32(decode(feature, start))
+        failed = start
+        for _ in range(CLOSER):
+            end = float(found.row[column])
+            values = _settled(feature, np.linspace(failed, end, STEPS + 2)[1:-1])
+            low, high = min(start, end), max(start, end)
+            values = values[(values > low) & (values < high) & (values != shown)]
+            if not len(values):
+                break
+            answers = model.ask([grid.with_value(found, column, value) for value in values])
+            found = next(iter(answers.cheapest(1)), found)
+            reached = abs(float(found.row[column]) - start)
+            away = np.abs(values[~answers.passes].astype(np.float64) - start)
+            nearer = away[away < reached]
+            if len(nearer):
+                failed = start + math.copysign(float(nearer.max()), end - start)
+    return found
+
+
+def _settled(feature: Feature, values: NDArray[Any]) -> NDArray[np.float32]:
+    """Return numbers as they are shown, in whole steps and within bounds, each once."""
+    shown = values.astype(np.float64)
+    if feature.step is not None:
+        shown = np.rint(shown / feature.step) * feature.step
+    settled = np.unique(
+        np.array([decode(feature, float(value)) for value in shown], dtype=np.float32)
+    )
+    return settled[[_in_bounds(feature, float(value)) for value in settled]]
+
+
 def _in_bounds(feature: Feature, value: float) -> bool:
     return (feature.lower is None or value >= feature.lower) and (
         feature.upper is None or value <= feature.upper
@@ -163,25 +294,14 @@ def _in_bounds(feature: Feature, value: float) -> bool:
 def _spread(background: Rows) -> NDArray[np.float64]:
     """Return each column's distance from its 10th to its 90th percentile, at least tiny."""
     columns = []
-    for column in background.T:
-        given = column[~np.isnan(column)]
-        low, high = np.quantile(given, (0.1, 0.9)) if len(given) else (0.0, 0.0)
+    for column in np.sort(background, axis=0).T:
+        given = column[: len(column) - np.count_nonzero(np.isnan(column))]  # NaN sorts last
+        low, high = (
+            (given[at * (len(given) - 1) // 10] for at in (1, 9)) if len(given) else (0.0, 0.0)
+        )
         # A column that hardly varies: its full range, so that a rare value is a large step.
         columns.append(high - low or (np.ptp(given) if len(given) else 0.0) or 1.0)
     return np.array(columns, dtype=np.float64)
-
-
-def _cheapest(passing: list[tuple[Alternative, float]], most: int) -> list[Alternative]:
-    """Return the cheapest way per set of features, cheapest first, with its margin."""
-    best: dict[tuple[int, ...], Alternative] = {}
-    for one, margin in sorted(passing, key=lambda pair: (pair[0].cost, _order(pair[0]))):
-        best.setdefault(one.changed, replace(one, margin=margin))
-    return list(best.values())[:most]
-
-
-def _most_promising(failing: list[tuple[Alternative, float]], sign: int) -> list[Alternative]:
-    ranked = sorted(failing, key=lambda pair: (-sign * pair[1], _order(pair[0])))
-    return [one for one, _ in ranked[:BEAM]]
 
 
 def _order(one: Alternative) -> tuple[tuple[int, ...], bytes]:

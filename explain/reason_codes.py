@@ -9,7 +9,7 @@ excluded. So a protected or unnamed feature among the top is never dropped: it b
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from explain.attribution import Attribution
@@ -17,7 +17,7 @@ from explain.explanation import MAX_REASONS
 from explain.features import Feature
 from explain.predictor import FeatureSchema
 
-__all__ = ["Block", "Left", "Push", "Ranking", "rank"]
+__all__ = ["Block", "Left", "Push", "Ranking", "beside", "key_factors", "rank"]
 
 Favourable = Literal["higher", "lower"]
 
@@ -41,10 +41,14 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """An adverse group that is not among the reasons: too small, or beyond the limit."""
+    """An adverse group that is not among the reasons, and why.
+
+    `small`, `beyond_limit` of what a notice gives, or of the `other_component`: a rule
+    decided, and the score by itself would have passed.
+    """
 
     push: Push
-    why: Literal["small", "beyond_limit"]
+    why: Literal["small", "beyond_limit", "other_component"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Block:
     """A principal reason that may not go out without a person's decision."""
 
     group: str
-    why: Literal["protected", "unmapped"]
+    why: Literal["protected", "proxy", "unmapped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,43 @@ def rank(
     )
 
 
+def beside(ranking: Ranking, rules: int, *, failed: bool) -> Ranking:
+    """Return what is left of a ranking once so many knock-out rules are given as reasons.
+
+    A rule that fired is the reason. The score's own reasons follow, as many as there is room
+    for, if the score `failed` too; if not, they are reasons for nothing.
+    """
+    if not rules:
+        return ranking
+    room = max(MAX_REASONS - rules, 0) if failed else 0
+    dropped: Literal["beyond_limit", "other_component"] = (
+        "beyond_limit" if failed else "other_component"
+    )
+    out = [Left(push, dropped) for push in ranking.reasons[room:]]
+    rest = ranking.left if failed else tuple(Left(one.push, dropped) for one in ranking.left)
+    return replace(
+        ranking,
+        reasons=ranking.reasons[:room],
+        left=(*out, *rest),
+        # What a rule took the place of was a principal reason, and still blocks.
+        blocks=ranking.blocks if failed else (),
+    )
+
+
+def key_factors(ranking: Ranking, schema: FeatureSchema) -> tuple[Push, ...]:
+    """Return what lowered the score most, as the Fair Credit Reporting Act asks for it.
+
+    At most four, in the order of their effect; enquiries into the consumer report come on
+    top if they are none of the four (15 USC 1681g(f)(1)(C) and (9)). These are about the
+    score, not about the outcome, and so are no reasons under 12 CFR 1002.9.
+    """
+    against = (*ranking.reasons, *(one.push for one in ranking.left))
+    counted = {feature.name for feature in schema.features if feature.inquiries}
+    return against[:MAX_REASONS] + tuple(
+        push for push in against[MAX_REASONS:] if counted & set(push.features)
+    )
+
+
 def _size(push: Push) -> int:
     return -abs(push.amount)
 
@@ -138,6 +179,8 @@ def _blocks(
     for push in reasons:
         if any(by_name[name].protected for name in push.features):
             blocks.append(Block(push.group, "protected"))
+        if any(by_name[name].proxy for name in push.features):
+            blocks.append(Block(push.group, "proxy"))
         # A code for "not given" needs no text of the policy: the catalogue has one.
         leading = by_name[push.leading]
         known = push.code in codes or push.code == f"{leading.reason}_NOT_GIVEN"

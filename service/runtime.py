@@ -42,6 +42,7 @@ from ledger.tlog.note import VerifierKey
 from service.event_services import read_services
 from service.eventing import Eventing
 from service.explaining import Explaining
+from service.policy_check import policy_check
 from service.reporting import Reporting
 from service.retention import checking, expiry, rule_book
 from service.settings import Settings
@@ -223,7 +224,7 @@ class Runtime:
         writers = how.writers(logs, vault)
         log, writer = logs["decisions"], writers["decisions"]
         book = rule_book(settings)
-        check = checking(book, now)
+        check = policy_check(checking(book, now))
         registry = Registry(engine, log, writer, settings.artefacts_dir, now, os.urandom, check)
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)

@@ -1,17 +1,17 @@
-"""Decisions: find, show, explain, prove and replay them. Every read goes on the access log."""
+"""Decisions: find, show, explain and prove them. Every read goes on the access log."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.commands.terminal import NO, opened, print_json, reading, reads, speaks
+from service.commands.terminal import opened, print_json, reading, reads, speaks
 
 if TYPE_CHECKING:
     from ledger.operate.timestamps import Evidence
     from service.runtime import Runtime
 
-__all__ = ["decisions", "explain", "letter", "proof", "replay"]
+__all__ = ["decisions", "explain", "letter", "proof"]
 
 _OUT = click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file."
@@ -101,7 +101,11 @@ def _told(explanation: Any) -> list[str]:
         lines += ["", "What would have led to another outcome"]
         lines += [f"  {each.text}" for each in explanation.counterfactuals]
     lines += ["", explanation.counterfactual_note, "", explanation.method]
-    return lines + [f"- {limit}" for limit in explanation.limits]
+    lines += [f"- {limit}" for limit in explanation.limits]
+    if explanation.failed:
+        lines += ["", "No letter is made automatically: a person writes it, because a check failed"]
+        lines += [f"  {gate.name}: {gate.detail}" for gate in explanation.failed]
+    return lines
 
 
 @click.command()
@@ -120,6 +124,7 @@ def letter(
     with opened() as runtime:
         reading(runtime, purpose, case).note([decision_id], fields, manner=Manner.PRINT)
         issued = runtime.explaining.issue(decision_id, runtime.settings.language)
+        issued.explanation.check_automatic()
         if as_html:
             written = runtime.reporting.letter_html(decision_id, issued).encode()
         else:
@@ -208,22 +213,3 @@ def _dated(runtime: "Runtime", decision_id: str) -> "Evidence":
     roots = read_trusted(runtime.settings.authority_roots_path, needed=False)
     kept = kept_timestamps(runtime.settings, name)
     return earliest(runtime.logs[name], decision_id, every_key(runtime, name), kept, roots)
-
-
-@click.command()
-@click.argument("decision_id")
-@reads
-@speaks
-def replay(decision_id: str, purpose: str, case: str) -> None:
-    """Run the archived model on the recorded input again and compare.
-
-    Exits with 0 if it reproduces what was recorded, else with 1.
-    """
-    with opened() as runtime:
-        reading(runtime, purpose, case).note([decision_id], ("attributions", "input", "output"))
-        found = runtime.explaining.replay(decision_id)
-    click.echo(f"{found.verdict}: {found.why}")
-    for each in found.differences:
-        click.echo(f"  {each.part}: recorded {each.recorded}, now {each.now}")
-    if found.verdict != "reproduced":
-        raise click.exceptions.Exit(NO)

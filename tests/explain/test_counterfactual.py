@@ -102,10 +102,15 @@ def test_the_fewest_changes_come_first() -> None:
 
 def test_the_cheapest_value_is_taken_and_rounded_as_shown() -> None:
     (first, *_) = search(numbers(), Sum(), ROW, BACKGROUND, Limit(1_500_000, 1))
-    assert first.row.tolist() == [2.0, 0.0, 0.0]
-    # 2.04 would pass a limit of 2.02, but a reader is shown 2 %, and 2 does not pass.
+    assert first.row.tolist() == [1.5, 0.0, 0.0]
+    # 2.02 would pass a limit of 2.02, but a reader is shown 2 %, and 2 does not pass.
     (first, *_) = search(numbers(), Sum(), ROW, BACKGROUND, Limit(2_020_000, 1))
-    assert first.row.tolist() == [3.0, 0.0, 0.0]
+    assert first.row.tolist() == [np.float32(2.1), 0.0, 0.0]
+
+
+def test_a_change_is_made_in_whole_steps_of_the_feature() -> None:
+    (first, *_) = search(numbers(step=0.5), Sum(), ROW, BACKGROUND, Limit(1_200_000, 1))
+    assert first.row.tolist() == [1.5, 0.0, 0.0]
 
 
 def test_none_found_is_an_answer() -> None:

@@ -72,9 +72,19 @@ def test_contributions_stand_adverse_first_by_size(
 def test_gates_pass_for_what_the_model_says(
     explained: list[tuple[Input, Attribution, Explanation]],
 ) -> None:
-    names = ["additivity", "rerun", "reference_group", "perturbation", "reasons_scored"]
+    names = [
+        "additivity",
+        "rerun",
+        "reference_group",
+        "rank_stability",
+        "perturbation",
+        "reasons_scored",
+        "reasons_allowed",
+        "outcome",
+    ]
     for _, _, explanation in explained:
-        assert [gate.name for gate in explanation.gates] == [*names, "reasons_allowed", "outcome"]
+        assert [gate.name for gate in explanation.gates] == names
+        explanation.check_automatic()
         assert explanation.automatic_text_allowed, explanation.gates
 
 
