@@ -362,11 +362,17 @@ class _Results:
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
-    """The line, or None where it is not whole."""
+    """The line, or None where it is not whole: where a run was cut off.
+
+    Raises:
+        MalformedError: it is whole, and none of ours.
+    """
     if not line.endswith(b"\n"):
         return None
     try:
         value = json.loads(line)
     except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+        value = None
+    if not isinstance(value, dict):
+        raise MalformedError("the file is not one of results, or was changed: name another file")
+    return value
