@@ -144,7 +144,7 @@ class Counterfactual:
 class Suppressed:
     """A group that counted against the applicant but is not among the reasons, and why.
 
-    `ground` is the why as a code: `small`, `beyond_limit` or `other_component`.
+    `ground` is the why as a code: `small`, `beyond_limit`, `same_reason` or `other_component`.
     """
 
     code: str

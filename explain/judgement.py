@@ -64,7 +64,8 @@ def judge(
     result = outcome or policy.outcome(attribution.margin, hit)
     if result != policy.failed or not hit:
         return Judgement(result, hit, ranking, factors)
-    told = beside(ranking, len(hit), failed=not policy.passes(attribution.margin))
+    codes = [rule.reason for rule in hit]
+    told = beside(ranking, codes, failed=not policy.passes(attribution.margin))
     blocks = (*told.blocks, *_guarded(hit, schema))
     return Judgement(result, hit, replace(told, blocks=blocks), factors)
 

@@ -211,7 +211,7 @@ def _paragraphs(
     rules, scored = _apart(reasons)
     if rules:
         texts = sentences.catalogue.listed([one.text for one in rules])
-        paragraphs.insert(1, say("paragraph-rule", count=len(rules), items=texts))
+        paragraphs[0] += " " + say("paragraph-rule", count=len(rules), items=texts)
     if scored:
         items = sentences.listed(scored)
         paragraphs.append(say("paragraph-reasons", count=len(scored), items=items))

@@ -8,7 +8,7 @@ official interpretation: at most four reasons, those actually scored, and no pri
 excluded. So a protected or unnamed feature among the top is never dropped: it blocks.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -43,12 +43,13 @@ class Push:
 class Left:
     """An adverse group that is not among the reasons, and why.
 
-    `small`, `beyond_limit` of what a notice gives, or of the `other_component`: a rule
-    decided, and the score by itself would have passed.
+    `small`, `beyond_limit` of what a notice gives, `same_reason` as that of a rule, which
+    names it already, or of the `other_component`: a rule decided, and the score by itself
+    would have passed.
     """
 
     push: Push
-    why: Literal["small", "beyond_limit", "other_component"]
+    why: Literal["small", "beyond_limit", "same_reason", "other_component"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,26 +105,33 @@ def rank(
     )
 
 
-def beside(ranking: Ranking, rules: int, *, failed: bool) -> Ranking:
-    """Return what is left of a ranking once so many knock-out rules are given as reasons.
+def beside(ranking: Ranking, rules: Sequence[str], *, failed: bool) -> Ranking:
+    """Return what is left of a ranking once knock-out rules of these codes are the reasons.
 
     A rule that fired is the reason. The score's own reasons follow, as many as there is room
-    for, if the score `failed` too; if not, they are reasons for nothing.
+    for and none that a rule has said already, if the score `failed` too; if not, they are
+    reasons for nothing.
     """
-    if not rules:
-        return ranking
-    room = max(MAX_REASONS - rules, 0) if failed else 0
-    dropped: Literal["beyond_limit", "other_component"] = (
-        "beyond_limit" if failed else "other_component"
-    )
-    out = [Left(push, dropped) for push in ranking.reasons[room:]]
-    rest = ranking.left if failed else tuple(Left(one.push, dropped) for one in ranking.left)
+    against = (*ranking.reasons, *(one.push for one in ranking.left))
+    if not failed:
+        left = tuple(Left(push, "other_component") for push in against)
+        return replace(ranking, reasons=(), left=left, blocks=())
+    said = [push for push in ranking.reasons if push.code in rules]
+    # Large enough to be principal reasons, in the order of their size.
+    large = [push for push in ranking.reasons if push not in said]
+    large += [one.push for one in ranking.left if one.why == "beyond_limit"]
+    room = max(MAX_REASONS - len(rules), 0)
+    small = [one for one in ranking.left if one.why != "beyond_limit"]
     return replace(
         ranking,
-        reasons=ranking.reasons[:room],
-        left=(*out, *rest),
+        reasons=tuple(large[:room]),
+        left=(
+            *(Left(push, "same_reason") for push in said),
+            *(Left(push, "beyond_limit") for push in large[room:]),
+            *small,
+        ),
         # What a rule took the place of was a principal reason, and still blocks.
-        blocks=ranking.blocks if failed else (),
+        blocks=ranking.blocks,
     )
 
 

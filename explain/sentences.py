@@ -157,6 +157,8 @@ class Sentences:
         """Return why a group that counted against is not among the reasons."""
         if left.why == "other_component":
             why = self.catalogue.say("suppressed-other-component")
+        elif left.why == "same_reason":
+            why = self.catalogue.say("suppressed-same-reason")
         elif left.why == "small":
             share = self.catalogue.say("unit-percent", number=str(SMALL_SHARE_PERCENT))
             why = self.catalogue.say("suppressed-small", share=share)

@@ -127,6 +127,8 @@ class Tally:
             matched=self.verdicts["reproduced"],
             largest=Decimal(self.largest).scaleb(-SCALE),
             tolerance=Decimal(self.tolerance).scaleb(-SCALE),
+            exact=self.grades["A"],
+            impossible=self.verdicts["impossible"],
         )
 
 

@@ -77,6 +77,7 @@ reason-helped = { $label }: { $value } (reference group: { $reference })
 
 suppressed-small = less than { $share } of everything that lowered the score
 suppressed-beyond-limit = weaker than the { $most } reasons given
+suppressed-same-reason = named already as the reason of a rule
 suppressed-other-component = a rule decided, and the score by itself would have passed
 
 ## What would have changed the outcome

@@ -68,6 +68,12 @@ def test_where_score_and_rules_both_failed_rules_come_first_and_reasons_follow(
     assert [reason.rule for reason in explanation.reasons[:2]] == ["late", "large-loan"]
     assert len(explanation.reasons) <= 4
     assert all(reason.contribution < 0 and not reason.rule for reason in explanation.reasons[2:])
+    codes = [reason.code for reason in explanation.reasons]
+    assert len(set(codes)) == len(codes)  # nothing is said twice
+    assert "loan_to_value" in [
+        left.group for left in explanation.suppressed if left.ground == "same_reason"
+    ]
+    assert "These did: Payments were late" in explanation.paragraphs[0]
     against = {one.feature for one in explanation.contributions if one.amount < 0}
     named = {name for one in explanation.reasons for name in one.features}
     left = {one.group for one in explanation.suppressed}
@@ -160,6 +166,21 @@ def test_a_rule_that_the_model_cannot_meet_stops_the_explanation(
     wrong = {"id": "x", "reason": "LATE", "when": {"feature": "wealth", "op": "missing"}}
     with pytest.raises(SchemaError, match="wealth"):
         told(model, manifest, policy | {"rules": [wrong]}, GOOD)
+
+
+def test_what_a_rule_took_the_place_of_still_blocks(
+    model: Model, manifest: Any, ruled: Any
+) -> None:
+    features = [
+        entry | ({"proxy": True, "reason": "OTHER"} if entry["name"] == "job" else {})
+        for entry in manifest["features"]
+    ]
+    guarded = replace(model, schema=FeatureSchema.from_manifest({"features": features}))
+    many = [LATE | {"id": f"late-{at}"} for at in range(4)]
+    explanation = told(guarded, manifest, ruled | {"rules": many}, POOR)
+    assert "job" in [left.group for left in explanation.suppressed]
+    (gate,) = [gate for gate in explanation.failed if gate.name == "reasons_allowed"]
+    assert "job" in gate.detail
 
 
 def test_key_factors_are_a_list_of_their_own(model: Model, manifest: Any, ruled: Any) -> None:

@@ -195,6 +195,7 @@ def test_what_cannot_be_run_is_said(
     assert "decision-ledger verify" in whys[other]
     figures = tally.recomputation(COUNT, 1)
     assert (figures.population, figures.sample, figures.matched) == (COUNT, COUNT, COUNT - 3)
+    assert (figures.exact, figures.impossible) == (COUNT - 3, 3)
 
 
 def test_too_many_are_refused(
