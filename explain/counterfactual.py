@@ -14,7 +14,7 @@ Repeated evaluation of the model is the sound basis for such statements (Bilodea
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -63,14 +63,14 @@ class Knockouts:
     given: Mapping[str, Scalar] = field(default_factory=dict)
     _known: dict[tuple[tuple[int, ...], bytes], int] = field(default_factory=dict)
 
-    def hits(self, schema: FeatureSchema, one: "Alternative") -> int:
-        """Return how many rules would fire."""
+    def hits(self, schema: FeatureSchema, changed: tuple[int, ...], row: Row) -> int:
+        """Return how many rules would fire with these columns taken from `row`."""
         watched = {name for rule in self.rules for name in rule.features}
-        columns = tuple(at for at in one.changed if schema.features[at].name in watched)
-        key = columns, one.row[list(columns)].tobytes()
+        columns = tuple(at for at in changed if schema.features[at].name in watched)
+        key = columns, row[list(columns)].tobytes()
         if key not in self._known:
             shown = {
-                schema.features[at].name: decode(schema.features[at], float(one.row[at]))
+                schema.features[at].name: decode(schema.features[at], float(row[at]))
                 for at in columns
             }
             self._known[key] = len(fired(self.rules, {**self.given, **shown}))
@@ -117,49 +117,86 @@ def search(
     beam = [Alternative((), row, math.nan, 0.0)]
     for size in range(1, MAX_CHANGES + 1):
         tried = grid.extend(beam, found)
-        if not tried:
+        if tried is None:
             break
         answers = model.ask(tried)
-        found += answers.cheapest(MAX_COUNTERFACTUALS - len(found))
+        found += answers.cheapest()[: MAX_COUNTERFACTUALS - len(found)]
         if len(found) == MAX_COUNTERFACTUALS or size == MAX_CHANGES:
             break
         beam = answers.most_promising(limit.sign)
-    closer = [_closest(one, model, grid) for one in found]
-    return tuple(sorted(closer, key=lambda one: (len(one.changed), one.cost, _order(one))))
+    for place in range(MAX_CHANGES):
+        found = _closer(found, place, model, grid)
+    return tuple(sorted(found, key=lambda one: (len(one.changed), one.cost, one.changed)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tried:
+    """Candidates, one a row: which of `sets` each changes, and how far it goes."""
+
+    sets: list[tuple[int, ...]]
+    of: NDArray[np.intp]
+    rows: Rows
+    costs: NDArray[np.float64]
+
+    @classmethod
+    def of_blocks(
+        cls, blocks: list[tuple[tuple[int, ...], Rows, NDArray[np.float64]]]
+    ) -> "_Tried | None":
+        """Return them gathered, equal sets as one; None if there are none."""
+        if not blocks:
+            return None
+        places: dict[tuple[int, ...], int] = {}
+        for changed, _, _ in blocks:
+            places.setdefault(changed, len(places))
+        return cls(
+            list(places),
+            np.concatenate([np.full(len(rows), places[changed]) for changed, rows, _ in blocks]),
+            np.concatenate([rows for _, rows, _ in blocks]),
+            np.concatenate([costs for _, _, costs in blocks]),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Answers:
-    """What the model and the rules say of each candidate: arrays in the order of `tried`."""
+    """What the model and the rules say of each candidate, in the order of `tried`."""
 
-    tried: list[Alternative]
+    tried: _Tried
     margins: NDArray[np.float64]
     hits: NDArray[np.intp]
     passes: NDArray[np.bool_]
 
-    def cheapest(self, most: int) -> list[Alternative]:
-        """Return the cheapest that passes per set of features, cheapest first, with margins."""
-        best: dict[tuple[int, ...], Alternative] = {}
-        passing = [(self.tried[at], float(self.margins[at])) for at in np.flatnonzero(self.passes)]
-        for one, margin in sorted(passing, key=lambda pair: (pair[0].cost, _order(pair[0]))):
-            if one.changed not in best:
-                best[one.changed] = replace(one, margin=margin)
-        return list(best.values())[:most]
+    def cheapest(self) -> list[Alternative]:
+        """Return the cheapest that passes of each set of features, cheapest first."""
+        best = self._best(self.passes, self.tried.costs)
+        return sorted(best, key=lambda one: (one.cost, one.changed))
 
     def most_promising(self, sign: int) -> list[Alternative]:
-        """Return those that came closest without passing, closest first."""
-        failing = np.flatnonzero(~self.passes)
-        hits, short = self.hits[failing], -sign * self.margins[failing]
+        """Return those that came closest without passing, closest first.
+
+        One of each set of features: eight values of one item would all lead the same way.
+        """
         # A rule that fires decides whatever the score, so it has to be got rid of first.
-        ranked = np.lexsort((short, hits))
-        if len(ranked) > BEAM:
-            last = ranked[BEAM - 1]
-            near = (hits < hits[last]) | ((hits == hits[last]) & (short <= short[last]))
-            ranked = np.flatnonzero(near)
-        ordered = sorted(
-            ranked, key=lambda at: (hits[at], short[at], _order(self.tried[failing[at]]))
-        )
-        return [self.tried[failing[at]] for at in ordered[:BEAM]]
+        short = -sign * self.margins
+        best = self._best(~self.passes, short, self.hits)
+        return best[:BEAM]
+
+    def _best(self, among: NDArray[np.bool_], *keys: NDArray[Any]) -> list[Alternative]:
+        """Return the first of each set by these keys, the last key first; in that order.
+
+        Where all keys are equal the one that was tried first: by column, by value.
+        """
+        places = np.flatnonzero(among)
+        order = places[np.lexsort([key[places] for key in keys])]
+        _, first = np.unique(self.tried.of[order], return_index=True)
+        return [
+            Alternative(
+                self.tried.sets[self.tried.of[at]],
+                self.tried.rows[at],
+                float(self.margins[at]),
+                float(self.tried.costs[at]),
+            )
+            for at in order[np.sort(first)]
+        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,12 +208,15 @@ class _Asked:
     limit: Limit
     knockouts: Knockouts
 
-    def ask(self, tried: list[Alternative]) -> _Answers:
+    def ask(self, tried: _Tried) -> _Answers:
         """Return what is said of each candidate, with one call of the model."""
-        margins = self.predictor.margin(np.stack([one.row for one in tried]))
-        hits = np.zeros(len(tried), dtype=np.intp)
+        margins = self.predictor.margin(tried.rows)
+        hits = np.zeros(len(tried.rows), dtype=np.intp)
         if self.knockouts.rules:
-            hits[:] = [self.knockouts.hits(self.schema, one) for one in tried]
+            hits[:] = [
+                self.knockouts.hits(self.schema, tried.sets[of], row)
+                for of, row in zip(tried.of.tolist(), tried.rows, strict=True)
+            ]
         return _Answers(tried, margins, hits, self.limit.passed(margins) & (hits == 0))
 
 
@@ -188,31 +228,19 @@ class _Grid:
     moves: dict[int, NDArray[np.float32]]
     spread: NDArray[np.float64]
 
-    def extend(self, beam: list[Alternative], found: list[Alternative]) -> list[Alternative]:
-        """Return every row one change further than the beam, not yet scored."""
+    def extend(self, beam: list[Alternative], found: list[Alternative]) -> _Tried | None:
+        """Return every row one change further than the beam, not yet scored; None if none is."""
         taken = [set(one.changed) for one in found]
         lengths = {column: self.lengths(column, values) for column, values in self.moves.items()}
-        steps: dict[bytes, Alternative] = {}
+        blocks = []
         for start, (column, values) in itertools.product(beam, self.moves.items()):
             changed = tuple(sorted({*start.changed, column}))
             if column in start.changed or any(ways <= set(changed) for ways in taken):
                 continue
-            costs = (start.cost + lengths[column]).tolist()
             rows = np.repeat(start.row[None, :], len(values), axis=0)
             rows[:, column] = values
-            for candidate, cost in zip(rows, costs, strict=True):
-                key = candidate.tobytes()
-                # Two orders of the same changes lead to the same row: score it once.
-                if key not in steps:
-                    steps[key] = Alternative(changed, candidate, math.nan, cost)
-        return list(steps.values())
-
-    def with_value(self, one: Alternative, column: int, value: np.float32) -> Alternative:
-        """Return an alternative with another value in a column that it changes."""
-        row = one.row.copy()
-        row[column] = value
-        cost = sum(float(self.lengths(each, row[each : each + 1])[0]) for each in one.changed)
-        return Alternative(one.changed, row, math.nan, cost)
+            blocks.append((changed, rows, start.cost + lengths[column]))
+        return _Tried.of_blocks(blocks)
 
     def lengths(self, column: int, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return how far each value is from the row's, as a share of the column's spread."""
@@ -243,35 +271,56 @@ def _candidates(feature: Feature, current: float, seen: NDArray[np.float32]) -> 
     return values
 
 
-def _closest(found: Alternative, model: _Asked, grid: _Grid) -> Alternative:
-    """Return the alternative with each change made as small as it still passes.
+def _closer(found: list[Alternative], place: int, model: _Asked, grid: _Grid) -> list[Alternative]:
+    """Return the alternatives with the change at `place` made as small as each still passes.
 
-    Between the value that passed and the recorded one, as many values as may be tried, then
-    as many again in what is left. A model that passes here and there in between is not
-    promised to be asked everywhere; whatever is returned did pass.
+    Between the value that passed and the recorded one, some values are tried, then as many
+    again in what is left. A model that passes here and there in between is not promised to
+    be asked everywhere; whatever is returned did pass.
     """
-    for column in found.changed:
-        feature, start = model.schema.features[column], float(grid.row[column])
-        if feature.type not in {"number", "integer"} or math.isnan(start):
-            continue
-        # Compared as shown, too: a change that a reader cannot see is none.
-        shown = np.float32(decode(feature, start))
-        failed = start
-        for _ in range(CLOSER):
-            end = float(found.row[column])
-            values = _settled(feature, np.linspace(failed, end, STEPS + 2)[1:-1])
-            low, high = min(start, end), max(start, end)
-            values = values[(values > low) & (values < high) & (values != shown)]
-            if not len(values):
-                break
-            answers = model.ask([grid.with_value(found, column, value) for value in values])
-            found = next(iter(answers.cheapest(1)), found)
-            reached = abs(float(found.row[column]) - start)
-            away = np.abs(values[~answers.passes].astype(np.float64) - start)
-            nearer = away[away < reached]
+    closest = {one.changed: one for one in found}
+    columns = {one.changed: one.changed[place] for one in found if len(one.changed) > place}
+    failed = {changed: float(grid.row[column]) for changed, column in columns.items()}
+    for _ in range(CLOSER):
+        blocks = []
+        for changed, column in columns.items():
+            values = _between(model.schema.features[column], failed[changed], closest[changed],
+                              column, float(grid.row[column]))  # fmt: skip
+            rows = np.repeat(closest[changed].row[None, :], len(values), axis=0)
+            spent = closest[changed].cost - grid.lengths(column, rows[:1, column]).sum()
+            rows[:, column] = values
+            if len(values):
+                blocks.append((changed, rows, spent + grid.lengths(column, values)))
+        tried = _Tried.of_blocks(blocks)
+        if tried is None:
+            break
+        answers = model.ask(tried)
+        closest |= {one.changed: one for one in answers.cheapest()}
+        for at, changed in enumerate(tried.sets):
+            column = columns[changed]
+            start, end = float(grid.row[column]), float(closest[changed].row[column])
+            missed = tried.rows[(tried.of == at) & ~answers.passes, column].astype(np.float64)
+            away = np.abs(missed - start)
+            nearer = missed[away < abs(end - start)]
             if len(nearer):
-                failed = start + math.copysign(float(nearer.max()), end - start)
-    return found
+                failed[changed] = float(nearer[np.abs(nearer - start).argmax()])
+    return [closest[one.changed] for one in found]
+
+
+def _between(
+    feature: Feature, failed: float, found: Alternative, column: int, start: float
+) -> NDArray[np.float32]:
+    """Return values that are nearer to the recorded one than the one found, as shown."""
+    if feature.type not in {"number", "integer"} or math.isnan(start):
+        return np.empty(0, dtype=np.float32)
+    end = float(found.row[column])
+    values = _settled(feature, np.linspace(failed, end, STEPS + 2)[1:-1])
+    # Compared as shown, too: a change that a reader cannot see is none.
+    shown = np.float32(decode(feature, start))
+    low, high = min(start, end), max(start, end)
+    return np.asarray(
+        values[(values > low) & (values < high) & (values != shown)], dtype=np.float32
+    )
 
 
 def _settled(feature: Feature, values: NDArray[Any]) -> NDArray[np.float32]:
@@ -302,8 +351,3 @@ def _spread(background: Rows) -> NDArray[np.float64]:
         # A column that hardly varies: its full range, so that a rare value is a large step.
         columns.append(high - low or (np.ptp(given) if len(given) else 0.0) or 1.0)
     return np.array(columns, dtype=np.float64)
-
-
-def _order(one: Alternative) -> tuple[tuple[int, ...], bytes]:
-    """The tie-break: by columns, then by the values themselves."""
-    return one.changed, one.row.tobytes()

@@ -1,6 +1,7 @@
 """Rules before the score: whose reason it is, what is left out and why, and key factors."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -181,6 +182,30 @@ def test_what_a_rule_took_the_place_of_still_blocks(
     assert "job" in [left.group for left in explanation.suppressed]
     (gate,) = [gate for gate in explanation.failed if gate.name == "reasons_allowed"]
     assert "job" in gate.detail
+
+
+def test_reasons_in_a_tie_are_named_as_one(
+    model: Model, manifest: Any, policy: Any, declined: list[Input]
+) -> None:
+    explained = [told(model, manifest, policy, one) for one in declined[:40]]
+    tied = [one for one in explained if one.ties]
+    assert tied
+    for one in tied:
+        groups = [reason.group for reason in one.reasons]
+        assert all(pair in list(pairwise(groups)) for pair in one.ties)
+        assert "put them in another order" in one.limits[-1]
+    assert all(
+        "another order" not in limit for one in explained if not one.ties for limit in one.limits
+    )
+
+
+def test_a_group_too_small_to_judge_by_gives_no_automatic_text(
+    model: Model, manifest: Any, policy: Any
+) -> None:
+    few = replace(model, background=model.background[:20])
+    explanation = told(few, manifest, policy, POOR)
+    gates = {gate.name: gate for gate in explanation.failed}
+    assert "cannot be found out" in gates["rank_stability"].detail
 
 
 def test_key_factors_are_a_list_of_their_own(model: Model, manifest: Any, ruled: Any) -> None:
