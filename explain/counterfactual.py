@@ -56,7 +56,7 @@ class Knockouts:
     """The policy's knock-out rules, and the recorded input that a search starts from.
 
     They are asked about values as a reader is shown them, and as they were recorded where
-    nothing was changed: never about the 32-bit numbers of a row.
+    nothing was changed: never about the numbers of a row.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -110,7 +110,7 @@ def search(
     moves = {
         column: values
         for column, feature in enumerate(schema.features)
-        if len(values := _candidates(feature, float(row[column]), favourable[:, column]))
+        if len(values := _candidates(feature, row[column], favourable[:, column]))
     }
     grid = _Grid(row, moves, _spread(background))
     found: list[Alternative] = []
@@ -225,7 +225,7 @@ class _Grid:
     """Where the search may go from `row`: values by column, and each column's spread."""
 
     row: Row
-    moves: dict[int, NDArray[np.float32]]
+    moves: dict[int, NDArray[Any]]
     spread: NDArray[np.float64]
 
     def extend(self, beam: list[Alternative], found: list[Alternative]) -> _Tried | None:
@@ -242,32 +242,34 @@ class _Grid:
             blocks.append((changed, rows, start.cost + lengths[column]))
         return _Tried.of_blocks(blocks)
 
-    def lengths(self, column: int, values: NDArray[np.float32]) -> NDArray[np.float64]:
+    def lengths(self, column: int, values: NDArray[Any]) -> NDArray[np.float64]:
         """Return how far each value is from the row's, as a share of the column's spread."""
         steps = np.abs(values.astype(np.float64) - self.row[column]) / self.spread[column]
         # From "not given" to a value has no length: it counts as one spread.
         return np.where(np.isnan(steps), 1.0, steps)
 
 
-def _candidates(feature: Feature, current: float, seen: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the values this feature may take instead: seen, in bounds, in its direction."""
-    values: NDArray[np.float32] = np.unique(seen[~np.isnan(seen)])
+def _candidates(feature: Feature, current: Any, seen: NDArray[Any]) -> NDArray[Any]:
+    """Return the values this feature may take instead: seen, in bounds, in its direction.
+
+    `current` and `seen` are numbers as the model's rows have them, and so are the values.
+    """
+    values: NDArray[Any] = np.unique(seen[~np.isnan(seen)])
     # "If your sex had been another" is not an answer anyone may be given.
     if feature.mutability == "fixed" or feature.protected or len(values) == 0:
-        return np.empty(0, dtype=np.float32)
+        return values[:0]
     if len(values) > MAX_VALUES:
         # Places, not quantiles between them: interpolation would invent values.
         values = values[np.rint(np.linspace(0, len(values) - 1, MAX_VALUES)).astype(np.intp)]
     if feature.type in {"number", "integer"}:
         values = _settled(feature, values)
-        shown = decode(feature, current)
         # Compared as shown: a change that a reader cannot see is none.
-        values = values[values != np.float32(np.nan if shown is None else shown)]
-    values = values[values != np.float32(current)]
+        values = values[values != _shown(feature, current)]
+    values = values[values != current]
     if feature.mutability == "increase":
-        values = values[values > np.float32(current)]
+        values = values[values > current]
     if feature.mutability == "decrease":
-        values = values[values < np.float32(current)]
+        values = values[values < current]
     return values
 
 
@@ -284,8 +286,8 @@ def _closer(found: list[Alternative], place: int, model: _Asked, grid: _Grid) ->
     for _ in range(CLOSER):
         blocks = []
         for changed, column in columns.items():
-            values = _between(model.schema.features[column], failed[changed], closest[changed],
-                              column, float(grid.row[column]))  # fmt: skip
+            feature, found_one = model.schema.features[column], closest[changed]
+            values = _between(feature, failed[changed], found_one, column, grid.row)
             rows = np.repeat(closest[changed].row[None, :], len(values), axis=0)
             spent = closest[changed].cost - grid.lengths(column, rows[:1, column]).sum()
             rows[:, column] = values
@@ -308,30 +310,34 @@ def _closer(found: list[Alternative], place: int, model: _Asked, grid: _Grid) ->
 
 
 def _between(
-    feature: Feature, failed: float, found: Alternative, column: int, start: float
-) -> NDArray[np.float32]:
+    feature: Feature, failed: float, found: Alternative, column: int, recorded: Row
+) -> NDArray[Any]:
     """Return values that are nearer to the recorded one than the one found, as shown."""
+    start, end = recorded[column], found.row[column]
     if feature.type not in {"number", "integer"} or math.isnan(start):
-        return np.empty(0, dtype=np.float32)
-    end = float(found.row[column])
-    values = _settled(feature, np.linspace(failed, end, STEPS + 2)[1:-1])
+        return recorded[:0]
+    tried = np.linspace(failed, float(end), STEPS + 2)[1:-1].astype(recorded.dtype)
+    values = _settled(feature, tried)
     # Compared as shown, too: a change that a reader cannot see is none.
-    shown = np.float32(decode(feature, start))
-    low, high = min(start, end), max(start, end)
-    return np.asarray(
-        values[(values > low) & (values < high) & (values != shown)], dtype=np.float32
-    )
+    inside = (values > min(start, end)) & (values < max(start, end))
+    return np.asarray(values[inside & (values != _shown(feature, start))])
 
 
-def _settled(feature: Feature, values: NDArray[Any]) -> NDArray[np.float32]:
+def _settled(feature: Feature, values: NDArray[Any]) -> NDArray[Any]:
     """Return numbers as they are shown, in whole steps and within bounds, each once."""
     shown = values.astype(np.float64)
     if feature.step is not None:
         shown = np.rint(shown / feature.step) * feature.step
     settled = np.unique(
-        np.array([decode(feature, float(value)) for value in shown], dtype=np.float32)
+        np.array([decode(feature, float(value)) for value in shown], dtype=values.dtype)
     )
     return settled[[_in_bounds(feature, float(value)) for value in settled]]
+
+
+def _shown(feature: Feature, number: Any) -> Any:
+    """Return a number of a row as a reader is shown it, as a number of that row again."""
+    value = decode(feature, float(number))
+    return number.dtype.type(math.nan if value is None else value)
 
 
 def _in_bounds(feature: Feature, value: float) -> bool:

@@ -102,7 +102,7 @@ limit-reference = With another reference group the points would be different.
 limit-typical = The value shown for the reference group is its middle value, or its most frequent one. An item can raise the score although it is below that value, because the model weighs all items together.
 limit-rounding = Points are rounded to one decimal place, so a sum can differ in its last digit.
 limit-unstable = The last item named lowered the score by nearly the same as the next one, which is not named.
-limit-tied = Of these reasons, some lowered the score by so nearly the same that another sample of the reference group would have put them in another order: { $groups }.
+limit-tied = Of these reasons, some lowered the score by so nearly the same that another sample of the reference group can put them in another order: { $groups }.
 limit-missing = Some details were not given. The model scored the case without them.
 
 ## Checks of the explanation against the model
@@ -132,4 +132,4 @@ gate-rank-stability = { $count ->
     [0] In { $agreed } % of { $draws } draws of the reference group the same reasons come out; at least { $needed } % are needed.
    *[other] In { $agreed } % of { $draws } draws of the reference group the same reasons come out; at least { $needed } % are needed. In doubt: { $groups }.
 }
-gate-rank-stability-unknown = Whether another draw of the reference group would give the same reasons cannot be found out: this engine compares with no group, or the group is too small.
+gate-rank-stability-unknown = Whether another draw of the reference group would give the same reasons cannot be found out: the group is too small.

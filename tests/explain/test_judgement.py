@@ -193,7 +193,7 @@ def test_reasons_in_a_tie_are_named_as_one(
     for one in tied:
         groups = [reason.group for reason in one.reasons]
         assert all(pair in list(pairwise(groups)) for pair in one.ties)
-        assert "put them in another order" in one.limits[-1]
+        assert "can put them in another order" in one.limits[-1]
     assert all(
         "another order" not in limit for one in explained if not one.ties for limit in one.limits
     )

@@ -75,6 +75,8 @@ def test_a_margin_alone_is_graded_too(model: Model, declined: list[Any]) -> None
     assert grades == ["A", "B", "C"]
 
     class Gone:
+        space = "log-odds"
+
         def margin(self, rows: Rows) -> NDArray[np.float64]:
             raise ArtefactRefused(f"{len(rows)} rows, and no model")
 

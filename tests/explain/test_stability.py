@@ -20,6 +20,8 @@ NAMES = ("a", "b", "c", "d", "e", "f")
 class Pairs:
     """A model whose items act alone and in pairs, and never more than two together."""
 
+    space = "log-odds"
+
     def __init__(self, weights: tuple[float, ...], together: float = 0.0) -> None:
         self.weights = np.array(weights)
         self.together = together

@@ -237,12 +237,24 @@ def test_the_command_says_what_came_out(own: Lender, tmp_path: Path) -> None:
     assert (one.exit_code, one.stdout.startswith("reproduced (grade A): ")) == (0, True)
     assert command("--sample", "4", "--all").exit_code == 2
     assert command().exit_code == 2
-    for file in (own.settings.data / "artefacts").rglob("*"):
+
+
+def test_the_command_ends_with_one_where_the_model_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = Lender(tmp_path / "data")
+    try:
+        changed.record(43)  # a reference group, and so a model, that nobody opened before
+    finally:
+        changed.runtime.close()
+    for file in (changed.settings.data / "artefacts").rglob("*"):
         if file.is_file():
             file.write_bytes(b"{}")
-    changed = command("--all", "-o", "changed.jsonl")
-    assert (changed.exit_code, '"impossible": 6' in changed.stdout) == (1, True)
-    one = command(own.ids[0])
+    monkeypatch.setenv("LEDGER_DATA", str(changed.settings.data))
+    monkeypatch.chdir(tmp_path)
+    told = command("--sample", "6")
+    assert (told.exit_code, '"impossible": 6' in told.stdout) == (1, True)
+    one = command(changed.ids[0])
     assert (one.exit_code, one.stdout.startswith("impossible: ")) == (1, True)
 
 

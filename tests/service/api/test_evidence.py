@@ -160,7 +160,7 @@ def test_a_decision_whose_model_file_is_gone_is_there_but_cannot_be_run_again(
 ) -> None:
     lender = Lender(tmp_path)
     try:
-        lender.record(2)
+        lender.record(42)  # a reference group, and so a model, that nobody opened before
         for file in (tmp_path / "artefacts").rglob("*"):
             if file.is_file():
                 file.unlink()
