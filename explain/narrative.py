@@ -91,7 +91,8 @@ def _compose(
 ) -> Explanation:
     speech, attribution, ranking = sentences.catalogue, case.attribution, case.ranking
     trial = gates.perturb(case)
-    firm = stability(case.model, case.row, ranking, sign=case.policy.sign)
+    sign, engine = case.policy.sign, attribution.engine
+    firm = stability(case.model, case.row, ranking, sign=sign, engine=engine)
     rules = case.fired if case.outcome == case.policy.failed else ()
     reasons = tuple(sentences.rule(rule) for rule in rules[:MAX_REASONS]) + tuple(
         sentences.reason(push, alone=push.group in trial.alone) for push in ranking.reasons

@@ -34,6 +34,7 @@ AGREED_PERCENT = 90  # of the draws must give the same reasons
 TIED_PERCENT = 10  # of the draws in which two neighbours change places make them a tie
 MIN_ROWS = 30  # of a group; the spread of fewer is not known well enough to judge by
 MAX_ROWS = 1_000  # looked at; a larger group is steadier than they say, never less steady
+ESTIMATED = "-approximate"  # ends the name of an engine whose numbers are themselves a sample
 NEXT = 4  # groups beyond the reasons that could take a place; weaker ones are further off
 
 
@@ -42,7 +43,8 @@ class Stability:
     """How firmly the reasons stand.
 
     `agreed` is the share of draws, in whole percent, in which these groups would have been
-    the principal reasons; None where the reference group is too small to tell. `doubtful`
+    the principal reasons; None where the reference group is too small to tell, or the
+    recorded values are estimates, which are unsure in themselves. `doubtful`
     are the groups that others could have replaced, or that did not always count against.
     `ties` are neighbours in the order, strongest first, that change places in the draws.
     """
@@ -57,11 +59,16 @@ class Stability:
         return self.agreed is not None and self.agreed >= AGREED_PERCENT
 
 
-def stability(model: Model, row: Row, ranking: Ranking, *, sign: int) -> Stability:
-    """Return how firmly the reasons of a ranking stand; `sign` is +1 where higher is better."""
+def stability(
+    model: Model, row: Row, ranking: Ranking, *, sign: int, engine: str = ""
+) -> Stability:
+    """Return how firmly the reasons of a ranking stand; `sign` is +1 where higher is better.
+
+    `engine` is the one that made the recorded values.
+    """
     if not ranking.reasons:
         return Stability(100)
-    if len(model.background) < MIN_ROWS:
+    if len(model.background) < MIN_ROWS or engine.endswith(ESTIMATED):
         return Stability(None)
     next_ones = [one.push for one in ranking.left if one.why == "beyond_limit"][:NEXT]
     pushes = [*ranking.reasons, *next_ones]

@@ -132,4 +132,4 @@ gate-rank-stability = { $count ->
     [0] In { $agreed } % of { $draws } draws of the reference group the same reasons come out; at least { $needed } % are needed.
    *[other] In { $agreed } % of { $draws } draws of the reference group the same reasons come out; at least { $needed } % are needed. In doubt: { $groups }.
 }
-gate-rank-stability-unknown = Whether another draw of the reference group would give the same reasons cannot be found out: the group is too small.
+gate-rank-stability-unknown = Whether another draw of the reference group would give the same reasons cannot be found out: the group is too small, or the values are estimates.

@@ -208,6 +208,15 @@ def test_a_group_too_small_to_judge_by_gives_no_automatic_text(
     assert "cannot be found out" in gates["rank_stability"].detail
 
 
+def test_values_that_are_estimates_give_no_automatic_text(
+    model: Model, manifest: Any, policy: Any
+) -> None:
+    estimated = replace(attributed(model, POOR), engine="permutation-approximate")
+    explanation = explain_decision(manifest, policy, POOR, estimated, model)
+    gates = {gate.name: gate for gate in explanation.failed}
+    assert "are estimates" in gates["rank_stability"].detail
+
+
 def test_key_factors_are_a_list_of_their_own(model: Model, manifest: Any, ruled: Any) -> None:
     assert told(model, manifest, ruled, POOR).key_factors == ()
     explanation = told(model, manifest, ruled | {"key_factors": True}, GOOD)
