@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,6 +154,26 @@ def test_a_policy_is_compared_with_another(lender: Lender, sign_in: SignIn) -> N
         assert told in page, told
     assert browser.get("/policies/none@1").status_code == 404
     assert browser.get("/policies/mortgage-cutoff@1.1.0?against=none@1").status_code == 404
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Lender]:
+    """A lender of one test, whose model may come to its end."""
+    made = Lender(tmp_path / "data")
+    made.record(1)
+    yield made
+    made.runtime.close()
+
+
+def test_a_retired_version_that_went_on_deciding_is_named(alone: Lender) -> None:
+    ann, ben = (enter(alone, role) for role in (Role.MODEL_OWNER, Role.MODEL_RISK))
+    assert act(ann, "Propose retirement") == 303
+    assert act(ben, "Agree") == 303
+    page = ann.get(MODEL).text
+    assert "is over for good" in page
+    assert "went on deciding" not in page
+    alone.record(1)
+    assert "went on deciding after it was retired" in enter(alone, Role.AUDITOR).get(MODEL).text
 
 
 def test_each_stage_has_its_words() -> None:
