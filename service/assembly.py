@@ -16,6 +16,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from service import problems
 from service.api import (
+    accesses,
     corrections,
     decisions,
     disclosures,
@@ -131,6 +132,7 @@ def _document(app: Flask, mount: str) -> None:
         evidence,
         retirement,
         subjects,
+        accesses,
         corrections,
         models,
         stages,

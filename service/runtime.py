@@ -33,6 +33,7 @@ from ledger.operate.incidents import Incidents
 from ledger.operate.key_ring import KeyRing
 from ledger.operate.log_clock import LogClock
 from ledger.operate.log_writer import LogWriter
+from ledger.operate.own_references import OwnReferences
 from ledger.operate.registry import Registry
 from ledger.operate.retention import Retention
 from ledger.operate.sequencer import Sequencer
@@ -158,6 +159,7 @@ class Runtime:
     attachments: Attachments
     corrections: Corrections
     access_log: AccessLog
+    own_references: OwnReferences
     cose: Mapping[str, CoseReceipts]
     api_keys: ApiKeys
     completeness: Completeness
@@ -232,8 +234,7 @@ class Runtime:
         vault = opened_vault(settings, vault_engine, now)
         writers = how.writers(logs, vault)
         log, writer, _ = parts = (logs["decisions"], writers["decisions"], vault)
-        book = rule_book(settings)
-        check = checking(book, now)
+        check = checking(book := rule_book(settings), now)
         registry = Registry(engine, log, writer, _artefacts(settings), now, os.urandom, check)
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
@@ -254,6 +255,7 @@ class Runtime:
             attachments=attachments,
             corrections=corrections,
             access_log=AccessLog(logs["access"], writers["access"], vault, now, os.urandom),
+            own_references=OwnReferences(vault, now),
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=completeness,

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from ledger.errors import MalformedError
+from service.office_hours import OfficeHours
+
 __all__ = ["MAIN", "TENANT_NAME", "Settings", "SettingsError", "read_passphrase"]
 
 DEFAULT_ORIGIN: Final = "localhost/ledger"
@@ -74,6 +77,8 @@ class Settings:
         metrics_host: `LEDGER_METRICS_HOST`, address at which metrics are shown (`127.0.0.1`).
         metrics_port: `LEDGER_METRICS_PORT`, its TCP port (0: no metrics are kept or shown).
         log_format: `LEDGER_LOG_FORMAT`, how log lines are written, `text` or `json` (`text`).
+        office_hours: `LEDGER_OFFICE_HOURS`, when looks at records are expected, such as
+            `Mon-Fri 07:00-19:00 Europe/Berlin` (none: no look is out of hours).
         language: `LEDGER_LANGUAGE`, language of explanations and letters (`en`).
         contacts: `LEDGER_CONTACTS`, a JSON file of everyone that a letter names
             (`contacts.json` in `data`); without it no letter can be written.
@@ -104,6 +109,7 @@ class Settings:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     log_format: str = "text"
+    office_hours: OfficeHours | None = None
     language: str = "en"
     contacts: Path | None = None
     key_passphrase: bytes | None = field(default=None, repr=False)
@@ -344,6 +350,13 @@ def _number(name: str, value: str) -> int:
     return int(value)
 
 
+def _hours(name: str, value: str) -> OfficeHours:
+    try:
+        return OfficeHours.parse(value)
+    except MalformedError as error:
+        raise SettingsError(f"{name}: {error}") from error
+
+
 def _yes_or_no(name: str, value: str) -> bool:
     if value.lower() not in _YES_NO:
         raise SettingsError(f"{name}: give yes or no")
@@ -379,6 +392,7 @@ KNOWN: Final = {
     "LEDGER_LOG_PUBLIC": ("log_public", _yes_or_no),
     "LEDGER_METRICS_HOST": ("metrics_host", _text),
     "LEDGER_METRICS_PORT": ("metrics_port", _number),
+    "LEDGER_OFFICE_HOURS": ("office_hours", _hours),
     "LEDGER_ORIGIN": ("origin", _text),
     "LEDGER_RETENTION": ("retention", _path),
     "LEDGER_TENANT": ("tenant", _tenant),

@@ -22,8 +22,10 @@ from service.explaining import NotIssued
 from service.problems import Problem
 from service.reading import Reading
 from service.ui import (
+    accesses,
     corrections,
     dictionary_page,
+    disclosures,
     exports,
     models,
     officers,
@@ -81,6 +83,8 @@ def _admit() -> AnyResponse | None:
 officers.add_to(blueprint)
 subjects.add_to(blueprint)
 corrections.add_to(blueprint)
+accesses.add_to(blueprint)
+disclosures.add_to(blueprint)
 models.add_to(blueprint)
 dictionary_page.add_to(blueprint)
 policies.add_to(blueprint)

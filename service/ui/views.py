@@ -61,6 +61,8 @@ class Viewer:
     purpose: str
     sees_erasures: bool = False
     answers_people: bool = False
+    reviews_accesses: bool = False
+    sees_disclosures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
