@@ -9,6 +9,7 @@ __all__ = [
     "AdditivityError",
     "ArtefactRefused",
     "ExplainError",
+    "FactsDiffer",
     "LanguageMissing",
     "ModelMismatch",
     "ModelUnsupported",
@@ -51,6 +52,10 @@ class ModelUnsupported(ExplainError):
 
 class LanguageMissing(ExplainError):
     """No catalogue speaks this language, or it lacks a message: choose another."""
+
+
+class FactsDiffer(ExplainError):
+    """What would be said in another language is not what was said first: ask a person."""
 
 
 class NotAttributed(ExplainError):

@@ -37,10 +37,10 @@ MAX_PORT: Final = 65_535
 MAX_WORKERS: Final = 64  # web processes; a writer serves some 250
 MAX_THREADS: Final = 64  # beyond this one SQLite writer only queues longer
 
+LANGUAGES: Final = ("de", "en", "es", "fr", "it", "nl", "pl")  # of which there are catalogues
 LOG_FORMATS: Final = ("text", "json")
 
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]+(/[A-Za-z0-9._-]+)*")
-_LANGUAGE = re.compile(r"[a-z]{2}")
 OTHERS: Final = frozenset({"LEDGER_CLIENT_KEY"})  # read by `python -m ledger.client`, not here
 
 
@@ -139,8 +139,8 @@ class Settings:
             raise SettingsError(f"LEDGER_WORKERS: give a number from 1 to {MAX_WORKERS}")
         if self.log_format not in LOG_FORMATS:
             raise SettingsError(f"LEDGER_LOG_FORMAT: give {' or '.join(LOG_FORMATS)}")
-        if not _LANGUAGE.fullmatch(self.language):
-            raise SettingsError("LEDGER_LANGUAGE: give a language of two letters, such as en")
+        if self.language not in LANGUAGES:
+            raise SettingsError(f"LEDGER_LANGUAGE: give one of {', '.join(LANGUAGES)}")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
