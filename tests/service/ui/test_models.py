@@ -122,18 +122,18 @@ def test_the_dictionary_says_what_nobody_translated(lender: Lender, sign_in: Sig
     for told in ("Loan as a share of the price", "0 to 200", "can fall", "No; proxy not stated"):
         assert told in page
     assert "not written" not in page
-    assert "No label is written in this language" in browser.get(f"{address}?language=de").text
+    assert "No label is written in this language" in browser.get(f"{address}?language=fi").text
     found: Any = lender.runtime.registry.model("mortgage-approval@1.0.0").manifest
     first, second, *rest = found["features"]
     changed = [
-        {**first, "label": {"en": "Loan", "de": "Darlehen"}, "proxy": True, "bounds": [-1.5, None]},
+        {**first, "label": {"en": "Loan", "fi": "Laina"}, "proxy": True, "bounds": [-1.5, None]},
         {**second, "group": "history", "proxy": False, "values": {"0": {"en": "none"}}},
         *({**each, "bounds": [None, 7]} for each in rest),
     ]
     version = {**found, "version": "1.2.0", "features": changed}
     lender.runtime.registry.register_model(version, {})
-    page = browser.get("/models/mortgage-approval@1.2.0/features?language=de").text
-    for told in ("2 labels are not written", "Darlehen", "May stand in for one", "from −1.5",
+    page = browser.get("/models/mortgage-approval@1.2.0/features?language=fi").text
+    for told in ("2 labels are not written", "Laina", "May stand in for one", "from −1.5",
                  "Neither it nor a proxy", "0: none", "group history", "up to 7"):  # fmt: skip
         assert told in page, told
 
