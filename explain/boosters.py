@@ -6,12 +6,13 @@ arrays on one thread, which keeps margins bit-identical whatever the batch.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.attribution import XGBOOST_TOLERANCE, Attribution, quantise
+from explain.attribution import SPACE, XGBOOST_TOLERANCE, Attribution, quantise_rows
 from explain.errors import ArtefactRefused
 from explain.predictor import Rows
 
@@ -80,23 +81,22 @@ class BoosterContributions:
         predictor: XGBoostPredictor,
         names: tuple[str, ...],
         tolerance: int = XGBOOST_TOLERANCE,
+        space: str = SPACE,
     ) -> None:
+        self._space = space
         self._predictor = predictor
         self._names = names
         self._tolerance = tolerance
 
-    def attribute(self, rows: Rows) -> tuple[Attribution, ...]:
+    def attribute(self, rows: Rows) -> Sequence[Attribution]:
         """Return one attribution per row. Raises AdditivityError as the protocol says."""
         contributions = self._predictor.contributions(rows)
-        margins = self._predictor.margin(rows)
-        return tuple(
-            quantise(
-                self.engine,
-                self._names,
-                base=float(parts[-1]),
-                phi=parts[:-1],
-                margin=float(margin),
-                tolerance=self._tolerance,
-            )
-            for parts, margin in zip(contributions, margins, strict=True)
+        return quantise_rows(
+            self.engine,
+            self._names,
+            base=contributions[:, -1],
+            phi=contributions[:, :-1],
+            margins=self._predictor.margin(rows),
+            tolerance=self._tolerance,
+            space=self._space,
         )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explain import ubjson
+from explain import forest, ubjson
 from explain.errors import ArtefactRefused
 
 __all__ = ["Tree", "TreeEnsemble", "parse"]
@@ -53,6 +53,20 @@ class TreeEnsemble:
     features: int
     base_margin: float
     trees: tuple[Tree, ...]
+
+    def forest(self) -> forest.Forest:
+        """Return the same trees as the exact engines read them."""
+        return forest.Forest(
+            self.features,
+            self.base_margin,
+            tuple(
+                forest.Tree(
+                    tree.left, tree.right, tree.feature, tree.threshold, tree.missing_left
+                )
+                for tree in self.trees
+            ),
+            narrow=True,
+        )
 
 
 def parse(data: bytes, *, binary: bool) -> TreeEnsemble:
