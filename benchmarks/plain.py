@@ -14,6 +14,9 @@ from flask import Flask, request
 from sqlalchemy import Column, Engine, MetaData, Table, Text, insert
 
 from ledger.storage.database import open_database
+from service.intake import Intake
+from service.settings import Settings
+from service.supervision import end_with_parent
 
 ADDRESS = "PLAIN_DATABASE_URL"
 
@@ -31,8 +34,13 @@ def create(engine: Engine) -> None:
     _decision.metadata.create_all(engine)
 
 
-def worker() -> Flask:
-    """The application, as the ledger's web server makes its own."""
+def served() -> Intake:
+    """The application in the ledger's web server, as `service.wsgi.served` is."""
+    end_with_parent()
+    return Intake(_application(), Settings.from_environ(os.environ).threads)
+
+
+def _application() -> Flask:
     engine = open_database(os.environ[ADDRESS])
     app = Flask("plain")
 

@@ -1,8 +1,7 @@
 """The ledger as `decision-ledger serve` runs it, and the plain service beside it.
 
-Real processes on loopback ports. The plain service is started by the very command with
-which `serve` started its web server, but for the application and the port: same server,
-same processes, same threads.
+Real processes on loopback ports. The plain service is another application in the web server
+that `serve` runs: same server, same processes, same threads.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from service.settings import Settings
 
 SECONDS = 120  # for a service to be ready, on a busy machine
 
-_APPLICATION = "service.wsgi:worker"
+_PLAINLY = "import sys; from service import web; sys.exit(web.main('benchmarks.plain:served'))"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -52,7 +51,7 @@ class Load:
         return answer["seconds"], answer["latencies"]
 
     def processes(self) -> Mapping[str, list[int]]:
-        """The ids of the service's processes: `writer`, `web` and whatever else there is."""
+        """The ids of the service's processes: `writer`, `web` and those `aside`."""
         every: dict[str, list[int]] = {}
         for pid in _descendants(self.server.pid):
             every.setdefault(_kind(pid), []).append(pid)
@@ -96,29 +95,12 @@ def plainly(folder: Path, beside: Load, url: str) -> Iterator[Load]:
     engine = open_database(url)
     plain.create(engine)
     engine.dispose()
-    command, was = _web_server(beside)
+    commands = [_command(pid) for pid in _descendants(beside.server.pid)]
+    assert any("service.web" in each for each in commands), "`serve` has another web server now"
     port = _free_port()
-    changed = [
-        each.replace(_APPLICATION, "benchmarks.plain:worker").replace(was, str(port))
-        for each in command
-    ]
-    assert changed != command, "the web server of `serve` is not started as it was"
-    with _loaded(folder, changed, {plain.ADDRESS: url}, port, "plain") as load:
+    environ = {"PORT": str(port), plain.ADDRESS: url}
+    with _loaded(folder, [sys.executable, "-c", _PLAINLY], environ, port, "plain") as load:
         yield load
-
-
-def _web_server(load: Load) -> tuple[list[str], str]:
-    """The command of a served ledger's web server, and the port in it."""
-    (port,) = (
-        line.removeprefix("PORT=")
-        for line in Path(f"/proc/{load.server.pid}/environ").read_text().split("\0")
-        if line.startswith("PORT=")
-    )
-    for pid in _descendants(load.server.pid):
-        command = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
-        if any(each.startswith(_APPLICATION) for each in command):
-            return command, port
-    raise AssertionError("`serve` runs no web server that names its application")
 
 
 @contextmanager
@@ -172,10 +154,14 @@ def _descendants(pid: int) -> list[int]:
 
 
 def _kind(pid: int) -> str:
-    command = Path(f"/proc/{pid}/cmdline").read_text()
+    command = _command(pid)
     if "service.writer" in command:
         return "writer"
-    return "web" if "wsgi:" in command or "plain:" in command else "other"
+    return "aside" if "service.attributor" in command or "service.exporter" in command else "web"
+
+
+def _command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def _processor_seconds(pid: int) -> float:

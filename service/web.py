@@ -33,11 +33,14 @@ _LOGGING: Final[dict[str, Any]] = {
 }
 
 
-def main() -> int:
-    """Serve until told to end; the exit status."""
+def main(application: str = "service.wsgi:served") -> int:
+    """Serve what this factory makes until told to end; the exit status.
+
+    Benchmarks have another application served as this one is.
+    """
     settings = Settings.from_environ(os.environ)
     server = Granian(
-        "service.wsgi:served",
+        application,
         factory=True,
         address=_address(settings.host),
         port=settings.port,

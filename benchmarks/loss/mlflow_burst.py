@@ -44,7 +44,7 @@ class Stored:
     Attributes:
         asked: predictions that were to be traced.
         told: those of which the caller heard no error.
-        stored: those of which there is a trace in the server's database, with its span.
+        stored: those of which there is a trace in the server's store, with its span.
         partial: those of which there is a part.
         doubled: traces beside the first of a prediction.
         silent: predictions that the caller believes to be traced, and that are not stored whole.
@@ -139,7 +139,7 @@ class _Stage:
         try:
             while self._process.poll() is None and time.monotonic() < began + FLUSH_SECONDS:
                 self._step(left)
-            finished = self._process.poll() == 0
+            ended = self._process.poll()
             seconds = time.monotonic() - began
         finally:
             self._kill_client()
@@ -147,8 +147,14 @@ class _Stage:
         journal = Journal.read(self._journal)
         for act in left:
             print(f"not done, because the application had ended: {act.what}")
-        memory = self._watch.most
-        return _counted(journal, self._server.database, seconds, memory, finished=finished)
+        if ended:
+            log = (self._folder / "desk.log").read_text()[-2_000:]
+            raise AssertionError(f"the application ended with status {ended}: {log}")
+        artifacts = self._folder / "artifacts"
+        whole = {path.parts[-3] for path in artifacts.glob("*/traces/*/artifacts/traces.json")}
+        return _counted(
+            journal, self._server.database, whole, seconds, self._watch.most, finished=ended == 0
+        )
 
     def _step(self, left: list[Act]) -> None:
         path = self._journal
@@ -191,14 +197,21 @@ class _Stage:
 
 
 def _counted(
-    journal: Journal, database: Path, seconds: float, memory: int, *, finished: bool
+    journal: Journal,
+    database: Path,
+    uploaded: set[str],
+    seconds: float,
+    memory: int,
+    *,
+    finished: bool,
 ) -> Stored:
     with closing(sqlite3.connect(database)) as connection:
         traces = dict(
             connection.execute("SELECT request_id, value FROM trace_tags WHERE key = 'decision'")
         )
         spans = {name for (name,) in connection.execute("SELECT DISTINCT trace_id FROM spans")}
-    whole = Counter(name for trace, name in traces.items() if trace in spans)
+    # Spans are in the database, or in a file beside it.
+    whole = Counter(name for trace, name in traces.items() if trace in spans | uploaded)
     told = {each.id for _, each in journal.ended if each.outcome == ACCEPTED}
     return Stored(
         asked=len({number for number, _ in journal.begun}),

@@ -56,8 +56,9 @@ def test_parent_and_child_never_share_a_counter(
         until(lambda: len(ledger.decisions) == 6)
     counters = ledger.counters()
     assert counters.pop(first.source) == [1, 2]
-    # On disk the second child takes the lane that the first has left.
-    assert sorted(map(len, counters.values())) == ([4] if disk else [2, 2])
+    # On disk the second child takes the lane that the first has left, unless its parent is just
+    # looking whether anything was left there.
+    assert sorted(map(len, counters.values())) in ([[4], [2, 2]] if disk else [[2, 2]])
     assert all(found == list(range(1, len(found) + 1)) for found in counters.values())
 
 

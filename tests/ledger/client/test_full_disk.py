@@ -37,6 +37,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 def quiet(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     caplog.set_level(logging.CRITICAL)
     monkeypatch.setattr(reserve_module, "FREE_SECONDS", 0.3)
+    monkeypatch.setattr("ledger.client.client.AGAIN_SECONDS", 0.0)
 
 
 def fill_up(client: Client) -> int:
@@ -159,3 +160,18 @@ def test_a_limit_on_the_length_of_files_is_no_end(ledger: Ledger, url: str, spoo
     assert done.stdout.split() == ["300", "True"], done.stderr
     assert list(ledger.counters().values()) == [list(range(1, 301))]
     assert len(list(spool.glob("receipts/*"))) > 2
+
+
+def test_a_disk_that_is_read_only_harms_nobody(disk: Path, url: str) -> None:
+    def remount(how: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True)
+
+    with client_of(url, disk / "spool") as client:
+        client.submit(**decision())
+    remount("ro")
+    with client_of(url, disk / "spool") as client:
+        for _ in range(3):
+            assert client.record(**decision()).failure == "client_failed"
+        remount("rw")
+        assert client.record(**decision()).seq == 2
+        assert client.flush()

@@ -127,3 +127,14 @@ def test_files_are_rolled_and_expire_by_the_day(
         path.unlink()
     kept.keep(LANE, issued(1, at=today[0]))
     assert [each.name for each in tmp_path.iterdir()] == [f"{LANE}.20260521.0000.receipts"]
+
+
+def test_all_that_are_kept_can_be_gone_through(tmp_path: Path) -> None:
+    kept = FileReceipts(tmp_path / "receipts")
+    assert list(kept.all()) == []
+    first, second = issued(2), issued(2, first=100)
+    kept.keep("desk.aaaaaaaa", first)
+    kept.keep("desk.bbbbbbbb", second)
+    (path,) = (tmp_path / "receipts").glob("desk.bbb*")
+    path.write_bytes(path.read_bytes()[:-1])
+    assert list(kept.all()) == [*first, second[0]]
