@@ -13,6 +13,7 @@ __all__ = [
     "ModelMismatch",
     "ModelUnsupported",
     "NotAttributed",
+    "NotReproduced",
     "SchemaError",
 ]
 
@@ -43,6 +44,10 @@ class ArtefactRefused(ExplainError):
 
 class ModelMismatch(ExplainError):
     """A model file that opens, but is not the model that was described: raise the alarm."""
+
+
+class NotReproduced(ModelMismatch):
+    """A model that answers its golden rows otherwise than when it was registered: set it apart."""
 
 
 class ModelUnsupported(ExplainError):

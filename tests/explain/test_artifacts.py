@@ -24,47 +24,55 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def test_both_forms_hold_the_same_model(model_json: bytes, model_ubj: bytes, model: Model) -> None:
+def test_both_forms_hold_the_same_model(
+    model_json: bytes, model_ubj: bytes, model: Model, schema: FeatureSchema
+) -> None:
     assert trees.parse(model_json, binary=False) == trees.parse(model_ubj, binary=True)
-    opened = load_model(model_ubj, sha256(model_ubj), "xgboost-ubj")
+    opened = load_model(model_ubj, sha256(model_ubj), "xgboost-ubj", schema)
     np.testing.assert_array_equal(
         opened.margin(model.background), model.predictor.margin(model.background)
     )
 
 
 @pytest.mark.parametrize("position", [0, 100, 5_000, -1])
-def test_a_changed_byte_is_refused_by_digest(model_json: bytes, position: int) -> None:
+def test_a_changed_byte_is_refused_by_digest(
+    model_json: bytes, position: int, schema: FeatureSchema
+) -> None:
     damaged = bytearray(model_json)
     damaged[position] ^= 1
     with pytest.raises(ModelMismatch) as refused:
-        load_model(bytes(damaged), sha256(model_json), "xgboost-json")
+        load_model(bytes(damaged), sha256(model_json), "xgboost-json", schema)
     assert refused.value.member == "model"
 
 
 @pytest.mark.parametrize(
     "data", [pickle.dumps({}), b"PK\x03\x04", b"\x1f\x8b\x08", b"x\x9c\x00", b"BZh9", b"\x89HDF"]
 )
-def test_files_that_run_code_are_refused_with_the_way_out(data: bytes) -> None:
+def test_files_that_run_code_are_refused_with_the_way_out(
+    data: bytes, schema: FeatureSchema
+) -> None:
     with pytest.raises(ArtefactRefused, match="save_model"):
-        load_model(data, sha256(data), "xgboost-json")
+        load_model(data, sha256(data), "xgboost-json", schema)
 
 
-def test_an_unknown_format_is_refused(model_json: bytes) -> None:
+def test_an_unknown_format_is_refused(model_json: bytes, schema: FeatureSchema) -> None:
     with pytest.raises(ArtefactRefused, match="format"):
-        load_model(model_json, sha256(model_json), "onnx")
+        load_model(model_json, sha256(model_json), "onyx", schema)
 
 
-def test_a_file_of_a_newer_library_is_refused(model_json: bytes) -> None:
+def test_a_file_of_a_newer_library_is_refused(model_json: bytes, schema: FeatureSchema) -> None:
     document = json.loads(model_json)
     major, minor, patch = library_version()
     document["version"] = [major, minor, patch + 1]
     newer = json.dumps(document).encode()
     with pytest.raises(ArtefactRefused, match="newer than"):
-        load_model(newer, sha256(newer), "xgboost-json")
+        load_model(newer, sha256(newer), "xgboost-json", schema)
 
 
 @pytest.mark.parametrize("form", ["2.4E-1", "[2.4E-1]", "0.24", "[0.24]"])
-def test_both_forms_of_base_score_mean_the_same(model_json: bytes, form: str, model: Model) -> None:
+def test_both_forms_of_base_score_mean_the_same(
+    model_json: bytes, form: str, model: Model, schema: FeatureSchema
+) -> None:
     document = json.loads(model_json)
     document["learner"]["learner_model_param"]["base_score"] = form
     data = json.dumps(document).encode()
@@ -72,7 +80,7 @@ def test_both_forms_of_base_score_mean_the_same(model_json: bytes, form: str, mo
     assert ensemble.base_margin == pytest.approx(np.log(0.24 / 0.76), abs=1e-6)
     # The library that reads here agrees: only the base moved.
     before = trees.parse(model_json, binary=False).base_margin
-    moved = load_model(data, sha256(data), "xgboost-json").margin(model.background)
+    moved = load_model(data, sha256(data), "xgboost-json", schema).margin(model.background)
     np.testing.assert_allclose(
         moved - model.predictor.margin(model.background), ensemble.base_margin - before, atol=1e-5
     )

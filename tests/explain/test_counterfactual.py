@@ -68,6 +68,8 @@ def test_alternatives_are_different_ways_and_always_the_same(
 class Sum:
     """A model whose margin is the sum of its columns, missing ones aside."""
 
+    space = "log-odds"
+
     def margin(self, rows: Rows) -> NDArray[np.float64]:
         return np.nansum(rows, axis=1).astype(np.float64)
 
