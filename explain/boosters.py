@@ -1,4 +1,4 @@
-"""XGBoost as a predictor, and its own contributions as an engine.
+"""XGBoost as a predictor.
 
 The only file that imports xgboost, and only once a model is opened: the import takes a
 second, and most of what this package does needs no model. Rows go in as plain float32
@@ -6,17 +6,15 @@ arrays on one thread, which keeps margins bit-identical whatever the batch.
 """
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.attribution import SPACE, XGBOOST_TOLERANCE, Attribution, quantise_rows
 from explain.errors import ArtefactRefused
 from explain.predictor import Rows
 
-__all__ = ["BoosterContributions", "XGBoostPredictor", "library_version"]
+__all__ = ["XGBoostPredictor", "library_version"]
 
 _VERSION = re.compile(r"\d+")  # a pre-release, 3.5.0rc1, counts as its release
 
@@ -67,38 +65,3 @@ class XGBoostPredictor:
 
         matrix = xgboost.DMatrix(np.ascontiguousarray(rows, dtype=np.float32), nthread=1)
         return np.asarray(self._booster.predict(matrix, pred_contribs=True), dtype=np.float64)
-
-
-class BoosterContributions:
-    """XGBoost's own contributions: exact, fast, and without a reference group of people.
-
-    Path-dependent: the base is an average weighted by the training loss's curvature, not
-    of any group of applicants that could be named. Use it to check, not to give reasons.
-    """
-
-    engine = "xgboost-contributions"
-
-    def __init__(
-        self,
-        predictor: XGBoostPredictor,
-        names: tuple[str, ...],
-        tolerance: int = XGBOOST_TOLERANCE,
-        space: str = SPACE,
-    ) -> None:
-        self._space = space
-        self._predictor = predictor
-        self._names = names
-        self._tolerance = tolerance
-
-    def attribute(self, rows: Rows) -> Sequence[Attribution]:
-        """Return one attribution per row. Raises AdditivityError as the protocol says."""
-        contributions = self._predictor.contributions(rows)
-        return quantise_rows(
-            self.engine,
-            self._names,
-            base=contributions[:, -1],
-            phi=contributions[:, :-1],
-            margins=self._predictor.margin(rows),
-            tolerance=self._tolerance,
-            space=self._space,
-        )

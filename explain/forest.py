@@ -80,12 +80,14 @@ class Forest:
     """A whole model: its margin is `base` plus one leaf of every tree.
 
     `narrow`: its library compares 32-bit floats, so rows are narrowed before they are compared.
+    `weighted`: its library keeps weights of the trees beside them; here they are multiplied in.
     """
 
     features: int
     base: float
     trees: tuple[Tree, ...]
     narrow: bool = False
+    weighted: bool = False
 
     def __post_init__(self) -> None:
         """Hold sizes, and that every split is on a feature that there is."""

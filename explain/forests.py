@@ -29,6 +29,9 @@ _SINGLE: Final = frozenset(
 )
 _BOOSTED: Final = frozenset({"GradientBoostingClassifier", "GradientBoostingRegressor"})
 _HISTOGRAMS: Final = frozenset({"HistGradientBoostingClassifier", "HistGradientBoostingRegressor"})
+_SAME_SPACE: Final = frozenset(
+    {"log_loss", "squared_error", "absolute_error", "quantile"}
+)  # losses whose trees add up to what the model is asked for
 _CONSTANT_STARTS: Final = frozenset({"DummyClassifier", "DummyRegressor", "str"})  # "zero"
 
 # LightGBM's decision_type: what a split is, and what it takes for missing.
@@ -128,6 +131,8 @@ def sklearn_forest(model: Any) -> Forest:
         trees = tuple(_sklearn_tree(each.tree_, rate) for each in model.estimators_[:, 0])
         return _started(Forest(features, 0.0, trees, narrow=True), model)
     if kind in _HISTOGRAMS:
+        if model.loss not in _SAME_SPACE:
+            raise ModelUnsupported(f"{kind}: what it predicts is behind a link")
         coded = model.is_categorical_
         if coded is not None and coded.any():
             raise ModelUnsupported(f"{kind}: categorical columns; encode them before the model")

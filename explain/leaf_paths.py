@@ -60,7 +60,7 @@ class _Coded:
     tests: NDArray[np.intp]
     masks: Mask
 
-    def stretches(self, values: NDArray[np.float64]) -> NDArray[np.intp]:
+    def stretches(self, values: NDArray[np.floating]) -> NDArray[np.intp]:
         """Return where each value lies; what is missing has the last place."""
         found = np.searchsorted(self.cuts, values, side="right")
         return np.where(np.isnan(values), len(self.cuts) + 1, found)
@@ -118,9 +118,7 @@ def leaves(forest: Forest) -> tuple[list[Leaf], dict[int, NDArray[np.float64]]]:
     cuts = _coded_cuts(forest)
     found = [leaf for tree in forest.trees for leaf in _of_tree(tree, cuts)]
     if max((len(leaf.tests) for leaf in found), default=0) > MAX_TESTS:
-        raise ArtefactRefused(
-            f"model file: a path tests more than {MAX_TESTS} different features"
-        )
+        raise ArtefactRefused(f"model file: a path tests more than {MAX_TESTS} different features")
     return found, cuts
 
 

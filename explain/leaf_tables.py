@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.attribution import SPACE, XGBOOST_TOLERANCE, Attribution, quantise_rows
+from explain.attribution import XGBOOST_TOLERANCE, Attribution, quantise_rows
 from explain.deep_leaves import DeepLeaves, shapley_weights
 from explain.errors import SchemaError
 from explain.forest import Forest
@@ -48,7 +48,6 @@ class LeafTables:
         predictor: Predictor,
         names: tuple[str, ...],
         tolerance: int = XGBOOST_TOLERANCE,
-        space: str = SPACE,
     ) -> None:
         forest = model.forest() if isinstance(model, TreeEnsemble) else model
         if len(names) != forest.features or background.shape[1:] != (len(names),):
@@ -58,7 +57,6 @@ class LeafTables:
         self._predictor = predictor
         self._names = names
         self._tolerance = tolerance
-        self._space = space
         self._narrow = forest.narrow
         found, cuts = leaves(forest)
         widest = _widest_table([len(leaf.tests) for leaf in found])
@@ -98,7 +96,7 @@ class LeafTables:
             phi=self.values(rows),
             margins=self._predictor.margin(rows),
             tolerance=self._tolerance,
-            space=self._space,
+            space=self._predictor.space,
         )
 
     def _read(self, rows: Rows) -> NDArray[np.floating]:

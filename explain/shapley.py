@@ -9,13 +9,14 @@ shap costs 1.7 seconds and 190 MB.
 
 import math
 import threading
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.attribution import SPACE, XGBOOST_TOLERANCE, Attribution, quantise_rows
+from explain.attribution import XGBOOST_TOLERANCE, Attribution, quantise_rows
 from explain.errors import AdditivityError, ModelUnsupported, SchemaError
 from explain.forest import Forest
 from explain.predictor import Predictor, Rows
@@ -42,12 +43,13 @@ class ShapTrees:
         background: Rows | None,
         names: tuple[str, ...],
         tolerance: int = XGBOOST_TOLERANCE,
-        space: str = SPACE,
     ) -> None:
         import shap
 
         if len(names) != forest.features:
             raise SchemaError("model and features differ in number")
+        if forest.weighted:
+            raise ModelUnsupported("shap: it leaves out the weights of this model's trees")
         if any(tree.zero_left or tree.members for tree in forest.trees):
             raise ModelUnsupported("shap: it reads zeros and categories of this model wrongly")
         self._ties = _rounded_up(forest)
@@ -68,7 +70,6 @@ class ShapTrees:
         self._predictor = predictor
         self._names = names
         self._tolerance = tolerance
-        self._space = space
 
     def values(self, rows: Rows) -> NDArray[np.float64]:
         """Return the Shapley values, shape (rows, features), in the output space."""
@@ -86,12 +87,14 @@ class ShapTrees:
             phi=values,
             margins=self._predictor.margin(rows),
             tolerance=self._tolerance,
-            space=self._space,
+            space=self._predictor.space,
         )
 
     def _parts(self, rows: Rows) -> tuple[float, NDArray[np.float64]]:
         with self._alone:
-            phi = np.asarray(self._explainer.shap_values(rows, check_additivity=False))
+            with warnings.catch_warnings():  # of LightGBM it says which of its forms this is
+                warnings.filterwarnings("ignore", "LightGBM binary classifier", UserWarning)
+                phi = np.asarray(self._explainer.shap_values(rows, check_additivity=False))
             # Read after the values: shap settles the base only while it computes them.
             base = float(np.ravel(self._explainer.expected_value)[-1])
         # Of two classes: the second.
