@@ -139,7 +139,7 @@ def _group(
     scored: int | None = None,
 ) -> ReferenceGroup:
     try:
-        data = rfc8785.dumps([dict(each) for each in chosen])  # type: ignore[arg-type]
+        data = rfc8785.dumps([dict(each) for each in chosen])
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise SchemaError("a row is not plain JSON", member="inputs") from error
     asked, rule, cut_off, band = said

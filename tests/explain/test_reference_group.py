@@ -85,7 +85,12 @@ def test_all_are_all_and_the_manifest_says_so() -> None:
 )
 def test_what_is_no_population_or_rule_is_refused(wrong: dict[str, Any]) -> None:
     inputs, margins = scored(40)
-    given: dict[str, Any] = {"inputs": inputs, "margins": margins, "cut_off": CUT_OFF, "band": 5} | wrong
+    given: dict[str, Any] = {
+        "inputs": inputs,
+        "margins": margins,
+        "cut_off": CUT_OFF,
+        "band": 5,
+    } | wrong
     given.setdefault("favourable", "higher")
     with pytest.raises(SchemaError):
         reference_group(given.pop("inputs"), given.pop("margins"), **given)
