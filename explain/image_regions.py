@@ -12,7 +12,7 @@ numbers, so that they are the same on every machine.
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,10 +167,11 @@ def _moved(image: Image, labels: Labels, centres: list[tuple[int, ...]]) -> list
     """Return each centre in the middle of its pixels; one without pixels stays."""
     flat = labels.ravel()
     sizes = np.bincount(flat, minlength=len(centres))
-    rows, columns = np.indices(labels.shape)
-    planes: list[NDArray[np.generic]] = [
-        rows, columns, *(image[..., at] for at in range(image.shape[2]))
-    ]  # fmt: skip
+    rows = np.broadcast_to(np.arange(labels.shape[0])[:, None], labels.shape)
+    columns = np.broadcast_to(np.arange(labels.shape[1])[None, :], labels.shape)
+    planes: tuple[NDArray[Any], ...] = (
+        rows, columns, *(image[..., at] for at in range(image.shape[2])),
+    )  # fmt: skip
     sums = [
         np.bincount(flat, plane.ravel().astype(np.float64), len(centres)).astype(np.int64)
         for plane in planes
