@@ -6,6 +6,7 @@ Never opened: pickle, joblib and whatever else can run code on the way in
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -23,10 +24,27 @@ from explain.model_files import ModelFile, check_digest, open_file
 from explain.predictor import FeatureSchema, Predictor, Rows
 from explain.replay import replay
 
-__all__ = ["SCORING_ONLY", "Unattributed", "load_model", "open_model", "read_background"]
+__all__ = [
+    "SCORING_ONLY",
+    "Description",
+    "Unattributed",
+    "describe",
+    "load_model",
+    "open_model",
+    "read_background",
+]
 
 SCORING_ONLY = "none"
 """The engine of a model that is asked for scores and never taken apart."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Description:
+    """What a manifest and its reference group say of a model, without opening the model's file."""
+
+    schema: FeatureSchema
+    background: Rows
+    tolerance: int
 
 
 class Unattributed:
@@ -83,16 +101,27 @@ def open_model(manifest: Mapping[str, object], artefacts: Mapping[str, bytes]) -
         NotReproduced: a golden row comes out otherwise.
         ArtefactRefused, SchemaError: as the parts say.
     """
-    schema = FeatureSchema.from_manifest(manifest)
-    explainer = _object(manifest, "explainer")
+    told = describe(manifest, artefacts)
+    schema, explainer = told.schema, _object(manifest, "explainer")
     data, entry = _artefact(manifest, artefacts, "model")
     found = open_file(data, _text(entry, "sha256"), _text(entry, "format"), schema)
     _check_space(manifest, found.predictor)
-    background = _background(manifest, artefacts, schema, explainer)
-    attributor = _attributor(explainer, found, background, schema.names)
-    model = Model(schema, found.predictor, attributor, background, _tolerance(explainer))
+    attributor = _attributor(explainer, found, told.background, schema.names)
+    model = Model(schema, found.predictor, attributor, told.background, told.tolerance)
     _check_golden_rows(model, manifest, _text(explainer, "engine"))
     return model
+
+
+def describe(manifest: Mapping[str, object], artefacts: Mapping[str, bytes]) -> Description:
+    """Return what the manifest says of the model; of its files only the background is read.
+
+    Raises:
+        ModelMismatch: the background's digest differs.
+        SchemaError: a part of the manifest or of the background is not in the form.
+    """
+    schema, explainer = FeatureSchema.from_manifest(manifest), _object(manifest, "explainer")
+    background = _background(manifest, artefacts, schema, explainer)
+    return Description(schema, background, _tolerance(explainer))
 
 
 def _background(

@@ -10,6 +10,7 @@ __all__ = [
     "ArtefactRefused",
     "ExplainError",
     "LanguageMissing",
+    "ModelCrashed",
     "ModelMismatch",
     "ModelUnsupported",
     "NotAttributed",
@@ -48,6 +49,10 @@ class ModelMismatch(ExplainError):
 
 class NotReproduced(ModelMismatch):
     """A model that answers its golden rows otherwise than when it was registered: set it apart."""
+
+
+class ModelCrashed(ExplainError):
+    """What runs a model died, ran out of its limits or gave no answer: look at the model's file."""
 
 
 class ModelUnsupported(ExplainError):

@@ -42,6 +42,7 @@ from ledger.tlog.note import VerifierKey
 from service.event_services import read_services
 from service.eventing import Eventing
 from service.explaining import Explaining
+from service.quarantine import Quarantine
 from service.reporting import Reporting
 from service.retention import checking, expiry, rule_book
 from service.settings import Settings
@@ -152,6 +153,7 @@ class Runtime:
     api_keys: ApiKeys
     completeness: Completeness
     incidents: Mapping[str, Incidents]
+    quarantine: Quarantine
     disclosures: Disclosures
     erasing: Erasing
     holds: Holds
@@ -228,6 +230,8 @@ class Runtime:
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
         completeness = Completeness(log, writer, vault)
+        incidents = _incidents(logs, writers, vault, now)
+        quarantine = Quarantine(settings.quarantine_path, incidents["decisions"], now)
         erasing = Erasing(log, writer, vault, engine, now, os.urandom)
         attachments = Attachments(log, writer, vault, now, os.urandom)
         parts = (log, writer, vault)
@@ -247,11 +251,12 @@ class Runtime:
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=completeness,
-            incidents=_incidents(logs, writers, vault, now),
+            incidents=incidents,
+            quarantine=quarantine,
             disclosures=Disclosures(log, writer, vault, now, os.urandom),
             erasing=erasing,
             holds=Holds(log, writer, vault, now, os.urandom),
-            explaining=Explaining(registry, decisions, attributions),
+            explaining=Explaining(registry, decisions, attributions, quarantine),
             eventing=_eventing(settings, vault, registry, decisions, completeness, now),
             reporting=Reporting(settings, registry, decisions, attributions),
             expiring=expiry(settings, book, registry, erasing, logs, writers, vault, engine, now),

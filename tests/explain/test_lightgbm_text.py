@@ -33,7 +33,8 @@ def trained(rows: NDArray[np.float64], **more: Any) -> bytes:
     target = np.nan_to_num(rows[:, 0]) + rows[:, 1] + (rows[:, 4] % 3 == 0) > 0.4
     asked = {"objective": "binary", "num_leaves": 7, "num_threads": 1, "verbose": -1} | more
     data = lightgbm.Dataset(rows, target.astype(float), categorical_feature=[4])
-    return lightgbm.train(asked, data, 12).model_to_string().encode()
+    text: str = lightgbm.train(asked, data, 12).model_to_string()
+    return text.encode()
 
 
 @pytest.fixture(scope="module")
