@@ -5,7 +5,7 @@ attributions that add up. Whoever uses a forest still holds every row to the mod
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -129,7 +129,8 @@ def sklearn_forest(model: Any) -> Forest:
             raise ModelUnsupported(f"{kind}: it starts from another model")
         rate = float(model.learning_rate)
         trees = tuple(_sklearn_tree(each.tree_, rate) for each in model.estimators_[:, 0])
-        return _started(Forest(features, 0.0, trees, narrow=True), model)
+        start = model._raw_predict_init(np.zeros((1, features), np.float32))  # noqa: SLF001  # a constant
+        return Forest(features, float(np.ravel(start)[0]), trees, narrow=True)
     if kind in _HISTOGRAMS:
         if model.loss not in _SAME_SPACE:
             raise ModelUnsupported(f"{kind}: what it predicts is behind a link")
@@ -137,7 +138,8 @@ def sklearn_forest(model: Any) -> Forest:
         if coded is not None and coded.any():
             raise ModelUnsupported(f"{kind}: categorical columns; encode them before the model")
         trees = tuple(_histogram_tree(each.nodes) for (each,) in model._predictors)  # noqa: SLF001  # kept nowhere else
-        return _started(Forest(features, 0.0, trees), model)
+        start = model._baseline_prediction  # noqa: SLF001  # kept nowhere else either
+        return Forest(features, float(np.ravel(start)[0]), trees)
     raise ModelUnsupported(f"{kind}: not one of the models of trees that are read exactly")
 
 
@@ -168,11 +170,3 @@ def _histogram_tree(nodes: Any) -> Tree:
         tuple(np.where(ends, nodes["value"], limits).tolist()),
         tuple(nodes["missing_go_to_left"].astype(np.bool_).tolist()),
     )
-
-
-def _started(forest: Forest, model: Any) -> Forest:
-    """Return the forest with the margin that the model starts from, as the model itself says."""
-    row = np.zeros((1, forest.features))
-    ask: Callable[[Any], Any] = getattr(model, "decision_function", model.predict)
-    start = float(np.ravel(ask(row))[0]) - forest.margin((0.0,) * forest.features)
-    return Forest(forest.features, start, forest.trees, forest.narrow)

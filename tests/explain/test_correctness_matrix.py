@@ -52,7 +52,7 @@ def data(*, missing: bool = False, coded: bool = False, single: bool = False) ->
 def xgb(**more: Any) -> Opened:
     missing = more.pop("missing", False)
     rows, target = data(missing=missing)
-    asked = {"objective": "binary:logistic", "max_depth": 4, "nthread": 1} | more
+    asked = {"objective": "binary:logistic", "max_depth": 4, "nthread": 1, "verbosity": 0} | more
     matrix = xgboost.DMatrix(rows.astype(np.float32), target > 0)
     return saved_xgb(xgboost.train(asked, matrix, 12))
 
@@ -67,19 +67,19 @@ def categorical_xgb() -> Opened:
     rows, target = data(coded=True)
     kinds = ["q", "q", "q", "q", "c"]
     matrix = xgboost.DMatrix(rows, target > 0, feature_types=kinds, enable_categorical=True)
-    asked = {"objective": "binary:logistic", "max_cat_to_onehot": 1, "nthread": 1}
+    asked = {"objective": "binary:logistic", "max_cat_to_onehot": 1, "nthread": 1, "verbosity": 0}
     return saved_xgb(xgboost.train(asked, matrix, 4))
 
 
 def multiclass_xgb() -> Opened:
     rows, _ = data()
-    asked = {"objective": "multi:softprob", "num_class": 3, "nthread": 1}
+    asked = {"objective": "multi:softprob", "num_class": 3, "nthread": 1, "verbosity": 0}
     return saved_xgb(xgboost.train(asked, xgboost.DMatrix(rows, rows[:, 3]), 3))
 
 
 def tweedie_xgb() -> Opened:
     rows, target = data()
-    asked = {"objective": "reg:tweedie", "nthread": 1}
+    asked = {"objective": "reg:tweedie", "nthread": 1, "verbosity": 0}
     return saved_xgb(xgboost.train(asked, xgboost.DMatrix(rows, np.abs(target)), 3))
 
 
@@ -87,7 +87,7 @@ def early_stopped_xgb() -> Opened:
     rows, target = data()
     matrix = xgboost.DMatrix(rows, target > 0)
     far = xgboost.DMatrix(rows, target < 0)  # gets worse with each round
-    asked = {"objective": "binary:logistic", "nthread": 1}
+    asked = {"objective": "binary:logistic", "nthread": 1, "verbosity": 0}
     return saved_xgb(
         xgboost.train(
             asked, matrix, 20, evals=[(far, "v")], early_stopping_rounds=3, verbose_eval=False
