@@ -18,7 +18,7 @@ from explain.leaf_paths import Leaf, Paths
 __all__ = ["DeepLeaves", "shapley_weights"]
 
 MAX_PATTERNS = 16_000_000  # kept of one model; 24 bytes each
-_BLOCK = 2_000_000  # patterns looked at together while they are counted; bounds memory
+_BLOCK = 500_000  # patterns looked at together while they are counted; bounds memory
 
 
 def shapley_weights(size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -6,12 +6,13 @@ attributions that add up. Whoever uses a forest still holds every row to the mod
 
 import math
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 
 from explain.errors import ModelUnsupported
 from explain.forest import Forest, Tree, after
+from explain.lightgbm_text import LightGBMTree
 
 __all__ = ["lightgbm_forest", "sklearn_forest"]
 
@@ -36,25 +37,6 @@ _CONSTANT_STARTS: Final = frozenset({"DummyClassifier", "DummyRegressor", "str"}
 
 # LightGBM's decision_type: what a split is, and what it takes for missing.
 _CATEGORICAL, _DEFAULT_LEFT, _MISSING_ZERO, _MISSING_NAN = 1, 2, 4, 8
-
-
-class LightGBMTree(Protocol):
-    """One tree as LightGBM writes it; a child below zero is the complement of a leaf."""
-
-    @property
-    def left(self) -> Sequence[int]: ...
-    @property
-    def right(self) -> Sequence[int]: ...
-    @property
-    def feature(self) -> Sequence[int]: ...
-    @property
-    def threshold(self) -> Sequence[float]: ...
-    @property
-    def decision(self) -> Sequence[int]: ...
-    @property
-    def leaf(self) -> Sequence[float]: ...
-    @property
-    def categories(self) -> Sequence[frozenset[int]]: ...
 
 
 def lightgbm_forest(features: int, trees: Sequence[LightGBMTree]) -> Forest:

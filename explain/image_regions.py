@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explain.attribution import SCALE, Attribution, quantise
-from explain.coalitions import by_orders, by_subsets
+from explain.coalitions import Split, by_orders, by_subsets
 from explain.errors import SchemaError
 
 __all__ = ["ImageAttribution", "ImagePredictor", "Region", "Segments", "attribute_image", "grid",
@@ -33,6 +33,8 @@ MAX_EXACT_REGIONS: Final = 10  # 1,024 images are run; more regions are split by
 MAX_CHANNELS: Final = 4
 ROUNDS: Final = 5  # of moving superpixels' centres; they hardly move after
 COMPACT: Final = 10  # SLIC's m: how many levels of colour a whole step of distance counts for
+EXACT: Final = "image-regions"
+APPROXIMATE: Final = "image-regions-approximate"
 TOLERANCE: Final = 100  # units; image models compute in 32 bits
 _AT_ONCE: Final = 64 * 2**20  # bytes of images that the model is asked for together
 
@@ -212,18 +214,32 @@ def attribute_image(
         raise SchemaError("the regions are of another image", member="segments")
     colour = _colour(image, baseline)
 
-    def game(sets: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return _asked(predictor, image, segments.labels, colour, sets)
-
     exact = segments.count <= MAX_EXACT_REGIONS
-    if exact:
-        split = by_subsets(segments.count, game)
-    else:
-        split = by_orders(segments.count, game, orders=orders, seed=seed)
+    split = _split(predictor, image, segments, colour, None if exact else (orders, seed))
+    regions, held = _shared_out(predictor, image, segments, split, tolerance)
+    return ImageAttribution(
+        engine=EXACT if exact else APPROXIMATE,
+        space=predictor.space,
+        image=_digest(image),
+        width=width,
+        height=height,
+        rule=segments.rule,
+        baseline=colour,
+        orders=0 if exact else orders,
+        seed=0 if exact else seed,
+        base=held.base,
+        residual=held.residual,
+        regions=regions,
+    )
+
+
+def _shared_out(
+    predictor: ImagePredictor, image: Image, segments: Segments, split: Split, tolerance: int
+) -> tuple[tuple[Region, ...], Attribution]:
+    """Return the regions with their values, held to the model's own output."""
     names = tuple(f"region_{at:03d}" for at in range(segments.count))
-    engine = "image-regions" if exact else "image-regions-approximate"
     found = quantise(
-        engine,
+        "image regions",
         names,
         base=split.base,
         phi=split.values,
@@ -236,21 +252,27 @@ def attribute_image(
         _region(name, segments.labels == at, found.value(name), errors[at])
         for at, name in enumerate(names)
     )
-    told = f"{height} {width} {image.shape[2]}\n".encode() + np.ascontiguousarray(image).tobytes()
-    return ImageAttribution(
-        engine=engine,
-        space=found.space,
-        image=hashlib.sha256(told).hexdigest(),
-        width=width,
-        height=height,
-        rule=segments.rule,
-        baseline=colour,
-        orders=0 if exact else orders,
-        seed=0 if exact else seed,
-        base=found.base,
-        residual=found.residual,
-        regions=regions,
-    )
+    return regions, found
+
+
+def _split(
+    predictor: ImagePredictor,
+    image: Image,
+    segments: Segments,
+    colour: tuple[int, ...],
+    drawn: tuple[int, int] | None,
+) -> Split:
+    def game(sets: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return _asked(predictor, image, segments.labels, colour, sets)
+
+    if drawn is None:
+        return by_subsets(segments.count, game)
+    return by_orders(segments.count, game, orders=drawn[0], seed=drawn[1])
+
+
+def _digest(image: Image) -> str:
+    size = " ".join(map(str, image.shape))
+    return hashlib.sha256(f"{size}\n".encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
 def _asked(
