@@ -18,6 +18,7 @@ from explain.predictor import Predictor, Rows
 
 __all__ = ["ClosedForm"]
 
+Scores = NDArray[np.float64]
 _Adds = Callable[[NDArray[np.float64], NDArray[np.float64]], None]
 
 
@@ -47,9 +48,12 @@ class ClosedForm:
         self._tolerance = tolerance
         self._base = float(predictor.margin(background).mean())
         double = np.asarray(background, dtype=np.float64)
-        self._adds = [
-            (_alone if len(term.columns) == 1 else _paired)(term, double) for term in model.terms
-        ]
+        weighted = [term for term in model.terms if term.scores is None]
+        self._adds = [_weighted(weighted, double)] if weighted else []
+        for term in model.terms:
+            if term.scores is not None:
+                make = _alone if len(term.columns) == 1 else _paired
+                self._adds.append(make(term, term.scores, double))
 
     @property
     def base(self) -> float:
@@ -77,7 +81,24 @@ class ClosedForm:
         )
 
 
-def _alone(term: Term, background: NDArray[np.float64]) -> _Adds:
+def _weighted(terms: Sequence[Term], background: NDArray[np.float64]) -> _Adds:
+    columns = np.array([term.columns[0] for term in terms], dtype=np.intp)  # none is there twice
+    weights = np.array([term.weight for term in terms])
+    missing = np.array([term.missing for term in terms])
+
+    def told(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = rows.take(columns, axis=1)
+        return np.where(np.isnan(found), missing, found * weights)
+
+    average = told(background).mean(axis=0)
+
+    def add(rows: NDArray[np.float64], phi: NDArray[np.float64]) -> None:
+        phi[:, columns] += told(rows) - average
+
+    return add
+
+
+def _alone(term: Term, _: Scores, background: NDArray[np.float64]) -> _Adds:
     (column,) = term.columns
     average = float(term.values(background).mean())
 
@@ -87,20 +108,17 @@ def _alone(term: Term, background: NDArray[np.float64]) -> _Adds:
     return add
 
 
-def _paired(term: Term, background: NDArray[np.float64]) -> _Adds:
+def _paired(term: Term, scores: Scores, background: NDArray[np.float64]) -> _Adds:
     first, second = term.columns
     first_cell, second_cell = term.cells(background)
-    if term.scores is None:
-        raise SchemaError("a term of two features needs a table")
-    average = float(term.scores[first_cell, second_cell].mean())
+    average = float(scores[first_cell, second_cell].mean())
     # What the term adds on average if one feature is the row's and the other the group's.
-    given_first = term.scores[:, second_cell].mean(axis=1)
-    given_second = term.scores[first_cell, :].mean(axis=0)
+    given_first = scores[:, second_cell].mean(axis=1)
+    given_second = scores[first_cell, :].mean(axis=0)
 
     def add(rows: NDArray[np.float64], phi: NDArray[np.float64]) -> None:
-        whole = term.values(rows)
         one, other = term.cells(rows)
-        alone, beside = given_first[one], given_second[other]
+        whole, alone, beside = scores[one, other], given_first[one], given_second[other]
         phi[:, first] += (alone - average + whole - beside) / 2
         phi[:, second] += (beside - average + whole - alone) / 2
 
