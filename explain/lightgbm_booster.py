@@ -6,25 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explain.errors import ArtefactRefused
+from explain.lightgbm_text import LightGBMModel
 from explain.predictor import Rows
 
 __all__ = ["LightGBMPredictor"]
 
 
 class LightGBMPredictor:
-    """A saved model, opened. Give it only bytes that :mod:`explain.lightgbm_text` accepted."""
+    """A saved model, opened: of its file, what :mod:`explain.lightgbm_text` checked."""
 
-    def __init__(self, data: bytes, space: str) -> None:
+    def __init__(self, model: LightGBMModel) -> None:
         import lightgbm
 
         try:
-            booster = lightgbm.Booster(model_str=data.decode("utf-8"))
+            booster = lightgbm.Booster(model_str=model.text)
         except (lightgbm.basic.LightGBMError, ValueError, KeyError, IndexError) as error:
             raise ArtefactRefused("model file: LightGBM cannot open it") from error
         # A table's categories would be looked for in the rows, which are bare arrays.
         booster.pandas_categorical = None
         self._booster = booster
-        self.space = space
+        self.space = model.space
 
     @property
     def booster(self) -> Any:

@@ -70,11 +70,16 @@ class LightGBMTree:
 
 @dataclass(frozen=True, slots=True)
 class LightGBMModel:
-    """A whole model: its margin is the sum of one leaf of every tree, in `space`."""
+    """A whole model: its margin is the sum of one leaf of every tree, in `space`.
+
+    `text` is what of the file the library is to read: a head written anew, and the trees as they
+    were checked.
+    """
 
     features: int
     space: str
     trees: tuple[LightGBMTree, ...]
+    text: str
 
 
 def parse(data: bytes) -> LightGBMModel:
@@ -112,7 +117,28 @@ def parse(data: bytes) -> LightGBMModel:
         at += size
     if body[at:].strip("\n") or not body.isascii():
         raise ArtefactRefused("model file: its trees are not as long as it says")
-    return LightGBMModel(features, space, tuple(trees))
+    text = _head_text(members, features) + body + "end of trees\n"
+    return LightGBMModel(features, space, tuple(trees), text)
+
+
+def _head_text(members: Mapping[str, str], features: int) -> str:
+    """What the library needs to know besides the trees.
+
+    The rest of a file, names and the parameters of the training, scores nothing; yet a damaged
+    line among the parameters takes the library down, so none reaches it.
+    """
+    lines = {
+        "version": members["version"],
+        "num_class": "1",
+        "num_tree_per_iteration": "1",
+        "label_index": "0",
+        "max_feature_idx": str(features - 1),
+        "objective": members["objective"],
+        "feature_names": " ".join(f"Column_{at}" for at in range(features)),
+        "feature_infos": " ".join("none" for _ in range(features)),
+        "tree_sizes": members["tree_sizes"],
+    }
+    return "\n".join(("tree", *(f"{name}={value}" for name, value in lines.items()), "", ""))
 
 
 def _head(text: str) -> Mapping[str, str]:

@@ -79,7 +79,7 @@ def _lightgbm(data: bytes) -> ModelFile:
     from explain.lightgbm_booster import LightGBMPredictor
 
     model = lightgbm_text.parse(data)
-    return ModelFile(LightGBMPredictor(data, model.space), model.features, model)
+    return ModelFile(LightGBMPredictor(model), model.features, model)
 
 
 def _additive(data: bytes, kind: str, schema: FeatureSchema) -> ModelFile:

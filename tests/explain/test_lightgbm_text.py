@@ -68,7 +68,7 @@ def test_the_parsed_trees_score_as_the_library_does(
     data = trained(rows, **more)
     model = lightgbm_text.parse(data)
     assert model.features == 5
-    opened = LightGBMPredictor(data, model.space)
+    opened = LightGBMPredictor(model)
     assert opened.space == ("response" if "objective" in more else "log-odds")
     summed = [math.fsum(by_hand(tree, row) for tree in model.trees) for row in rows]
     np.testing.assert_allclose(opened.margin(rows), summed, atol=1e-12)

@@ -41,7 +41,7 @@ TRUSTING = """
 import sys
 from explain import lightgbm_text
 from service import model_process
-lightgbm_text.parse = lambda data: lightgbm_text.LightGBMModel(2, "log-odds", ())
+lightgbm_text.parse = lambda data: lightgbm_text.LightGBMModel(2, "log-odds", (), data.decode("latin-1"))
 sys.exit(model_process.main())
 """
 
