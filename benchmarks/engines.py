@@ -84,7 +84,8 @@ def _engines(
     asked = {"objective": "binary", "num_leaves": 31, "num_threads": 1, "verbose": -1}
     text = lightgbm.train(asked, lightgbm.Dataset(wide, good.astype(float)), TREES)
     told = text.model_to_string().encode()
-    lgb, leaves = LightGBMPredictor(told, "log-odds"), lightgbm_text.parse(told)
+    leaves = lightgbm_text.parse(told)
+    lgb = LightGBMPredictor(leaves)
     for engine in ("leaf-tables", "lightgbm-contributions"):
         made = attributor_for(engine, lgb, group, NAMES, parsed=leaves)
         yield f"lightgbm_{engine}", (made.attribute, lgb.contributions, SIZES)

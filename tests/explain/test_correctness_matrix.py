@@ -106,7 +106,7 @@ def lgb(*, single: bool = False, shap: str = "path", **more: Any) -> Opened:
     booster = lightgbm.train(asked, held, 12)
     text = booster.model_to_string().encode()
     parsed = lightgbm_text.parse(text)
-    return Opened(LightGBMPredictor(text, parsed.space), parsed, 1e-9, shap)
+    return Opened(LightGBMPredictor(parsed), parsed, 1e-9, shap)
 
 
 class Fitted:
