@@ -149,6 +149,23 @@ def test_tables_refuse_what_they_are_not_meant_for() -> None:
             LeafTables(ensemble, background, predictor, names)
 
 
+def test_weights_of_trees_are_read_one_for_each() -> None:
+    data, _ = trained(2, missing=0.0, rounds=3)
+    document = json.loads(data)
+    held = document["learner"]["gradient_booster"]["model"]
+    plain = trees.parse(data, binary=False).forest()
+    held["weight_drop"] = [0.5, 1, 0.25]
+    weighted = trees.parse(json.dumps(document).encode(), binary=False).forest()
+    assert weighted.weighted
+    for tree, other, weight in zip(plain.trees, weighted.trees, (0.5, 1, 0.25), strict=True):
+        for left, number, now in zip(tree.left, tree.threshold, other.threshold, strict=True):
+            assert now == (number * weight if left == -1 else number)
+    for wrong in ([0.5, 1], [0.5, 1, "1"], [0.5, 1, 1e300], 3):
+        held["weight_drop"] = wrong
+        with pytest.raises(ArtefactRefused):
+            trees.parse(json.dumps(document).encode(), binary=False)
+
+
 WIDE = tuple("abcdefghijkl")
 
 
