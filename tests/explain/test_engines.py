@@ -11,11 +11,12 @@ import pytest
 import xgboost
 from numpy.typing import NDArray
 
-from explain import deep_leaves, leaf_tables, trees
+from explain import deep_leaves, leaf_tables, narrative, trees
 from explain.artifacts import open_model
 from explain.attribution import Attributor
 from explain.boosters import XGBoostPredictor
 from explain.contributions import OwnContributions
+from explain.engines import ENGINES
 from explain.errors import AdditivityError, ArtefactRefused, SchemaError
 from explain.forest import Forest, Tree
 from explain.leaf_paths import MAX_TESTS, leaves
@@ -238,6 +239,11 @@ def test_a_path_of_more_features_than_a_pattern_has_bits_is_refused() -> None:
     )
     with pytest.raises(ArtefactRefused, match="more than 62 different features"):
         leaves(Forest(nodes, 0.0, (chain,)))
+
+
+def test_only_what_is_approximate_is_not_said_to_be_exact() -> None:
+    assert ENGINES.keys() - narrative._METHODS.keys() == {"permutation-approximate"}
+    assert narrative._METHODS.keys() <= ENGINES.keys()
 
 
 def test_explaining_does_not_load_shap_or_numba() -> None:
