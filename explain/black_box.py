@@ -34,6 +34,7 @@ ORDERS = 32  # tried, each forwards and backwards, where the manifest says nothi
 SEED = 0
 MAX_BACKGROUND = 10_000  # rows; each is run for every set of features that is tried
 MAX_SEED = 2**31 - 1
+MAX_ASKED = 20_000_000  # rows that the model is run on to explain one: a minute of a fast model
 _AT_ONCE = 65_536  # rows that the model is asked for together; bounds memory
 
 
@@ -81,6 +82,12 @@ class BlackBox:
         if self._exact and len(names) > MAX_EXACT_PLAYERS:
             raise SchemaError(
                 f"{EXACT} takes up to {MAX_EXACT_PLAYERS} features; use {APPROXIMATE}"
+            )
+        sets = 1 << len(names) if self._exact else 2 * orders * (len(names) + 1)
+        if sets * len(background) > MAX_ASKED:
+            raise SchemaError(
+                f"would run the model more than {MAX_ASKED:,} times to explain one row; take "
+                "fewer rows of reference, or fewer orders"
             )
         self.engine = engine
         self._predictor = predictor

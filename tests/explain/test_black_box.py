@@ -133,6 +133,10 @@ def test_what_cannot_be_enumerated_or_held_is_refused(rows: NDArray[np.float64])
         attributor_for("all-subsets", Curved(), np.zeros((3, 3)), NAMES)
     with pytest.raises(SchemaError, match="1 to 10,000 rows"):
         attributor_for("all-subsets", Curved(), rows[:0], NAMES)
+    wide = np.zeros((400, 16))
+    for kind, orders in (("all-subsets", 2), ("permutation-approximate", 9_000)):
+        with pytest.raises(SchemaError, match="more than 20,000,000 times"):
+            attributor_for(kind, Curved(), wide, names[:16], parameters={"orders": orders})
     for split in (by_subsets, lambda players, game: by_orders(players, game, orders=2, seed=0)):
         with pytest.raises(SchemaError):
             split(0, lambda sets: np.zeros(len(sets)))
