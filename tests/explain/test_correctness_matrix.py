@@ -255,6 +255,29 @@ def test_the_exact_engine_follows_the_definition(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RIGHT)
+def test_ties_and_what_was_never_seen_go_the_library_s_way(name: str) -> None:
+    opened = RIGHT[name]()
+    plain = forest_of(opened.parsed)
+    assert plain is not None
+    rows = np.repeat(rows_for(name)[:1], 400, axis=0)
+    at = 0
+    for grown in plain.trees:
+        for left, feature, threshold in zip(
+            grown.left, grown.feature, grown.threshold, strict=True
+        ):
+            if left == -1 or not np.isfinite(threshold) or at + 3 > len(rows):
+                continue
+            # The last value that goes left, the first that does not, and one beyond all.
+            for value in (np.nextafter(threshold, -np.inf), threshold, 1e15):
+                rows[at, feature] = value
+                at += 1
+    if name.startswith(("xgb", "lgb", "hist")):  # scikit-learn's forests refuse it themselves
+        rows[::7, 1] = np.nan
+    for row, said in zip(rows.tolist(), opened.predictor.margin(rows).tolist(), strict=True):
+        assert plain.margin(row) == pytest.approx(said, abs=opened.exact)
+
+
+@pytest.mark.parametrize("name", RIGHT)
 def test_shap_is_let_in_only_where_it_is_right(name: str) -> None:
     opened = RIGHT[name]()
     rows = rows_for(name)
