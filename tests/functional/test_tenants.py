@@ -158,6 +158,8 @@ class _Deployment:
         app = create_app(main_lender.settings)
         self.tenants = Tenants(app, environ)
         self.server = make_server("127.0.0.1", 0, mounted(app, self.tenants), threaded=True)
+        # Closing waits for whoever still answers, and reads a database.
+        self.server.daemon_threads = False  # type: ignore[attr-defined]
         self.main = app
 
     def close(self) -> None:
