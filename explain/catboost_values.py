@@ -1,25 +1,19 @@
 """A fitted CatBoost model in the process that predicts: its margins and its own contributions.
 
-CatBoost's exact contributions come from the library alone: it counts categories while it
-trains and scores, so its trees cannot be read as thresholds on a row.
+A model with categories is taken apart by the library alone: it counts them while it trains and
+scores, so its trees cannot be read as thresholds on a row.
 """
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explain.catboost_booster import own_contributions
+from explain.catboost_file import SPACES
 from explain.errors import ModelUnsupported
 
 __all__ = ["CatBoostValues"]
-
-_SPACES: Final = {
-    "Logloss": "log-odds",
-    "CrossEntropy": "log-odds",
-    "RMSE": "response",
-    "MAE": "response",
-    "Quantile": "response",
-}
 
 
 class CatBoostValues:
@@ -31,11 +25,11 @@ class CatBoostValues:
 
     def __init__(self, model: Any) -> None:
         loss = str(model.get_all_params().get("loss_function", "")).partition(":")[0]
-        if loss not in _SPACES:
+        if loss not in SPACES:
             raise ModelUnsupported(f"CatBoost: margins of {loss} are in no space known here")
         if model.get_text_feature_indices() or model.get_embedding_feature_indices():
             raise ModelUnsupported("CatBoost: columns of text have no contributions")
-        self.space = _SPACES[loss]
+        self.space = SPACES[loss]
         self.names = tuple(map(str, model.feature_names_))
         self._model = model
 
@@ -46,10 +40,4 @@ class CatBoostValues:
 
     def contributions(self, rows: Any) -> NDArray[np.float64]:
         """Return path-dependent Shapley values, shape (rows, columns + 1); base last."""
-        import catboost
-
-        pool = catboost.Pool(
-            rows, cat_features=self._model.get_cat_feature_indices(), thread_count=1
-        )
-        found = self._model.get_feature_importance(pool, type="ShapValues", thread_count=1)
-        return np.asarray(found, dtype=np.float64)
+        return own_contributions(self._model, rows)

@@ -12,11 +12,12 @@ from typing import Any, Final, cast
 from explain.additive import AdditiveModel
 from explain.attribution import XGBOOST_TOLERANCE, Attributor, float64_tolerance
 from explain.black_box import APPROXIMATE, EXACT, BlackBox, parameters_of
+from explain.catboost_file import CatBoostModel
 from explain.closed_form import ClosedForm
 from explain.contributions import ContributingPredictor, OwnContributions
 from explain.errors import ModelUnsupported, SchemaError
 from explain.forest import Forest
-from explain.forests import lightgbm_forest, sklearn_forest
+from explain.forests import catboost_forest, lightgbm_forest, sklearn_forest
 from explain.leaf_tables import LeafTables
 from explain.lightgbm_text import LightGBMModel
 from explain.predictor import Predictor, Rows
@@ -58,8 +59,9 @@ def attributor_for(
         predictor: the model itself; every row is held to its margin.
         background: the reference group, as the model compares numbers.
         names: the features, in the order of the columns.
-        parsed: the model's parts: a `TreeEnsemble`, a `LightGBMModel`, an `AdditiveModel`, a
-            fitted model of scikit-learn, or None for one that can only be asked.
+        parsed: the model's parts: a `TreeEnsemble`, a `LightGBMModel`, a `CatBoostModel`, an
+            `AdditiveModel`, a fitted model of scikit-learn, or None for one that can only be
+            asked, unless it has been `fitted` in scikit-learn.
         tolerance: how many units an engine of 32 bits may miss; others are held tighter.
         parameters: `orders` and `seed` of the engine that draws.
 
@@ -73,6 +75,8 @@ def attributor_for(
     if not (isinstance(parsed, TreeEnsemble) or predictor.space == "response"):
         # Log-odds and probabilities of 64 bits; a regression's numbers may be large.
         tolerance = min(tolerance, float64_tolerance(len(names)))
+    if parsed is None:
+        parsed = getattr(predictor, "fitted", None)  # scikit-learn's models have no other parts
     asked = _Asked(engine, predictor, background, names, parsed, tolerance, parameters)
     return ENGINES[engine](asked)
 
@@ -89,6 +93,8 @@ def forest_of(parsed: object) -> Forest | None:
         return parsed.forest()
     if isinstance(parsed, LightGBMModel):
         return lightgbm_forest(parsed.features, parsed.trees)
+    if isinstance(parsed, CatBoostModel):
+        return catboost_forest(parsed)
     if type(parsed).__module__.partition(".")[0] == "sklearn":
         return sklearn_forest(parsed)
     return None
@@ -110,7 +116,7 @@ def _leaf_tables(asked: _Asked) -> Attributor:
 def _shap(asked: _Asked) -> Attributor:
     forest = _trees(asked)
     fitted: Any = getattr(asked.predictor, "booster", None)
-    if fitted is None and not isinstance(asked.parsed, Forest | TreeEnsemble | LightGBMModel):
+    if fitted is None and type(asked.parsed).__module__.startswith("sklearn."):
         fitted = asked.parsed
     if fitted is None:
         raise ModelUnsupported("shap: the library's own object is not in this process")

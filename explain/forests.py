@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from explain.errors import ModelUnsupported
-from explain.forest import Forest, Tree, after
+from explain.catboost_file import CatBoostModel, SymmetricTree
+from explain.errors import ArtefactRefused, ModelUnsupported
+from explain.forest import MAX_NODES, Forest, Tree, after
 from explain.lightgbm_text import LightGBMTree
 
-__all__ = ["lightgbm_forest", "sklearn_forest"]
+__all__ = ["catboost_forest", "lightgbm_forest", "sklearn_forest"]
 
 _AVERAGED: Final = frozenset(
     {
@@ -82,6 +83,42 @@ def _lightgbm_tree(tree: LightGBMTree) -> Tree:
         (*missing, *(False for _ in ends)),
         (*zeros, *ends) if any(each is not None for each in zeros) else (),
         (*members, *ends) if any(each is not None for each in members) else (),
+    )
+
+
+def catboost_forest(model: CatBoostModel) -> Forest:
+    """Return the forest of a CatBoost model on numbers, read from its JSON.
+
+    Raises:
+        ArtefactRefused: its trees have too many leaves together.
+    """
+    if sum(2 * len(tree.leaves) for tree in model.trees) > MAX_NODES:
+        raise ArtefactRefused("model file: too many nodes")
+    trees = tuple(_symmetric_tree(tree, model.scale) for tree in model.trees)
+    return Forest(model.features, model.bias, trees, narrow=True)
+
+
+def _symmetric_tree(tree: SymmetricTree, scale: float) -> Tree:
+    """Return a tree whose levels ask one question each, with every leaf written out.
+
+    Node n at a level has the children 2n + 1 and 2n + 2; the answer is the level's bit.
+    """
+    depth = len(tree.features)
+    inner = (1 << depth) - 1
+    level = np.array([(node + 1).bit_length() - 1 for node in range(inner)], dtype=np.intp)
+    # Of the way to a leaf the first answer is the lowest bit of its number.
+    way = np.arange(1 << depth)
+    number = np.zeros_like(way)
+    for at in range(depth):
+        number |= ((way >> (depth - 1 - at)) & 1) << at
+    ends = [-1] * (inner + 1)
+    limits = np.nextafter(tree.borders.astype(np.float64), np.inf)
+    return Tree(
+        (*(2 * node + 1 for node in range(inner)), *ends),
+        (*(2 * node + 2 for node in range(inner)), *ends),
+        (*tree.features[level].tolist(), *(0 for _ in ends)),
+        (*limits[level].tolist(), *(tree.leaves[number] * scale).tolist()),
+        (*(~tree.missing[level]).tolist(), *(False for _ in ends)),
     )
 
 

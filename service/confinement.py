@@ -39,7 +39,6 @@ _X32: Final = 0x40000000  # numbers from here on are the same calls under anothe
 
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_SET_SECCOMP: Final = 22
-_PR_SET_DUMPABLE: Final = 4
 _FILTER: Final = 2
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # bpf_common.h
 _NUMBER, _MACHINE = 0, 4  # offsets in struct seccomp_data
@@ -65,7 +64,6 @@ def confine() -> bool:
         return False
     machine, denied = known
     library = ctypes.CDLL(None)
-    library.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     code = ctypes.create_string_buffer(_filter(machine, denied))
     program = _Program(len(code) // 8, ctypes.addressof(code))
     return bool(

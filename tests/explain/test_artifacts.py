@@ -137,6 +137,13 @@ FIRST = (*TREES, 0)
         ((*FIRST, "split_conditions", 0), 10**400),
         ((*FIRST, "split_type", 0), 1),
         ((*FIRST, "categories"), [1]),
+        ((*FIRST, "parents"), []),
+        ((*FIRST, "parents", 0), 0),
+        ((*FIRST, "parents", 1), 10_000),
+        ((*FIRST, "parents", 2), 1),
+        ((*FIRST, "base_weights"), []),
+        ((*FIRST, "sum_hessian", 0), "1"),
+        ((*FIRST, "loss_changes", 0), 1e300),
     ],
 )
 def test_a_structure_that_does_not_hold_is_refused(
@@ -144,6 +151,15 @@ def test_a_structure_that_does_not_hold_is_refused(
 ) -> None:
     with pytest.raises(ArtefactRefused):
         trees.parse(document_with(model_json, path, value), binary=False)
+
+
+def test_trees_that_were_pruned_are_accepted() -> None:
+    chance = np.random.default_rng(8)
+    data = xgboost.DMatrix(chance.uniform(size=(200, 3)), chance.uniform(size=200) > 0.5)
+    asked = {"objective": "binary:logistic", "tree_method": "exact", "gamma": 1.5, "nthread": 1}
+    written = bytes(xgboost.train(asked, data, 3).save_raw("json"))
+    assert b'"num_deleted":"0"' not in written.replace(b" ", b"")
+    assert len(trees.parse(written, binary=False).trees) == 3
 
 
 def test_a_file_cut_to_its_best_round_is_accepted(model_json: bytes) -> None:

@@ -6,22 +6,31 @@ real model's own answers, and every row adds up to them. shap is let in only whe
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import catboost
 import lightgbm
 import numpy as np
 import pytest
+import skops.io
 import xgboost
 from numpy.typing import NDArray
 from sklearn import ensemble, tree
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from explain import lightgbm_text, trees
+from explain import catboost_file, lightgbm_text, trees
 from explain.boosters import XGBoostPredictor, library_version
+from explain.catboost_booster import CatBoostBooster
+from explain.catboost_file import CatBoostPredictor
 from explain.engines import attributor_for, forest_of
-from explain.errors import AdditivityError, ArtefactRefused, ModelUnsupported
+from explain.errors import AdditivityError, ArtefactRefused, ModelUnsupported, SchemaError
 from explain.lightgbm_booster import LightGBMPredictor
 from explain.live_models import live_model
 from explain.predictor import Predictor
+from explain.skops_model import SkopsPredictor
 from tests.explain.shapley_oracle import shapley_by_definition
 
 NAMES = ("a", "b", "c", "d", "e")
@@ -109,6 +118,17 @@ def lgb(*, single: bool = False, shap: str = "path", **more: Any) -> Opened:
     return Opened(LightGBMPredictor(parsed), parsed, 1e-9, shap)
 
 
+def cat(*, missing: bool = False, **more: Any) -> Opened:
+    rows, target = data(missing=missing)
+    asked = {"iterations": 12, "depth": 4, "thread_count": 1, "verbose": False, "random_seed": 1}
+    model = catboost.CatBoostClassifier(**(asked | more), allow_writing_files=False)
+    model.fit(rows, target > 0)
+    with TemporaryDirectory() as folder:
+        model.save_model(f"{folder}/model.json", format="json")
+        parsed = catboost_file.parse(Path(folder, "model.json").read_bytes())
+    return Opened(CatBoostPredictor(parsed), parsed, 1e-9, "")
+
+
 class Fitted:
     """A model that was fitted in this process, asked as a watched one is."""
 
@@ -145,6 +165,9 @@ RIGHT: dict[str, Callable[[], Opened]] = {
         coded=True, missing=True, min_data_per_group=5, cat_smooth=1, max_cat_to_onehot=1, shap=""
     ),
     "lgb zero_as_missing": lambda: lgb(zero_as_missing=True, shap=""),
+    "catboost": cat,
+    "catboost with NaN": lambda: cat(missing=True, nan_mode="Max"),
+    "catboost of stumps": lambda: cat(depth=1),
     "hist of 64 bits": lambda: sk(hist(), shap="path"),
     "hist with NaN": lambda: sk(hist(), missing=True, shap="path"),
     "hist regression": lambda: sk(
@@ -271,7 +294,9 @@ def test_ties_and_what_was_never_seen_go_the_library_s_way(name: str) -> None:
             for value in (np.nextafter(threshold, -np.inf), threshold, 1e15):
                 rows[at, feature] = value
                 at += 1
-    if name.startswith(("xgb", "lgb", "hist")):  # scikit-learn's forests refuse it themselves
+    if name.startswith(
+        ("xgb", "lgb", "cat", "hist")
+    ):  # scikit-learn's forests refuse it themselves
         rows[::7, 1] = np.nan
     for row, said in zip(rows.tolist(), opened.predictor.margin(rows).tolist(), strict=True):
         assert plain.margin(row) == pytest.approx(said, abs=opened.exact)
@@ -331,3 +356,36 @@ def test_a_row_that_does_not_add_up_is_never_numbers(kind: str) -> None:
     engine = attributor_for(kind, liar, rows[:GROUP], NAMES, parsed=opened.parsed)
     with pytest.raises(AdditivityError):
         engine.attribute(rows)
+
+
+def test_catboost_s_own_file_has_its_own_contributions() -> None:
+    rows, target = data()
+    model = catboost.CatBoostClassifier(
+        iterations=12, depth=4, thread_count=1, verbose=False, allow_writing_files=False
+    ).fit(rows, target > 0)
+    with TemporaryDirectory() as folder:
+        model.save_model(f"{folder}/model.cbm")
+        booster = CatBoostBooster(Path(folder, "model.cbm").read_bytes())
+    single = rows.astype(np.float32)
+    made = attributor_for("catboost-contributions", booster, single[:GROUP], NAMES)
+    told = made.attribute(single)
+    assert [one.margin for one in told] == np.rint(booster.margin(single) * 1e6).tolist()
+    with pytest.raises(SchemaError, match="takes trees apart"):
+        attributor_for("leaf-tables", booster, single[:GROUP], NAMES)
+
+
+def test_a_saved_scikit_learn_model_is_read_as_a_fitted_one() -> None:
+    rows, target = data(single=True)
+    model = forest(max_depth=4).fit(rows, target > 0)
+    saved = SkopsPredictor(skops.io.dumps(model))
+    group, some = rows[:GROUP], rows[GROUP : GROUP + EXPLAINED]
+    for engine in ("leaf-tables", "shap-interventional"):
+        read = attributor_for(engine, saved, group, NAMES).attribute(some)
+        assert read == attributor_for(engine, Fitted(model), group, NAMES, parsed=model).attribute(
+            some
+        )
+    piped = SkopsPredictor(
+        skops.io.dumps(make_pipeline(StandardScaler(), model).fit(rows, target > 0))
+    )
+    with pytest.raises(ModelUnsupported, match="Pipeline"):
+        attributor_for("leaf-tables", piped, group, NAMES)
