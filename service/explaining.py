@@ -71,7 +71,7 @@ class Explaining:
         self._registry = registry
         self._decisions = decisions
         self._attributions = attributions
-        self._quarantine = quarantine
+        self.quarantine = quarantine
         self._issuing = threading.Lock()
 
     def issued(self, decision_id: str) -> Issued:
@@ -199,7 +199,7 @@ class Explaining:
         """
         from explain.errors import NotReproduced
 
-        apart = self._quarantine.of(version.digest)
+        apart = self.quarantine.of(version.digest)
         if apart is not None:
             raise NotReproduced(f"set apart since {apart.since}: {apart.why}")
         return self._open(version)
@@ -214,8 +214,8 @@ class Explaining:
         """
         opened_models().forget(version.digest)
         self._open(version)
-        apart = self._quarantine.of(version.digest)
-        self._quarantine.release(version.digest)
+        apart = self.quarantine.of(version.digest)
+        self.quarantine.release(version.digest)
         return apart
 
     def _open(self, version: ModelVersion) -> "Model":
@@ -226,7 +226,7 @@ class Explaining:
             opening = Opening(version.manifest, lambda: self._files(version))
             return opened_models().model(version.digest, opening)
         except NotReproduced as error:
-            self._quarantine.set_apart(version.digest, str(error))
+            self.quarantine.set_apart(version.digest, str(error))
             raise
 
     def _files(self, version: ModelVersion) -> dict[str, bytes]:

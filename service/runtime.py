@@ -153,7 +153,6 @@ class Runtime:
     api_keys: ApiKeys
     completeness: Completeness
     incidents: Mapping[str, Incidents]
-    quarantine: Quarantine
     disclosures: Disclosures
     erasing: Erasing
     holds: Holds
@@ -224,14 +223,12 @@ class Runtime:
         vault = opened_vault(settings, vault_engine, now)
         writers = how.writers(logs, vault)
         log, writer = logs["decisions"], writers["decisions"]
-        book = rule_book(settings)
-        check = checking(book, now)
+        check = checking(book := rule_book(settings), now)
         registry = Registry(engine, log, writer, settings.artefacts_dir, now, os.urandom, check)
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
         completeness = Completeness(log, writer, vault)
         incidents = _incidents(logs, writers, vault, now)
-        quarantine = Quarantine(settings.quarantine_path, incidents["decisions"], now)
         erasing = Erasing(log, writer, vault, engine, now, os.urandom)
         attachments = Attachments(log, writer, vault, now, os.urandom)
         parts = (log, writer, vault)
@@ -252,11 +249,10 @@ class Runtime:
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=completeness,
             incidents=incidents,
-            quarantine=quarantine,
             disclosures=Disclosures(log, writer, vault, now, os.urandom),
             erasing=erasing,
             holds=Holds(log, writer, vault, now, os.urandom),
-            explaining=Explaining(registry, decisions, attributions, quarantine),
+            explaining=_explaining(settings, registry, decisions, attributions, incidents, now),
             eventing=_eventing(settings, vault, registry, decisions, completeness, now),
             reporting=Reporting(settings, registry, decisions, attributions),
             expiring=expiry(settings, book, registry, erasing, logs, writers, vault, engine, now),
@@ -271,6 +267,11 @@ class Runtime:
             name: ring.verifier_keys(self.logs[name].own_checkpoint())
             for name, ring in self.keys.items()
         }
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The model versions that are set apart."""
+        return self.explaining.quarantine
 
     @property
     def policy_text(self) -> str:
@@ -293,6 +294,18 @@ def _migrated(databases: tuple[Engine, Engine]) -> tuple[Engine, Engine]:
     for engine, schema in zip(databases, (Schema.LEDGER, Schema.VAULT), strict=True):
         migrate(engine, schema)
     return databases
+
+
+def _explaining(
+    settings: Settings,
+    registry: Registry,
+    decisions: Decisions,
+    attributions: LaterAttributions,
+    incidents: Mapping[str, Incidents],
+    now: Clock,
+) -> Explaining:
+    quarantine = Quarantine(settings.quarantine_path, incidents["decisions"], now)
+    return Explaining(registry, decisions, attributions, quarantine)
 
 
 def _eventing(
