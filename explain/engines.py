@@ -16,6 +16,7 @@ from explain.catboost_file import CatBoostModel
 from explain.closed_form import ClosedForm
 from explain.contributions import ContributingPredictor, OwnContributions
 from explain.errors import ModelUnsupported, SchemaError
+from explain.fitted_parts import FittedParts
 from explain.forest import Forest
 from explain.forests import catboost_forest, lightgbm_forest, sklearn_forest
 from explain.leaf_tables import LeafTables
@@ -95,7 +96,7 @@ def forest_of(parsed: object) -> Forest | None:
         return lightgbm_forest(parsed.features, parsed.trees)
     if isinstance(parsed, CatBoostModel):
         return catboost_forest(parsed)
-    if type(parsed).__module__.partition(".")[0] == "sklearn":
+    if _fitted(parsed):
         return sklearn_forest(parsed)
     return None
 
@@ -107,7 +108,24 @@ def _trees(asked: _Asked) -> Forest:
     return forest
 
 
+def _fitted(parsed: object) -> bool:
+    return type(parsed).__module__.partition(".")[0] == "sklearn"
+
+
+def _fitted_parts(asked: _Asked) -> Attributor:
+    return FittedParts(
+        asked.engine,
+        asked.parsed,
+        asked.background,
+        asked.predictor,
+        asked.names,
+        asked.tolerance,
+    )
+
+
 def _leaf_tables(asked: _Asked) -> Attributor:
+    if _fitted(asked.parsed):
+        return _fitted_parts(asked)
     return LeafTables(
         _trees(asked), asked.background, asked.predictor, asked.names, asked.tolerance
     )
@@ -116,7 +134,7 @@ def _leaf_tables(asked: _Asked) -> Attributor:
 def _shap(asked: _Asked) -> Attributor:
     forest = _trees(asked)
     fitted: Any = getattr(asked.predictor, "booster", None)
-    if fitted is None and type(asked.parsed).__module__.startswith("sklearn."):
+    if fitted is None and _fitted(asked.parsed):
         fitted = asked.parsed
     if fitted is None:
         raise ModelUnsupported("shap: the library's own object is not in this process")
@@ -138,6 +156,8 @@ def _own(asked: _Asked) -> Attributor:
 
 def _closed_form(asked: _Asked) -> Attributor:
     model = asked.parsed
+    if asked.engine == "linear" and _fitted(model):
+        return _fitted_parts(asked)
     if not isinstance(model, AdditiveModel) or model.kind != asked.engine:
         raise SchemaError(f"not a model of the kind {asked.engine}", member="explainer.engine")
     return ClosedForm(model, asked.background, asked.predictor, asked.names, asked.tolerance)

@@ -14,12 +14,9 @@ import catboost
 import lightgbm
 import numpy as np
 import pytest
-import skops.io
 import xgboost
 from numpy.typing import NDArray
 from sklearn import ensemble, tree
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from explain import catboost_file, lightgbm_text, trees
 from explain.boosters import XGBoostPredictor, library_version
@@ -30,7 +27,6 @@ from explain.errors import AdditivityError, ArtefactRefused, ModelUnsupported, S
 from explain.lightgbm_booster import LightGBMPredictor
 from explain.live_models import live_model
 from explain.predictor import Predictor
-from explain.skops_model import SkopsPredictor
 from tests.explain.shapley_oracle import shapley_by_definition
 
 NAMES = ("a", "b", "c", "d", "e")
@@ -372,20 +368,3 @@ def test_catboost_s_own_file_has_its_own_contributions() -> None:
     assert [one.margin for one in told] == np.rint(booster.margin(single) * 1e6).tolist()
     with pytest.raises(SchemaError, match="takes trees apart"):
         attributor_for("leaf-tables", booster, single[:GROUP], NAMES)
-
-
-def test_a_saved_scikit_learn_model_is_read_as_a_fitted_one() -> None:
-    rows, target = data(single=True)
-    model = forest(max_depth=4).fit(rows, target > 0)
-    saved = SkopsPredictor(skops.io.dumps(model))
-    group, some = rows[:GROUP], rows[GROUP : GROUP + EXPLAINED]
-    for engine in ("leaf-tables", "shap-interventional"):
-        read = attributor_for(engine, saved, group, NAMES).attribute(some)
-        assert read == attributor_for(engine, Fitted(model), group, NAMES, parsed=model).attribute(
-            some
-        )
-    piped = SkopsPredictor(
-        skops.io.dumps(make_pipeline(StandardScaler(), model).fit(rows, target > 0))
-    )
-    with pytest.raises(ModelUnsupported, match="Pipeline"):
-        attributor_for("leaf-tables", piped, group, NAMES)
