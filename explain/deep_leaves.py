@@ -56,6 +56,7 @@ class DeepLeaves:
                     "model file: too deep for its reference group; take fewer rows"
                 )
         self.base = math.fsum(block.base for block in self._blocks)
+        self.margins = sum((block.margins for block in self._blocks), np.zeros(len(background)))
 
     def values(self, row: NDArray[np.floating], width: int) -> NDArray[np.float64]:
         """Return what these leaves add to each feature's value; `row` has shape (1, width)."""
@@ -68,8 +69,10 @@ class DeepLeaves:
 class _Block:
     def __init__(self, paths: Paths, background: NDArray[np.floating]) -> None:
         self._paths = paths
-        self._full = (np.int64(1) << paths.sizes.astype(np.int64)) - 1
-        ordered = np.sort(paths.patterns(background), axis=0).T  # by leaf, then by pattern
+        self._full = paths.full
+        patterns = paths.patterns(background)
+        self.margins = paths.reached(patterns)
+        ordered = np.sort(patterns, axis=0).T  # by leaf, then by pattern
         first = np.ones(ordered.shape, dtype=np.bool_)
         first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
         places = np.flatnonzero(first)

@@ -60,7 +60,8 @@ class FittedParts:
         self._names = names
         self._tolerance = tolerance
         called = tuple(names[at] for at in origin)
-        self._inner = _inner(engine, last, self._inside(background), predictor, called)
+        group = _Group(predictor.space, predictor.margin(background))
+        self._inner = _inner(engine, last, self._inside(background), group, called)
 
     @property
     def base(self) -> float:
@@ -94,11 +95,22 @@ class FittedParts:
         return np.asarray(self._before.transform(double), dtype=np.float64)
 
 
+class _Group:
+    """What the whole model makes of the group, for an engine that asks while it is built."""
+
+    def __init__(self, space: str, margins: NDArray[np.float64]) -> None:
+        self.space = space
+        self._margins = margins
+
+    def margin(self, _: Rows) -> NDArray[np.float64]:
+        return self._margins
+
+
 def _inner(
-    engine: str, last: Any, group: Rows, predictor: Predictor, names: tuple[str, ...]
+    engine: str, last: Any, rows: Rows, group: Predictor, names: tuple[str, ...]
 ) -> ClosedForm | LeafTables:
     if engine == LeafTables.engine:
-        return LeafTables(sklearn_forest(last), group, predictor, names)
+        return LeafTables(sklearn_forest(last), rows, group, names)
     kind = type(last).__name__
     if kind not in _LINEAR:
         raise SchemaError(f"{engine} takes linear models apart", member="explainer.engine")
@@ -109,5 +121,5 @@ def _inner(
         Term((at,), float(weight), np.nan, (), None) for at, weight in enumerate(weights[0])
     )
     intercept = float(np.ravel(last.intercept_)[0])
-    model = AdditiveModel("linear", len(names), predictor.space, intercept, terms)
-    return ClosedForm(model, group, AdditivePredictor(model), names)
+    model = AdditiveModel("linear", len(names), group.space, intercept, terms)
+    return ClosedForm(model, rows, AdditivePredictor(model), names)

@@ -80,6 +80,7 @@ class Paths:
         self.leaf = np.repeat(np.arange(len(found)), sizes)
         self.item = np.arange(len(tests)) - self.starts[self.leaf]
         self._bits = np.int64(1) << self.item.astype(np.int64)
+        self.full = (np.int64(1) << sizes.astype(np.int64)) - 1  # the pattern of who gets there
         self._low, self._high = _narrowed([each.low for each in spans], [s.high for s in spans])
         self._missing = np.array([each.missing for each in spans], dtype=np.bool_)
         self._coded = [
@@ -107,6 +108,10 @@ class Paths:
         """Return for each row and leaf one bit for each test that is passed."""
         bits = np.multiply(self.passed(rows), self._bits)
         return np.asarray(np.add.reduceat(bits, self.starts, axis=1))
+
+    def reached(self, patterns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what the leaves that each row reaches add to its margin."""
+        return np.asarray((patterns == self.full) @ self.output)
 
 
 def leaves(forest: Forest) -> tuple[list[Leaf], dict[int, NDArray[np.float64]]]:

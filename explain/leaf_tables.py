@@ -20,9 +20,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.attribution import XGBOOST_TOLERANCE, Attribution, quantise_rows
+from explain.attribution import SCALE, XGBOOST_TOLERANCE, Attribution, quantise_rows
 from explain.deep_leaves import DeepLeaves, shapley_weights
-from explain.errors import SchemaError
+from explain.errors import ModelMismatch, SchemaError
 from explain.forest import Forest
 from explain.leaf_paths import Paths, leaves
 from explain.predictor import Predictor, Rows
@@ -37,7 +37,13 @@ _AT_ONCE = 32_768  # tests looked at together: what they take stays in a process
 
 
 class LeafTables:
-    """The engine. Built once per model version and reference group; then read-only."""
+    """The engine. Built once per model version and reference group; then read-only.
+
+    Raises:
+        ArtefactRefused: the paths are too many or too long.
+        ModelMismatch: the trees score one of the reference group otherwise than the model does.
+        SchemaError: model, reference group and features differ in number.
+    """
 
     engine = "leaf-tables"
 
@@ -68,7 +74,15 @@ class LeafTables:
         group = self._read(background)
         self._tables = _Tables(Paths(tabled, cuts), group) if tabled else None
         self._deep = DeepLeaves(deep, cuts, group) if deep else None
-        self._base += sum(part.base for part in (self._tables, self._deep) if part is not None)
+        parts = [part for part in (self._tables, self._deep) if part is not None]
+        margins = np.full(len(group), self._base)
+        for part in parts:
+            margins += part.margins
+        off = np.abs(margins - predictor.margin(background)).max() * 10**SCALE
+        # A row's own gate would not see it: base and contributions would be wrong together.
+        if not off <= max(tolerance, 1):
+            raise ModelMismatch("the trees as they are read score the reference group otherwise")
+        self._base += sum(part.base for part in parts)
 
     @property
     def base(self) -> float:
@@ -118,6 +132,7 @@ class _Tables:
         self._table = np.empty(int(ends[-1]))
         self.base = 0.0
         rows_before = np.concatenate(([0], np.cumsum(places)[:-1]))
+        self.margins = np.empty(len(background))  # what these leaves add to each of the group
         shares = self._shares(background, rows_before, int(places.sum()))
         for size in sorted(set(sizes.tolist())):
             of = np.flatnonzero(sizes == size)
@@ -150,7 +165,9 @@ class _Tables:
         counts = np.zeros(size)
         step = max(1, _AT_ONCE // len(self._paths.feature))
         for start in range(0, len(background), step):
-            for pattern in self._paths.patterns(background[start : start + step]):
+            patterns = self._paths.patterns(background[start : start + step])
+            self.margins[start : start + step] = self._paths.reached(patterns)
+            for pattern in patterns:
                 counts[rows_before + pattern] += 1  # one place for each leaf, so none twice
         return counts / len(background)
 

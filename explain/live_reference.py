@@ -14,7 +14,7 @@ from explain.errors import ArtefactRefused, ModelUnsupported
 from explain.forest import Forest
 from explain.forests import lightgbm_forest, sklearn_forest
 from explain.leaf_tables import LeafTables
-from explain.live_models import LiveModel, Margins, double_rows
+from explain.live_models import LiveModel, double_rows
 
 __all__ = ["against"]
 
@@ -22,11 +22,15 @@ ENGINE = LeafTables.engine
 
 
 class _Asked:
-    """A live model as the engines ask one."""
+    """A live model as its tables ask it while they are built: what it makes of the group."""
 
-    def __init__(self, live: LiveModel) -> None:
+    def __init__(self, live: LiveModel, group: Any) -> None:
         self.space = live.space
-        self.margin: Margins = live.margins
+        self._live, self._group = live, group
+
+    def margin(self, _: Any) -> NDArray[np.float64]:
+        # The rows as they were given: the model may want a table's names.
+        return self._live.margins(self._group)
 
 
 def against(live: LiveModel, model: Any, rows: Any) -> LiveModel:
@@ -38,13 +42,14 @@ def against(live: LiveModel, model: Any, rows: Any) -> LiveModel:
         rows: the reference group, as the model's own columns.
 
     Raises:
+        ModelMismatch: the trees as they are read score the group otherwise than the model.
         ModelUnsupported: not trees that are read exactly here, or too deep for the group.
     """
     try:
         forest = _forest(model)
         # Whoever uses the parts holds them to the margin; names are of no matter here.
         names = tuple(f"{at:03d}" for at in range(forest.features))
-        tables = LeafTables(forest, double_rows(rows), _Asked(live), names)
+        tables = LeafTables(forest, double_rows(rows), _Asked(live, rows), names)
     except ArtefactRefused as error:
         raise ModelUnsupported(str(error)) from error
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.attribution import XGBOOST_TOLERANCE, Attribution, quantise_rows
+from explain.attribution import SCALE, XGBOOST_TOLERANCE, Attribution, quantise_rows
 from explain.errors import AdditivityError, ModelUnsupported, SchemaError
 from explain.forest import Forest
 from explain.predictor import Predictor, Rows
@@ -52,6 +52,7 @@ class ShapTrees:
             raise ModelUnsupported("shap: it leaves out the weights of this model's trees")
         if any(tree.zero_left or tree.members for tree in forest.trees):
             raise ModelUnsupported("shap: it reads zeros and categories of this model wrongly")
+        self._average: float | None = None
         self._ties = _rounded_up(forest)
         self._narrow = forest.narrow
         masker: Any = None
@@ -59,6 +60,7 @@ class ShapTrees:
         if background is not None:
             if not self._kept(background):
                 raise ModelUnsupported("shap: it rounds thresholds, and this group lies on one")
+            self._average = float(predictor.margin(background).mean())
             masker = shap.maskers.Independent(background, max_samples=len(background))
             kind = "interventional"
         self.engine = "shap-interventional" if background is not None else "shap-path-dependent"
@@ -97,6 +99,11 @@ class ShapTrees:
                 phi = np.asarray(self._explainer.shap_values(rows, check_additivity=False))
             # Read after the values: shap settles the base only while it computes them.
             base = float(np.ravel(self._explainer.expected_value)[-1])
+        # A row's own gate would not see it: base and contributions would be wrong together.
+        if self._average is not None:
+            off = abs(base - self._average) * 10**SCALE
+            if not off <= max(self._tolerance, 1):
+                raise AdditivityError("shap: its base is not the reference group's average")
         # Of two classes: the second.
         return base, np.asarray(phi[..., -1] if phi.ndim == 3 else phi, dtype=np.float64)  # noqa: PLR2004
 

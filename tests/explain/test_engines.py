@@ -17,7 +17,7 @@ from explain.attribution import Attributor
 from explain.boosters import XGBoostPredictor
 from explain.contributions import OwnContributions
 from explain.engines import ENGINES
-from explain.errors import AdditivityError, ArtefactRefused, SchemaError
+from explain.errors import AdditivityError, ArtefactRefused, ModelMismatch, SchemaError
 from explain.forest import Forest, Tree
 from explain.leaf_paths import MAX_TESTS, leaves
 from explain.leaf_tables import MAX_TABLE_FEATURES, LeafTables
@@ -105,11 +105,12 @@ class Liar:
 
     def __init__(self, honest: XGBoostPredictor) -> None:
         self._honest = honest
+        self.off = 0.0
         self.booster = honest.booster
         self.space = honest.space
 
     def margin(self, rows: Rows) -> NDArray[np.float64]:
-        return self._honest.margin(rows) + 0.001
+        return self._honest.margin(rows) + self.off
 
     def contributions(self, rows: Rows) -> NDArray[np.float64]:
         return self._honest.contributions(rows)
@@ -125,9 +126,28 @@ def test_every_engine_is_held_to_the_model_s_own_margin() -> None:
         ShapTrees(liar.booster, forest, liar, rows, NAMES),
         ShapTrees(liar.booster, forest, liar, None, NAMES),
     ]
+    liar.off = 0.001
     for engine in engines:
         with pytest.raises(AdditivityError):
             engine.attribute(rows[:1])
+
+
+def test_the_reference_group_is_held_to_the_model_s_own_margins() -> None:
+    """A group that is misread moves base and contributions together: no row would show it."""
+    data, rows = trained(3, missing=0.0)
+    liar: Any = Liar(XGBoostPredictor(data))
+    forest = trees.parse(data, binary=False).forest()
+    liar.off = 0.001
+    with pytest.raises(ModelMismatch, match="score the reference group otherwise"):
+        LeafTables(forest, rows, liar, NAMES)
+    theirs = ShapTrees(liar.booster, forest, liar, rows, NAMES)
+    liar.off = 0.0
+    with pytest.raises(AdditivityError, match="not the reference group's average"):
+        theirs.attribute(rows[:1])
+    infinite = rows.copy()
+    infinite[0, 0] = np.inf  # passes no test that is open upwards
+    with pytest.raises(ModelMismatch):
+        LeafTables(forest, infinite, liar, NAMES)
 
 
 def test_a_model_of_constant_trees_has_only_a_base() -> None:
