@@ -21,7 +21,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from explain.errors import AdditivityError, ExplainError, ModelCrashed, SchemaError
+from explain.errors import (
+    AdditivityError,
+    ExplainError,
+    ModelCrashed,
+    ModelUnsupported,
+    SchemaError,
+)
 from ledger.canonical import JsonValue
 from ledger.errors import ErasedError, LedgerError, NotFoundError, VerificationError
 from ledger.operate.decision import INPUT_HASH
@@ -232,6 +238,8 @@ def _attributed(
         return found
     try:
         attributions = model.attributor.attribute(np.stack([row for _, row in same]))
+    except ModelUnsupported:
+        return found + [(view.id, {"status": "not_taken_apart"}) for view, _ in same]
     except AdditivityError:
         return found + [_alone(view, row, model) for view, row in same]
     return found + [

@@ -15,6 +15,8 @@ import sys
 from contextlib import suppress
 from typing import Final
 
+from service import core_dumps
+
 __all__ = ["CPU_SECONDS", "confine"]
 
 MEMORY_BYTES: Final = 4 * 2**30  # of addresses; the largest tables of an engine take an eighth
@@ -26,7 +28,6 @@ _LIMITS: Final = (
     (resource.RLIMIT_CPU, CPU_SECONDS),
     (resource.RLIMIT_FSIZE, 0),
     (resource.RLIMIT_NOFILE, OPEN_FILES),
-    (resource.RLIMIT_CORE, 0),  # a core would hold rows of people
 )
 
 # By machine: its name in audit.h, and the numbers of what is denied in its unistd.h: socket,
@@ -53,6 +54,7 @@ class _Program(ctypes.Structure):
 
 def confine() -> bool:
     """Bound this process for good; say whether network and other programs are out of reach."""
+    core_dumps.switch_off()
     for which, most in _LIMITS:
         # A limit that is lower already stays; some systems lack one.
         with suppress(OSError, ValueError):

@@ -36,6 +36,7 @@ _WITHOUT: Final = {
     "does_not_add_up": "its contributions do not add up to the model's own score",
     "input_incomplete": "what was recorded of its input is not complete",
     "input_not_kept": "its input was not kept here",
+    "not_taken_apart": "its model was registered for scoring only",
     "not_reproduced": "the archived model gives another score than was recorded",
 }
 """Why attributions that were to be worked out later are none, by the status that was attached."""
