@@ -25,9 +25,17 @@ from explain.predictor import Predictor, Rows
 from explain.shapley import ShapTrees
 from explain.trees import TreeEnsemble
 
-__all__ = ["ENGINES", "attributor_for", "forest_of"]
+__all__ = ["ENGINES", "attributor_for", "check_engine", "forest_of"]
 
 NO_PARAMETERS: Final[Mapping[str, object]] = MappingProxyType({})
+
+
+_OF_TREES: Final = frozenset({"leaf-tables", "shap-interventional", "shap-path-dependent"})
+_CLOSED: Final = frozenset({"ebm", "linear", "scorecard"})
+_OWN: Final[Mapping[str, type]] = {
+    "lightgbm-contributions": LightGBMModel,
+    "xgboost-contributions": TreeEnsemble,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +88,31 @@ def attributor_for(
         parsed = getattr(predictor, "fitted", None)  # scikit-learn's models have no other parts
     asked = _Asked(engine, predictor, background, names, parsed, tolerance, parameters)
     return ENGINES[engine](asked)
+
+
+def check_engine(engine: str, parsed: object) -> None:
+    """Return if a model could be taken apart by this engine, as far as its parts say.
+
+    For whoever registers a version without opening it: `parsed` as in :func:`attributor_for`,
+    or anything else where the parts are not known yet.
+
+    Raises:
+        SchemaError: no such engine, or not for this kind of model.
+        ModelUnsupported, ArtefactRefused: the engine would be wrong on this model.
+    """
+    if engine not in ENGINES:
+        raise SchemaError("no such engine", member="explainer.engine")
+    known = isinstance(parsed, TreeEnsemble | LightGBMModel | CatBoostModel)
+    if engine in _OF_TREES:
+        if isinstance(parsed, AdditiveModel):
+            raise SchemaError(f"{engine} takes trees apart", member="explainer.engine")
+        if known:
+            forest_of(parsed)
+    elif known or isinstance(parsed, AdditiveModel):
+        kind = _OWN.get(engine)
+        other = kind is not None and not isinstance(parsed, kind)
+        if other or (engine in _CLOSED and getattr(parsed, "kind", None) != engine):
+            raise SchemaError("not an engine of this kind of model", member="explainer.engine")
 
 
 def forest_of(parsed: object) -> Forest | None:
@@ -143,9 +176,7 @@ def _shap(asked: _Asked) -> Attributor:
 
 
 def _own(asked: _Asked) -> Attributor:
-    kind = {"xgboost": TreeEnsemble, "lightgbm": LightGBMModel}.get(
-        asked.engine.removesuffix("-contributions")
-    )
+    kind = _OWN.get(asked.engine)
     known = TreeEnsemble | LightGBMModel
     fits = isinstance(asked.parsed, kind) if kind else not isinstance(asked.parsed, known)
     if not fits or not hasattr(asked.predictor, "contributions"):

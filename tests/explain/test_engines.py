@@ -11,12 +11,12 @@ import pytest
 import xgboost
 from numpy.typing import NDArray
 
-from explain import deep_leaves, leaf_tables, narrative, trees
+from explain import additive, deep_leaves, leaf_tables, narrative, trees
 from explain.artifacts import open_model
 from explain.attribution import Attributor
 from explain.boosters import XGBoostPredictor
 from explain.contributions import OwnContributions
-from explain.engines import ENGINES
+from explain.engines import ENGINES, check_engine
 from explain.errors import AdditivityError, ArtefactRefused, ModelMismatch, SchemaError
 from explain.forest import Forest, Tree
 from explain.leaf_paths import MAX_TESTS, leaves
@@ -259,6 +259,31 @@ def test_a_path_of_more_features_than_a_pattern_has_bits_is_refused() -> None:
     )
     with pytest.raises(ArtefactRefused, match="more than 62 different features"):
         leaves(Forest(nodes, 0.0, (chain,)))
+
+
+def test_what_an_engine_takes_is_known_from_the_parts_alone(schema: FeatureSchema) -> None:
+    data, _ = trained(2, missing=0.0, rounds=2)
+    boosted = trees.parse(data, binary=False)
+    card = additive.parse(json.dumps(SCORECARD).encode(), "scorecard", schema)
+    for engine, parts in (
+        ("leaf-tables", boosted),
+        ("xgboost-contributions", boosted),
+        ("scorecard", card),
+        ("all-subsets", card),
+        ("leaf-tables", None),
+        ("linear", None),
+    ):
+        check_engine(engine, parts)
+    for engine, parts in (
+        ("lime", None),
+        ("lightgbm-contributions", boosted),
+        ("linear", boosted),
+        ("linear", card),
+        ("leaf-tables", card),
+        ("xgboost-contributions", card),
+    ):
+        with pytest.raises(SchemaError):
+            check_engine(engine, parts)
 
 
 def test_only_what_is_approximate_is_not_said_to_be_exact() -> None:
