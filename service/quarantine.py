@@ -25,8 +25,9 @@ from ledger.private_files import alone, sync_directory, write_synced
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Quarantine", "SetApart"]
+__all__ = ["QUARANTINE_FILE", "Quarantine", "SetApart"]
 
+QUARANTINE_FILE: Final = "quarantine.json"  # in the data directory
 MAX_WHY: Final = 500  # characters
 
 _log = logging.getLogger("service.quarantine")

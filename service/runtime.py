@@ -46,7 +46,7 @@ from ledger.tlog.note import VerifierKey
 from service.event_services import read_services
 from service.eventing import Eventing
 from service.explaining import Explaining
-from service.quarantine import Quarantine
+from service.quarantine import QUARANTINE_FILE, Quarantine
 from service.reporting import Reporting
 from service.retention import checking, expiry, rule_book
 from service.settings import Settings
@@ -240,7 +240,6 @@ class Runtime:
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
         completeness = Completeness(log, writer, vault)
-        incidents = _incidents(logs, writers, vault, now)
         erasing = Erasing(log, writer, vault, engine, now, os.urandom)
         attachments = Attachments(log, writer, vault, now, os.urandom)
         corrections = Corrections(*parts, registry, decisions, attachments, now, os.urandom)
@@ -261,7 +260,7 @@ class Runtime:
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=completeness,
-            incidents=incidents,
+            incidents=(incidents := _incidents(logs, writers, vault, now)),
             disclosures=Disclosures(log, writer, vault, now, os.urandom),
             erasing=erasing,
             holds=Holds(log, writer, vault, now, os.urandom),
@@ -317,7 +316,7 @@ def _explaining(
     incidents: Mapping[str, Incidents],
     now: Clock,
 ) -> Explaining:
-    quarantine = Quarantine(settings.quarantine_path, incidents["decisions"], now)
+    quarantine = Quarantine(settings.data / QUARANTINE_FILE, incidents["decisions"], now)
     return Explaining(registry, decisions, attributions, quarantine)
 
 

@@ -220,11 +220,6 @@ class Settings:
         return self.data / "attributions.json"
 
     @property
-    def quarantine_path(self) -> Path:
-        """Which model versions are set apart because they do not answer as they were registered."""
-        return self.data / "quarantine.json"
-
-    @property
     def metrics_dir(self) -> Path:
         """Where the processes of a server keep what they count, while it runs."""
         return self.data / "metrics"

@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from explain import trees, ubjson
 from explain.artifacts import load_model, open_model, read_background
 from explain.boosters import library_version
-from explain.errors import ArtefactRefused, ExplainError, ModelMismatch, SchemaError
+from explain.errors import (
+    ArtefactRefused,
+    ExplainError,
+    ModelMismatch,
+    ModelUnsupported,
+    NotReproduced,
+    SchemaError,
+)
 from explain.model import Model
 from explain.predictor import FeatureSchema
 
@@ -311,3 +318,45 @@ def test_a_background_that_is_no_list_of_rows_is_refused(
         read_background(data, sha256(data), schema)
     with pytest.raises(ModelMismatch):
         read_background(data, sha256(b"other"), schema)
+
+
+# For scoring only
+
+
+def scoring_only(manifest: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return manifest | {"explainer": {"engine": "none", "tolerance": 100}} | more
+
+
+def test_a_model_for_scoring_only_needs_no_background_and_gives_no_contributions(
+    bare_manifest: dict[str, Any], artefacts: dict[str, bytes], model: Model
+) -> None:
+    listed = {"model": bare_manifest["artefacts"]["model"]}
+    bare = scoring_only(bare_manifest, artefacts=listed)
+    opened = open_model(bare, {"model": artefacts["model"]})
+    assert opened.background.shape == (0, 5)
+    np.testing.assert_array_equal(
+        opened.predictor.margin(model.background), model.predictor.margin(model.background)
+    )
+    with pytest.raises(ModelUnsupported, match="scoring only"):
+        opened.attributor.attribute(model.background)
+
+
+def test_its_golden_rows_are_their_margins(
+    manifest: dict[str, Any], artefacts: dict[str, bytes]
+) -> None:
+    golden = [{"input": one["input"], "margin": one["margin"]} for one in manifest["golden_rows"]]
+    open_model(scoring_only(manifest, golden_rows=golden), artefacts)
+    golden[2]["margin"] += 101
+    with pytest.raises(NotReproduced, match="golden row 2: drifted"):
+        open_model(scoring_only(manifest, golden_rows=golden), artefacts)
+    golden[2]["margin"] = "0"
+    with pytest.raises(SchemaError) as refused:
+        open_model(scoring_only(manifest, golden_rows=golden), artefacts)
+    assert refused.value.member == "golden_rows[2].margin"
+
+
+def test_a_space_that_is_not_the_models_is_refused(
+    bare_manifest: dict[str, Any], artefacts: dict[str, bytes]
+) -> None:
+    with pytest.raises(SchemaError, match="margins are in log-odds"):
+        open_model(bare_manifest | {"output": {"space": "probability"}}, artefacts)

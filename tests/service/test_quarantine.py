@@ -17,6 +17,7 @@ from ledger.roles import Role
 from service import explaining, opened_models
 from service.cli import main
 from service.gauges import Ledger
+from service.quarantine import QUARANTINE_FILE
 from service.registering import register_model
 from tests.service.ui.lender import Lender
 
@@ -148,6 +149,6 @@ def test_a_crash_sets_nothing_apart(
 def test_a_file_that_is_not_ours_lets_nothing_through(
     lender: Lender, off: ModelVersion, content: str
 ) -> None:
-    lender.settings.quarantine_path.write_text(content)
+    (lender.settings.data / QUARANTINE_FILE).write_text(content)
     with pytest.raises(VerificationError, match=r"quarantine\.json"):
         lender.runtime.explaining.opened(off)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -315,13 +316,13 @@ def _binary(model: bytes) -> bytes:
     return bytes(booster.save_raw("ubj"))
 
 
-def test_the_libraries_themselves_go_down_and_this_process_does_not(
+def test_the_library_itself_goes_down_and_this_process_does_not(
     text: bytes, rows: NDArray[np.float64]
 ) -> None:
-    # Without our checks of structure: every file counts as one that holds together.
-    chance = random.Random(5)
-    for _ in range(20):
-        asked = SandboxedModel(opening(damaged(text, chance), "lightgbm-text"), peer(TRUSTING))
+    # Without our checks: a line of the parameters that lost its colon takes LightGBM down.
+    for line in re.findall(rb"\[\w+: \d+\]", text):
+        mutant = text.replace(line, line.replace(b": ", b""))
+        asked = SandboxedModel(opening(mutant, "lightgbm-text"), peer(TRUSTING))
         try:
             asked.open()
             SandboxedPredictor(asked).margin(rows)
