@@ -77,10 +77,9 @@ class _Block:
         first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
         places = np.flatnonzero(first)
         self._of = places // len(background)
-        self._pattern = ordered.ravel()[places]
         share = np.diff(np.append(places, first.size)) / len(background)
         self._worth = share * paths.output[self._of]
-        self._needed = self._full[self._of] & ~self._pattern  # what the row must pass
+        self._needed = self._full[self._of] & ~ordered.ravel()[places]  # what the row must pass
         self._gain, self._loss = shapley_weights(int(paths.sizes.max(initial=0)))
         whole = self._needed == 0
         self.base = math.fsum(self._worth[whole].tolist())
