@@ -279,6 +279,21 @@ def test_the_exact_engine_follows_the_definition(name: str) -> None:
         assert plain.margin(row) == pytest.approx(said, abs=opened.exact)
 
 
+def top_four(told: Any) -> list[str]:
+    return sorted(NAMES, key=lambda name: (-abs(told.value(name)), name))[:4]
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_the_same_row_has_the_same_four_reasons_always(name: str) -> None:
+    opened, rows = right(name), rows_for(name)
+    first = made("leaf-tables", opened, rows[:GROUP]).attribute(rows)
+    again = made("leaf-tables", opened, rows[:GROUP])  # built anew
+    order = np.random.default_rng(2).permutation(len(rows))
+    told = again.attribute(rows[order])
+    assert [top_four(first[at]) for at in order] == [top_four(one) for one in told]
+    assert [first[at] for at in order] == list(told)
+
+
 @pytest.mark.parametrize("name", RIGHT)
 def test_ties_and_what_was_never_seen_go_the_library_s_way(name: str) -> None:
     opened = right(name)
