@@ -22,7 +22,20 @@ from service.explaining import NotIssued
 from service.problems import Problem
 from service.reading import Reading
 from service.settings import LANGUAGES
-from service.ui import corrections, exports, officers, rendering, session, subjects, troubles
+from service.ui import (
+    accesses,
+    corrections,
+    dictionary_page,
+    disclosures,
+    exports,
+    models,
+    officers,
+    policies,
+    rendering,
+    session,
+    subjects,
+    troubles,
+)
 from service.ui.decision_list import DecisionList
 from service.ui.decision_page import Shown
 from service.ui.filters import Filter
@@ -71,6 +84,11 @@ def _admit() -> AnyResponse | None:
 officers.add_to(blueprint)
 subjects.add_to(blueprint)
 corrections.add_to(blueprint)
+accesses.add_to(blueprint)
+disclosures.add_to(blueprint)
+models.add_to(blueprint)
+dictionary_page.add_to(blueprint)
+policies.add_to(blueprint)
 blueprint.after_request(rendering.guard)
 blueprint.register_error_handler(Exception, troubles.answer)
 
@@ -124,6 +142,7 @@ def overview() -> Response:
         runtime(),
         lambda wanted: wanted.address(here),
         lambda name: url_for("ui.source", name=name),
+        lambda reference: url_for("ui.model", reference=reference),
     )
     return rendering.page("overview", value, here="overview")
 
