@@ -10,9 +10,10 @@ explanation, issued beside it, which has to say the same.
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -20,11 +21,13 @@ from ledger import errors
 from ledger.entries import ExplanationIssued
 from ledger.operate.attachments import Attachments
 from ledger.operate.attributions import Attributed, LaterAttributions
+from ledger.operate.decision_check import RULE
 from ledger.operate.decisions import Decisions, DecisionView
 from ledger.operate.registry import ModelVersion, PolicyVersion, Registry
 
 if TYPE_CHECKING:
     # Imported for real inside the functions: numpy and the engines cost a second.
+    from explain.attribution import Attribution
     from explain.explanation import Explanation
     from explain.model import Model
     from explain.replay import Replay
@@ -181,32 +184,53 @@ class Explaining:
             self.opened(model),
             language=language,
             outcome=view.payload.outcome,
+            rule=_stated_rule(view),
             worked_out=attributed.at,
         )
 
     def replay(self, decision_id: str) -> "Replay":
         """Whether the archived model still says what was recorded.
 
+        What cannot be run again, a file of the model that is gone or is not the registered
+        one included, is `impossible`, and why.
+
         Raises:
-            ModelMismatch, ArtefactRefused: the model file is not the registered one.
             NotFoundError, ErasedError: there is no such decision, or it is gone.
+            VerificationError: what is stored of it is not what was logged.
         """
+        view = self._decisions.read(decision_id)
+        return self.replay_of(view, self._attributions.of(view))
+
+    def replay_of(self, view: DecisionView, attributed: Attributed) -> "Replay":
+        """As :meth:`replay`, of a decision that was opened before."""
         from explain.attribution import Attribution
-        from explain.errors import SchemaError
+        from explain.errors import ExplainError
         from explain.replay import Replay, replay, replay_margin
 
-        view = self._decisions.read(decision_id)
-        version, _ = self.versions(view)
-        attributed = self._attributions.of(view)
-        model = self.opened(version)
+        version, policy = self.versions(view)
+        margin, values = view.payload.margin, view.payload.input
         try:
-            row = model.schema.row(view.payload.input)
-        except SchemaError as error:
-            return Replay.impossible(view.payload.margin, str(error), model.tolerance)
-        if not attributed.complete:
-            return replay_margin(model.predictor, row, view.payload.margin, model.tolerance)
-        recorded = Attribution.from_json(attributed.value)
-        return replay(model.predictor, model.attributor, row, recorded, tolerance=model.tolerance)
+            model = self.opened(version)
+        except (ExplainError, errors.VerificationError) as error:
+            return Replay.impossible(margin, str(error))
+        environment = _environment(version.manifest)
+        try:
+            row = model.schema.row(values)
+            if not attributed.complete:
+                found = replay_margin(model.predictor, row, margin, model.tolerance)
+                return found.within(environment)
+            recorded = Attribution.from_json(attributed.value)
+            found = replay(
+                model.predictor,
+                model.attributor,
+                row,
+                recorded,
+                tolerance=model.tolerance,
+                ranked=_ranked(view, model, policy, version),
+            )
+        except ExplainError as error:
+            found = Replay.impossible(margin, str(error), model.tolerance)
+        return found.within(environment)
 
     def rescore(self, view: DecisionView, values: Mapping[str, Any]) -> tuple[int, str]:
         """What the archived model gives for other values, and the outcome: not a decision.
@@ -217,13 +241,14 @@ class Explaining:
         """
         from explain.attribution import to_units
         from explain.policy import Policy
+        from explain.rules import fired
 
         version, policy = self.versions(view)
         model = self.opened(version)
         row = model.schema.row(values)
         margin = to_units(float(model.predictor.margin(row[None, :])[0]))
         read = Policy.from_manifests(policy.manifest, version.manifest)
-        return margin, read.outcome(margin)
+        return margin, read.outcome(margin, fired(read.rules, values))
 
     def versions(self, view: DecisionView) -> tuple[ModelVersion, PolicyVersion]:
         """The model and policy versions that the decision's entry names by digest."""
@@ -264,6 +289,48 @@ def _without(attributed: Attributed) -> str:
     """Why a decision has no contributions that could be explained."""
     status = str(attributed.value.get("status", ""))
     return _WITHOUT.get(status, "its contributions have not been worked out yet; try again later")
+
+
+def _ranked(
+    view: DecisionView, model: "Model", policy: PolicyVersion, version: ModelVersion
+) -> "Callable[[Attribution], tuple[str, ...]] | None":
+    """Which groups are the decision's reasons, strongest first; None under a policy without any."""
+    from explain.errors import SchemaError
+    from explain.judgement import judge
+    from explain.policy import Policy
+
+    try:
+        read = Policy.from_manifests(policy.manifest, version.manifest)
+    except SchemaError:
+        return None
+
+    def ranked(attribution: "Attribution") -> tuple[str, ...]:
+        payload = view.payload
+        judged = judge(model.schema, read, payload.input, attribution, payload.outcome)
+        return tuple(push.group for push in judged.ranking.reasons)
+
+    return ranked
+
+
+def _environment(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which libraries are of another version here than the model was registered with."""
+    explainer = manifest.get("explainer")
+    versions = explainer.get("versions") if isinstance(explainer, Mapping) else None
+    told = []
+    for name, registered in sorted(versions.items()) if isinstance(versions, Mapping) else ():
+        try:
+            here = metadata.version(name)
+        except (metadata.PackageNotFoundError, ValueError):
+            continue  # a name that this machine does not know says nothing about it
+        if here != registered:
+            told.append(f"{name}: registered with {registered}, run with {here}")
+    return tuple(told)
+
+
+def _stated_rule(view: DecisionView) -> str:
+    """The rule that the source said decided; empty if the score did."""
+    stated = view.payload.context.get(RULE)
+    return str(stated) if stated else ""
 
 
 def _form_digest() -> str:

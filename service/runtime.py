@@ -46,6 +46,7 @@ from ledger.tlog.note import VerifierKey
 from service.event_services import read_services
 from service.eventing import Eventing
 from service.explaining import Explaining
+from service.policy_check import policy_check
 from service.reporting import Reporting
 from service.retention import checking, expiry, rule_book
 from service.settings import Settings
@@ -234,7 +235,7 @@ class Runtime:
         vault = opened_vault(settings, vault_engine, now)
         writers = how.writers(logs, vault)
         log, writer, _ = parts = (logs["decisions"], writers["decisions"], vault)
-        check = checking(book := rule_book(settings), now)
+        check = policy_check(checking(book := rule_book(settings), now))
         registry = Registry(engine, log, writer, _artefacts(settings), now, os.urandom, check)
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)

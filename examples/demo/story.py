@@ -36,14 +36,16 @@ def somebody(desk: LoanDesk, trained: TrainedModel, *, around: datetime) -> str:
     """Return the reference of the person whose case the demo follows.
 
     Chosen by rule, not by hand: the first person declined within two weeks of a day with
-    three reasons or more and two ways in which it could have ended otherwise.
+    three reasons or more, two ways in which it could have ended otherwise, and no check that
+    would have a person write the letter.
     """
     for moment, application, attribution in desk.declined:
         if abs(moment - around) < timedelta(days=DAYS):
             told = explain_decision(
                 trained.manifest, policy(), application.input, attribution, trained.model
             )
-            if len(told.reasons) >= MANY_REASONS and len(told.counterfactuals) > 1:
+            many = len(told.reasons) >= MANY_REASONS and len(told.counterfactuals) > 1
+            if many and told.automatic_text_allowed:
                 return application.number
     raise RuntimeError("nobody was declined in these four weeks for three reasons")
 

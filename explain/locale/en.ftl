@@ -44,11 +44,16 @@ summary-against = { $outcome }: the model’s score was { $score } points and at
 summary-against-bare = { $outcome }: the model’s score was { $score } points and at least { $limit } were needed.
 summary-for = { $outcome }: the model’s score was { $score } points and at least { $limit } were needed. Compared with the reference group, this raised the score most: { $item }.
 summary-for-bare = { $outcome }: the model’s score was { $score } points and at least { $limit } were needed.
+summary-rule = { $outcome }: a rule of the policy decided, whatever the score. { $reason }.
 summary-not-the-score = { $outcome }: this does not follow from the model’s score, which was { $score } points where at least { $limit } were needed. This explanation does not say what led to it.
 
 ## The decision in paragraphs
 
 paragraph-decision = A statistical model turned the details of this case into a score of { $score } points. The limit is { $limit } points. A score at or above the limit leads to “{ $pass }”, a lower score to “{ $fail }”. The outcome was “{ $outcome }”.
+paragraph-rule = { $count ->
+    [one] Besides the score, the policy has rules that decide whatever the score. This one did: { $items }.
+   *[other] Besides the score, the policy has rules that decide whatever the score. These did: { $items }.
+}
 paragraph-reference = Every case starts from the average score of the reference group: { $population }. That average is { $reference } points. From there, each detail of this case moved this model’s score up or down, or left it as it was.
 paragraph-reasons = { $count ->
     [one] Compared with the reference group, this lowered this model’s score most: { $items }.
@@ -68,11 +73,14 @@ reason-yes-no = { $reason } ({ $label }: { $value }; reference group: { $referen
 reason-combined = { $label }: { $value } (reference group: { $reference }). This lowered the score only together with other details
 reason-bare = { $label }: { $value } (reference group: { $reference })
 reason-not-given = { $label } was not given (reference group: { $reference })
+reason-rule = { $reason } ({ $items })
 reason-together = { $text }. Counted together with: { $others }
 reason-helped = { $label }: { $value } (reference group: { $reference })
 
 suppressed-small = less than { $share } of everything that lowered the score
 suppressed-beyond-limit = weaker than the { $most } reasons given
+suppressed-same-reason = named already as the reason of a rule
+suppressed-other-component = a rule decided, and the score by itself would have passed
 
 ## What would have changed the outcome
 
@@ -96,6 +104,7 @@ limit-reference = With another reference group the points can be different.
 limit-typical = The value shown for the reference group is its middle value, or its most frequent one. An item can raise or lower the score even where that value suggests the opposite, because the model weighs all items together.
 limit-rounding = Points are rounded to one decimal place, so a sum can differ in its last digit.
 limit-unstable = The last item named lowered the score by nearly the same as the next one, which is not named.
+limit-tied = Of these reasons, some lowered the score by so nearly the same that another sample of the reference group can put them in another order: { $groups }.
 limit-missing = Some details were not given. The model scored the case without them.
 
 ## Checks of the explanation against the model
@@ -113,14 +122,19 @@ gate-perturbation = { $count ->
 }
 gate-reasons-scored = { $right } of { $count } reasons are items that the model scored and that lowered the score.
 gate-outcome = The recorded outcome is { $follows ->
-    [yes] the one that the score and the limit lead to.
-   *[no] not the one that the score and the limit lead to: a person has to find out what decided, and give the reason.
+    [yes] the one that the score, the limit and the rules of the policy lead to.
+   *[no] not the one that the score, the limit and the rules of the policy lead to: a person has to find out what decided, and give the reason.
 }
 gate-reasons-allowed = { $count ->
     [0] Every reason has a text and none is a protected characteristic.
-    [one] One reason is a protected characteristic or has no text: { $groups }.
-   *[other] { $count } reasons are protected characteristics or have no text: { $groups }.
+    [one] One reason is a protected characteristic, stands for one, or has no text: { $groups }.
+   *[other] { $count } reasons are protected characteristics, stand for one, or have no text: { $groups }.
 }
+gate-rank-stability = { $count ->
+    [0] In { $agreed }% of { $draws } draws of the reference group the same reasons come out; at least { $needed }% are needed.
+   *[other] In { $agreed }% of { $draws } draws of the reference group the same reasons come out; at least { $needed }% are needed. In doubt: { $groups }.
+}
+gate-rank-stability-unknown = Whether another draw of the reference group would give the same reasons cannot be found out: the group is too small, or the values are estimates.
 
 ## Layers: for the person, for a reviewer, for a regulator
 

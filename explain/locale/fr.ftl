@@ -43,11 +43,16 @@ summary-against = { $outcome } : le modèle a donné un score de { $score } poi
 summary-against-bare = { $outcome } : le modèle a donné un score de { $score } points et il en fallait au moins { $limit }.
 summary-for = { $outcome } : le modèle a donné un score de { $score } points et il en fallait au moins { $limit }. Par rapport au groupe de référence, l’élément qui a le plus relevé le score est : { $item }.
 summary-for-bare = { $outcome } : le modèle a donné un score de { $score } points et il en fallait au moins { $limit }.
+summary-rule = { $outcome } : une règle de la politique a décidé, quel que soit le score. { $reason }.
 summary-not-the-score = { $outcome } : ce résultat ne découle pas du score du modèle, qui était de { $score } points alors qu’il en fallait au moins { $limit }. Cette explication ne dit pas ce qui y a conduit.
 
 ## The decision in paragraphs
 
 paragraph-decision = Un modèle statistique a calculé, à partir des éléments de ce dossier, un score de { $score } points. Le seuil est de { $limit } points. S’il est atteint, le résultat est « { $pass } » ; sinon, « { $fail } ». Le résultat a été « { $outcome } ».
+paragraph-rule = { $count ->
+    [one] Outre le score, la politique a des règles qui décident quel que soit le score. Celle-ci a décidé : { $items }.
+   *[other] Outre le score, la politique a des règles qui décident quel que soit le score. Celles-ci ont décidé : { $items }.
+}
 paragraph-reference = Chaque dossier part du score moyen du groupe de référence : { $population }. Cette moyenne est de { $reference } points. À partir de là, chaque élément de ce dossier a relevé ou abaissé le score de ce modèle, ou ne l’a pas changé.
 paragraph-reasons = { $count ->
     [one] Par rapport au groupe de référence, l’élément qui a le plus abaissé le score de ce modèle est : { $items }.
@@ -67,11 +72,14 @@ reason-yes-no = { $reason } ({ $label } : { $value } ; groupe de référence 
 reason-combined = { $label } : { $value } (groupe de référence : { $reference }). Cet élément n’a abaissé le score qu’avec d’autres
 reason-bare = { $label } : { $value } (groupe de référence : { $reference })
 reason-not-given = { $label } : non communiqué (groupe de référence : { $reference })
+reason-rule = { $reason } ({ $items })
 reason-together = { $text }. Compté avec : { $others }
 reason-helped = { $label } : { $value } (groupe de référence : { $reference })
 
 suppressed-small = moins de { $share } de tout ce qui a abaissé le score
 suppressed-beyond-limit = plus faible que les { $most } motifs indiqués
+suppressed-same-reason = déjà cité comme motif d’une règle
+suppressed-other-component = une règle a décidé, et le score seul aurait suffi
 
 ## What would have changed the outcome
 
@@ -95,6 +103,7 @@ limit-reference = Avec un autre groupe de référence, les points peuvent être 
 limit-typical = La valeur indiquée pour le groupe de référence est sa valeur médiane ou la plus fréquente. Un élément peut relever ou abaisser le score même si cette valeur laisse penser le contraire, car le modèle évalue tous les éléments ensemble.
 limit-rounding = Les points sont arrondis à une décimale ; le dernier chiffre d’une somme peut donc différer.
 limit-unstable = Le dernier élément cité a abaissé le score presque autant que le suivant, qui n’est pas cité.
+limit-tied = Certains de ces motifs ont abaissé le score presque autant l’un que l’autre, si bien qu’un autre échantillon du groupe de référence peut en changer l’ordre : { $groups }.
 limit-missing = Certains éléments n’ont pas été communiqués. Le modèle a évalué le dossier sans eux.
 
 ## Checks of the explanation against the model
@@ -112,14 +121,19 @@ gate-perturbation = { $count ->
 }
 gate-reasons-scored = { $right } motifs sur { $count } sont des éléments que le modèle a évalués et qui ont abaissé le score.
 gate-outcome = Le résultat enregistré { $follows ->
-    [yes] est celui auquel mènent le score et le seuil.
-   *[no] n’est pas celui auquel mènent le score et le seuil : une personne doit établir ce qui a décidé et donner le motif.
+    [yes] est celui auquel mènent le score, le seuil et les règles.
+   *[no] n’est pas celui auquel mènent le score, le seuil et les règles : une personne doit établir ce qui a décidé et donner le motif.
 }
 gate-reasons-allowed = { $count ->
     [0] Chaque motif a un texte et aucun n’est une caractéristique protégée.
-    [one] Un motif est une caractéristique protégée ou n’a pas de texte : { $groups }.
-   *[other] { $count } motifs sont des caractéristiques protégées ou n’ont pas de texte : { $groups }.
+    [one] Un motif est une caractéristique protégée, en tient lieu ou n’a pas de texte : { $groups }.
+   *[other] { $count } motifs sont des caractéristiques protégées, en tiennent lieu ou n’ont pas de texte : { $groups }.
 }
+gate-rank-stability = { $count ->
+    [0] Dans { $agreed } % des tirages du groupe de référence ({ $draws }), les mêmes motifs ressortent ; il en faut au moins { $needed } %.
+   *[other] Dans { $agreed } % des tirages du groupe de référence ({ $draws }), les mêmes motifs ressortent ; il en faut au moins { $needed } %. En doute : { $groups }.
+}
+gate-rank-stability-unknown = On ne peut pas savoir si un autre tirage du groupe de référence donnerait les mêmes motifs : le groupe est trop petit ou les valeurs sont estimées.
 
 ## Layers: for the person, for a reviewer, for a regulator
 

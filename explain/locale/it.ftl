@@ -44,11 +44,16 @@ summary-against = { $outcome }: il modello ha dato un punteggio di { $score } e 
 summary-against-bare = { $outcome }: il modello ha dato un punteggio di { $score } e servivano almeno { $limit } punti.
 summary-for = { $outcome }: il modello ha dato un punteggio di { $score } e servivano almeno { $limit } punti. Rispetto al gruppo di riferimento, il dato che ha alzato di più il punteggio è: { $item }.
 summary-for-bare = { $outcome }: il modello ha dato un punteggio di { $score } e servivano almeno { $limit } punti.
+summary-rule = { $outcome }: ha deciso una regola della politica, qualunque sia il punteggio. { $reason }.
 summary-not-the-score = { $outcome }: questo esito non deriva dal punteggio del modello, che era { $score } mentre servivano almeno { $limit } punti. Questa spiegazione non dice che cosa vi ha portato.
 
 ## The decision in paragraphs
 
 paragraph-decision = Un modello statistico ha calcolato, dai dati di questo caso, un punteggio di { $score }. La soglia è di { $limit } punti. Se è raggiunta, l’esito è «{ $pass }»; altrimenti «{ $fail }». L’esito è stato «{ $outcome }».
+paragraph-rule = { $count ->
+    [one] Oltre al punteggio, la politica ha regole che decidono qualunque sia il punteggio. Ha deciso questa: { $items }.
+   *[other] Oltre al punteggio, la politica ha regole che decidono qualunque sia il punteggio. Hanno deciso queste: { $items }.
+}
 paragraph-reference = Ogni caso parte dal punteggio medio del gruppo di riferimento: { $population }. Questa media è di { $reference } punti. Da lì, ogni dato di questo caso ha alzato o abbassato il punteggio di questo modello, o non lo ha cambiato.
 paragraph-reasons = { $count ->
     [one] Rispetto al gruppo di riferimento, il dato che ha abbassato di più il punteggio di questo modello è: { $items }.
@@ -68,11 +73,14 @@ reason-yes-no = { $reason } ({ $label }: { $value }; gruppo di riferimento: { $r
 reason-combined = { $label }: { $value } (gruppo di riferimento: { $reference }). Ha abbassato il punteggio solo insieme ad altri dati
 reason-bare = { $label }: { $value } (gruppo di riferimento: { $reference })
 reason-not-given = { $label }: non indicato (gruppo di riferimento: { $reference })
+reason-rule = { $reason } ({ $items })
 reason-together = { $text }. Contato insieme a: { $others }
 reason-helped = { $label }: { $value } (gruppo di riferimento: { $reference })
 
 suppressed-small = meno del { $share } di tutto ciò che ha abbassato il punteggio
 suppressed-beyond-limit = più debole dei { $most } motivi indicati
+suppressed-same-reason = già indicato come motivo di una regola
+suppressed-other-component = ha deciso una regola, e il punteggio da solo sarebbe bastato
 
 ## What would have changed the outcome
 
@@ -96,6 +104,7 @@ limit-reference = Con un altro gruppo di riferimento i punti possono essere dive
 limit-typical = Il valore indicato per il gruppo di riferimento è quello centrale o il più frequente. Un dato può alzare o abbassare il punteggio anche se quel valore fa pensare il contrario, perché il modello valuta tutti i dati insieme.
 limit-rounding = I punti sono arrotondati a un decimale; perciò una somma può differire nell’ultima cifra.
 limit-unstable = L’ultimo dato indicato ha abbassato il punteggio quasi quanto il successivo, che non è indicato.
+limit-tied = Alcuni di questi motivi hanno abbassato il punteggio in misura quasi uguale, perciò un altro campione del gruppo di riferimento può cambiarne l’ordine: { $groups }.
 limit-missing = Alcuni dati non sono stati indicati. Il modello ha calcolato il punteggio senza di essi.
 
 ## Checks of the explanation against the model
@@ -113,14 +122,19 @@ gate-perturbation = { $count ->
 }
 gate-reasons-scored = { $right } motivi su { $count } sono dati che il modello ha valutato e che hanno abbassato il punteggio.
 gate-outcome = L’esito registrato { $follows ->
-    [yes] è quello a cui portano il punteggio e la soglia.
-   *[no] non è quello a cui portano il punteggio e la soglia: una persona deve accertare che cosa ha deciso e indicare il motivo.
+    [yes] è quello a cui portano il punteggio, la soglia e le regole.
+   *[no] non è quello a cui portano il punteggio, la soglia e le regole: una persona deve accertare che cosa ha deciso e indicare il motivo.
 }
 gate-reasons-allowed = { $count ->
     [0] Ogni motivo ha un testo e nessuno è una caratteristica protetta.
-    [one] Un motivo è una caratteristica protetta o non ha un testo: { $groups }.
-   *[other] { $count } motivi sono caratteristiche protette o non hanno un testo: { $groups }.
+    [one] Un motivo è una caratteristica protetta, ne fa le veci o non ha un testo: { $groups }.
+   *[other] { $count } motivi sono caratteristiche protette, ne fanno le veci o non hanno un testo: { $groups }.
 }
+gate-rank-stability = { $count ->
+    [0] Nel { $agreed }% delle estrazioni del gruppo di riferimento ({ $draws }) risultano gli stessi motivi; serve almeno il { $needed }%.
+   *[other] Nel { $agreed }% delle estrazioni del gruppo di riferimento ({ $draws }) risultano gli stessi motivi; serve almeno il { $needed }%. In dubbio: { $groups }.
+}
+gate-rank-stability-unknown = Non si può sapere se un’altra estrazione del gruppo di riferimento darebbe gli stessi motivi: il gruppo è troppo piccolo o i valori sono stime.
 
 ## Layers: for the person, for a reviewer, for a regulator
 

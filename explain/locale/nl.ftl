@@ -43,11 +43,16 @@ summary-against = { $outcome }: het model gaf een score van { $score } punten en
 summary-against-bare = { $outcome }: het model gaf een score van { $score } punten en er waren er minstens { $limit } nodig.
 summary-for = { $outcome }: het model gaf een score van { $score } punten en er waren er minstens { $limit } nodig. Vergeleken met de referentiegroep verhoogde dit gegeven de score het meest: { $item }.
 summary-for-bare = { $outcome }: het model gaf een score van { $score } punten en er waren er minstens { $limit } nodig.
+summary-rule = { $outcome }: een regel van het beleid besliste, ongeacht de score. { $reason }.
 summary-not-the-score = { $outcome }: dit volgt niet uit de score van het model, die { $score } punten was terwijl er minstens { $limit } nodig waren. Deze uitleg zegt niet wat ertoe heeft geleid.
 
 ## The decision in paragraphs
 
 paragraph-decision = Een statistisch model heeft uit de gegevens van dit geval een score van { $score } punten berekend. De grens ligt bij { $limit } punten. Wordt die gehaald, dan is de uitkomst ‘{ $pass }’; anders ‘{ $fail }’. De uitkomst was ‘{ $outcome }’.
+paragraph-rule = { $count ->
+    [one] Naast de score heeft het beleid regels die beslissen ongeacht de score. Deze regel besliste: { $items }.
+   *[other] Naast de score heeft het beleid regels die beslissen ongeacht de score. Deze regels beslisten: { $items }.
+}
 paragraph-reference = Elk geval begint bij de gemiddelde score van de referentiegroep: { $population }. Dat gemiddelde is { $reference } punten. Van daaruit heeft elk gegeven van dit geval de score van dit model verhoogd, verlaagd of niet veranderd.
 paragraph-reasons = { $count ->
     [one] Vergeleken met de referentiegroep verlaagde dit gegeven de score van dit model het meest: { $items }.
@@ -67,11 +72,14 @@ reason-yes-no = { $reason } ({ $label }: { $value }; referentiegroep: { $referen
 reason-combined = { $label }: { $value } (referentiegroep: { $reference }). Dit verlaagde de score alleen samen met andere gegevens
 reason-bare = { $label }: { $value } (referentiegroep: { $reference })
 reason-not-given = { $label }: niet opgegeven (referentiegroep: { $reference })
+reason-rule = { $reason } ({ $items })
 reason-together = { $text }. Samen geteld met: { $others }
 reason-helped = { $label }: { $value } (referentiegroep: { $reference })
 
 suppressed-small = minder dan { $share } van alles wat de score verlaagde
 suppressed-beyond-limit = zwakker dan de { $most } genoemde redenen
+suppressed-same-reason = al genoemd als reden van een regel
+suppressed-other-component = een regel besliste, en de score alleen zou voldoende zijn geweest
 
 ## What would have changed the outcome
 
@@ -95,6 +103,7 @@ limit-reference = Met een andere referentiegroep kunnen de punten anders zijn.
 limit-typical = De getoonde waarde van de referentiegroep is de middelste of de meest voorkomende. Een gegeven kan de score ook verhogen of verlagen als die waarde het omgekeerde doet vermoeden, want het model weegt alle gegevens samen.
 limit-rounding = Punten zijn afgerond op één decimaal; een som kan daardoor in het laatste cijfer afwijken.
 limit-unstable = Het laatst genoemde gegeven verlaagde de score bijna evenveel als het volgende, dat niet is genoemd.
+limit-tied = Sommige van deze redenen verlaagden de score bijna evenveel, zodat een andere steekproef van de referentiegroep hun volgorde kan veranderen: { $groups }.
 limit-missing = Sommige gegevens zijn niet opgegeven. Het model heeft de score zonder die gegevens berekend.
 
 ## Checks of the explanation against the model
@@ -112,14 +121,19 @@ gate-perturbation = { $count ->
 }
 gate-reasons-scored = { $right } van { $count } redenen zijn gegevens die het model heeft meegeteld en die de score hebben verlaagd.
 gate-outcome = De vastgelegde uitkomst is { $follows ->
-    [yes] die waartoe de score en de grens leiden.
-   *[no] niet die waartoe de score en de grens leiden: een persoon moet nagaan wat heeft beslist en de reden geven.
+    [yes] die waartoe de score, de grens en de regels leiden.
+   *[no] niet die waartoe de score, de grens en de regels leiden: een persoon moet nagaan wat heeft beslist en de reden geven.
 }
 gate-reasons-allowed = { $count ->
     [0] Elke reden heeft een tekst en geen enkele is een beschermd kenmerk.
-    [one] Eén reden is een beschermd kenmerk of heeft geen tekst: { $groups }.
-   *[other] { $count } redenen zijn beschermde kenmerken of hebben geen tekst: { $groups }.
+    [one] Eén reden is een beschermd kenmerk, staat voor een beschermd kenmerk of heeft geen tekst: { $groups }.
+   *[other] { $count } redenen zijn beschermde kenmerken, staan daarvoor of hebben geen tekst: { $groups }.
 }
+gate-rank-stability = { $count ->
+    [0] In { $agreed }% van de trekkingen van de referentiegroep ({ $draws }) komen dezelfde redenen naar voren; minstens { $needed }% is nodig.
+   *[other] In { $agreed }% van de trekkingen van de referentiegroep ({ $draws }) komen dezelfde redenen naar voren; minstens { $needed }% is nodig. Twijfelachtig: { $groups }.
+}
+gate-rank-stability-unknown = Of een andere trekking van de referentiegroep dezelfde redenen zou geven, is niet na te gaan: de groep is te klein of de waarden zijn schattingen.
 
 ## Layers: for the person, for a reviewer, for a regulator
 

@@ -48,11 +48,16 @@ summary-against = { $outcome }: ocena modelu wyniosła { $score }{ "\u00A0" }pkt
 summary-against-bare = { $outcome }: ocena modelu wyniosła { $score }{ "\u00A0" }pkt, a potrzeba było co najmniej { $limit }.
 summary-for = { $outcome }: ocena modelu wyniosła { $score }{ "\u00A0" }pkt, a potrzeba było co najmniej { $limit }. W porównaniu z grupą odniesienia ocenę najbardziej podwyższyła ta informacja: { $item }.
 summary-for-bare = { $outcome }: ocena modelu wyniosła { $score }{ "\u00A0" }pkt, a potrzeba było co najmniej { $limit }.
+summary-rule = { $outcome }: zdecydowała reguła przyjęta w zasadach decyzji, bez względu na ocenę. { $reason }.
 summary-not-the-score = { $outcome }: ten wynik ma inną podstawę niż ocena modelu. Ocena wyniosła { $score }{ "\u00A0" }pkt, a potrzeba było co najmniej { $limit }. To wyjaśnienie nie mówi, co do niego doprowadziło.
 
 ## The decision in paragraphs
 
 paragraph-decision = Model statystyczny obliczył na podstawie informacji w tej sprawie ocenę punktową: { $score }{ "\u00A0" }pkt. Próg to { $limit }{ "\u00A0" }pkt. Jeśli ocena go osiąga, wynik to „{ $pass }”, a jeśli nie – „{ $fail }”. Wynik brzmiał: „{ $outcome }”.
+paragraph-rule = { $count ->
+    [one] Oprócz oceny zasady decyzji zawierają reguły, które decydują bez względu na ocenę. Zdecydowała ta reguła: { $items }.
+   *[other] Oprócz oceny zasady decyzji zawierają reguły, które decydują bez względu na ocenę. Zdecydowały te reguły: { $items }.
+}
 paragraph-reference = Każda sprawa zaczyna się od średniej oceny grupy odniesienia: { $population }. Ta średnia to { $reference }{ "\u00A0" }pkt. Od tego miejsca każda informacja w tej sprawie podwyższyła ocenę tego modelu, obniżyła ją albo jej nie zmieniła.
 paragraph-reasons = { $count ->
     [one] W porównaniu z grupą odniesienia ocenę tego modelu najbardziej obniżyła ta informacja: { $items }.
@@ -72,11 +77,14 @@ reason-yes-no = { $reason } ({ $label }: { $value }; grupa odniesienia: { $refer
 reason-combined = { $label }: { $value } (grupa odniesienia: { $reference }). Ta informacja obniżyła ocenę tylko razem z innymi
 reason-bare = { $label }: { $value } (grupa odniesienia: { $reference })
 reason-not-given = { $label }: nie podano (grupa odniesienia: { $reference })
+reason-rule = { $reason } ({ $items })
 reason-together = { $text }. Liczone razem z: { $others }
 reason-helped = { $label }: { $value } (grupa odniesienia: { $reference })
 
 suppressed-small = mniej niż { $share } wszystkiego, co obniżyło ocenę
 suppressed-beyond-limit = słabsze niż podane powody (najwyżej { $most })
+suppressed-same-reason = podane już jako powód reguły
+suppressed-other-component = zdecydowała reguła, a sama ocena byłaby wystarczająca
 
 ## What would have changed the outcome
 
@@ -100,6 +108,7 @@ limit-reference = Przy innej grupie odniesienia punkty mogą być inne.
 limit-typical = Wartość podana dla grupy odniesienia to wartość środkowa albo najczęstsza. Informacja może podwyższyć albo obniżyć ocenę także wtedy, gdy ta wartość sugeruje coś przeciwnego, ponieważ model waży wszystkie informacje razem.
 limit-rounding = Punkty zaokrąglono do jednego miejsca po przecinku, więc suma może różnić się ostatnią cyfrą.
 limit-unstable = Ostatnia podana informacja obniżyła ocenę prawie tak samo jak następna, której nie podano.
+limit-tied = Niektóre z tych powodów obniżyły ocenę niemal tak samo, więc inna próba z grupy odniesienia może zmienić ich kolejność: { $groups }.
 limit-missing = Niektórych informacji nie podano. Model ocenił sprawę bez nich.
 
 ## Checks of the explanation against the model
@@ -117,14 +126,19 @@ gate-perturbation = { $count ->
 }
 gate-reasons-scored = Powody, które są informacjami ocenionymi przez model i obniżyły ocenę: { $right } z { $count }.
 gate-outcome = Zapisany wynik { $follows ->
-    [yes] jest tym, do którego prowadzą ocena i próg.
-   *[no] nie jest tym, do którego prowadzą ocena i próg: człowiek musi ustalić, co zdecydowało, i podać powód.
+    [yes] jest tym, do którego prowadzą ocena, próg i reguły.
+   *[no] nie jest tym, do którego prowadzą ocena, próg i reguły: człowiek musi ustalić, co zdecydowało, i podać powód.
 }
 gate-reasons-allowed = { $count ->
     [0] Każdy powód ma swój tekst i żaden nie jest cechą chronioną.
-    [one] Jeden powód jest cechą chronioną albo nie ma tekstu: { $groups }.
-   *[other] Powody, które są cechami chronionymi albo nie mają tekstu ({ $count }): { $groups }.
+    [one] Jeden powód jest cechą chronioną, zastępuje ją albo nie ma tekstu: { $groups }.
+   *[other] Powody, które są cechami chronionymi, zastępują je albo nie mają tekstu ({ $count }): { $groups }.
 }
+gate-rank-stability = { $count ->
+    [0] W { $agreed }% losowań z grupy odniesienia ({ $draws }) wychodzą te same powody; potrzeba co najmniej { $needed }%.
+   *[other] W { $agreed }% losowań z grupy odniesienia ({ $draws }) wychodzą te same powody; potrzeba co najmniej { $needed }%. Wątpliwe: { $groups }.
+}
+gate-rank-stability-unknown = Nie da się ustalić, czy inne losowanie z grupy odniesienia dałoby te same powody: grupa jest zbyt mała albo wartości są szacunkowe.
 
 ## Layers: for the person, for a reviewer, for a regulator
 

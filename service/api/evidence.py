@@ -44,7 +44,8 @@ _BINARY_SCHEMA: Final = {"type": "string", "format": "binary"}
     returns={
         200: {JSON: {"type": "object"}, HTML: _TEXT_SCHEMA, PDF: _BINARY_SCHEMA},
     },
-    problems=("not-found", "erased", "not-acceptable", "not-explainable", "invalid"),
+    problems=("not-found", "erased", "not-acceptable", "not-explainable", "letter-withheld",
+              "invalid"),
     parameters=(languages.LANGUAGE, _AUDIENCE),
 )  # fmt: skip
 def explanation(decision_id: str) -> Response:
@@ -73,11 +74,7 @@ def explanation(decision_id: str) -> Response:
              "explanation": issued.explanation.to_json(), **_layers(issued, audience)},
             headers=named,
         )  # fmt: skip
-    if not issued.explanation.automatic_text_allowed:
-        raise Problem(
-            "not-explainable",
-            "A check of this explanation failed, so a person has to write the letter.",
-        )
+    issued.explanation.check_automatic()
     reporting = runtime().reporting
     if media_type == HTML:
         body: str | bytes = reporting.letter_html(decision_id, issued)
@@ -216,7 +213,7 @@ def cose_receipt(decision_id: str) -> Response:
 
 
 _REPLAYED: Final[dict[int, Any]] = {200: evidence_schemas.ReplaySchema}
-_REPLAY_PROBLEMS: Final = ("not-found", "erased", "not-explainable")
+_REPLAY_PROBLEMS: Final = ("not-found", "erased")
 
 
 @routes.add(
@@ -227,7 +224,9 @@ def replay(decision_id: str) -> Response:
     """Run the archived model on the recorded input again and compare.
 
     The verdict is `reproduced`, `drifted` or `impossible`; differences are listed, largest
-    first, in units of 10^-6 of the output space. Nothing is changed.
+    first, in units of 10^-6 of the output space. `grade` is A where every number is
+    identical, B where it is reproduced but not identical, C where it drifted. Nothing is
+    changed.
     """
     Reading(runtime(), auth.caller()).note([decision_id], ("attributions", "input", "output"))
     replayed = cast("dict[str, Any]", runtime().explaining.replay(decision_id).to_json())

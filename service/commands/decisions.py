@@ -1,4 +1,4 @@
-"""Decisions: find, show, explain, prove and replay them. Every read goes on the access log."""
+"""Decisions: find, show, explain and prove them. Every read goes on the access log."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.commands.terminal import NO, opened, print_json, reading, reads, speaks
+from service.commands.terminal import opened, print_json, reading, reads, speaks
 
 if TYPE_CHECKING:
     from explain.explanation import Explanation
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from service.explaining import Issued
     from service.runtime import Runtime
 
-__all__ = ["decisions", "explain", "letter", "proof", "replay"]
+__all__ = ["decisions", "explain", "letter", "proof"]
 
 _OUT = click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file."
@@ -119,6 +119,9 @@ def _told(explanation: "Explanation", audience: str) -> "Iterator[str]":
         yield layer.title
         yield from (f"  {text}" for text in layer.texts)
         yield ""
+    if explanation.failed:
+        yield "No letter is made automatically: a person writes it, because a check failed"
+        yield from (f"  {gate.name}: {gate.detail}" for gate in explanation.failed)
 
 
 @click.command()
@@ -154,6 +157,7 @@ def letter(
             for line in _contents(runtime.reporting.letter(decision_id, issued), contents):
                 click.echo(line)
             return
+        issued.explanation.check_automatic()
         if as_html:
             written = runtime.reporting.letter_html(decision_id, issued).encode()
         else:
@@ -253,22 +257,3 @@ def _dated(runtime: "Runtime", decision_id: str) -> "Evidence":
     roots = read_trusted(runtime.settings.authority_roots_path, needed=False)
     kept = kept_timestamps(runtime.settings, name)
     return earliest(runtime.logs[name], decision_id, every_key(runtime, name), kept, roots)
-
-
-@click.command()
-@click.argument("decision_id")
-@reads
-@speaks
-def replay(decision_id: str, purpose: str, case: str) -> None:
-    """Run the archived model on the recorded input again and compare.
-
-    Exits with 0 if it reproduces what was recorded, else with 1.
-    """
-    with opened() as runtime:
-        reading(runtime, purpose, case).note([decision_id], ("attributions", "input", "output"))
-        found = runtime.explaining.replay(decision_id)
-    click.echo(f"{found.verdict}: {found.why}")
-    for each in found.differences:
-        click.echo(f"  {each.part}: recorded {each.recorded}, now {each.now}")
-    if found.verdict != "reproduced":
-        raise click.exceptions.Exit(NO)

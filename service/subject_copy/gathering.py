@@ -22,6 +22,7 @@ from service.runtime import Runtime
 
 if TYPE_CHECKING:
     # Imported for real inside the functions: the doors open without them.
+    from explain.explanation import Explanation
     from reports.documents.subject_copy import CopiedDecision, CopiedItem
 
 __all__ = ["Gathered", "Gathering", "check_withheld", "printable"]
@@ -92,7 +93,7 @@ class Gathering:
             view=view,
             attributed=self._runtime.attributions.of(view),
             issued=issued,
-            unexplained=unexplained,
+            unexplained=unexplained or _withheld(issued),
             attached=attached,
             hold=self._hold(decision_id),
         )
@@ -208,7 +209,7 @@ class Gathering:
 
         view, issued = parts.view, parts.issued
         model, policy = self._runtime.explaining.versions(view)
-        told = issued.explanation if issued else None
+        told = parts.told
         role = str(view.payload.context.get("decision_role", ""))
         return CopiedDecision(
             id=view.id,
@@ -226,7 +227,7 @@ class Gathering:
             changes=tuple(each.text for each in told.counterfactuals) if told else (),
             method=told.method if told else "",
             limits=told.limits if told else (),
-            explained_at=issued.at if issued else None,
+            explained_at=issued.at if issued and told else None,
             unexplained=parts.unexplained,
             weights=parts.attributed.computed if parts.attributed.complete else "none",
             items=self._items(parts, model.manifest),
@@ -243,10 +244,7 @@ class Gathering:
         from reports.documents.subject_copy import CopiedItem
 
         features = {each["name"]: each for each in manifest.get("features", ())}
-        used = {
-            each.feature: each
-            for each in (parts.issued.explanation.contributions if parts.issued else ())
-        }
+        used = {each.feature: each for each in (parts.told.contributions if parts.told else ())}
         corrected = parts.corrected("input.")
         return tuple(
             CopiedItem(
@@ -307,6 +305,12 @@ class _Parts:
     attached: tuple[Attached, ...]
     hold: Mapping[str, str] | None
 
+    @property
+    def told(self) -> "Explanation | None":
+        """The explanation whose words may go to the person without anybody writing them."""
+        explanation = self.issued.explanation if self.issued else None
+        return explanation if explanation and explanation.automatic_text_allowed else None
+
     def corrected(self, section: str) -> dict[str, JsonValue]:
         """What is corrected of a section, by name; the last correction of each stands."""
         found: dict[str, JsonValue] = {}
@@ -316,6 +320,11 @@ class _Parts:
                     if name.startswith(section):
                         found[name.removeprefix(section)] = value
         return found
+
+
+def _withheld(issued: Issued | None) -> str:
+    """Why the words of an explanation are not in the copy: a check failed, so a person writes."""
+    return _WHY_NOT if issued is not None and issued.explanation.failed else ""
 
 
 def printable(text: str) -> str:

@@ -255,8 +255,7 @@ def letter(decision_id: str) -> Response:
         raise Problem("not-issued", "None has been issued.") from error
     if not runtime().settings.contacts_path.is_file():
         raise Problem("not-issued", "The operator has not said who sends letters.")
-    if not issued.explanation.automatic_text_allowed:
-        raise Problem("not-explainable", "A check failed, so a person has to write the letter.")
+    issued.explanation.check_automatic()
     body = runtime().reporting.letter_pdf(decision_id, issued)
     return _file(body, "application/pdf", f"explanation-{decision_id}.pdf", how="inline")
 

@@ -145,7 +145,7 @@ class Shown:
         else:
             written = issued.explanation.automatic_text_allowed
             standing = f"Issued {wording.minute(issued.at)}"
-            standing += "" if written else "; a check failed, so a person writes the letter"
+            standing += "" if written else _withheld(issued.explanation)
             panel = detail.why(issued.explanation, standing, attributed)
             sent = written and self._runtime.settings.contacts_path.is_file()
             others = explaining.languages(decision_id)[1:] if sent else ()
@@ -163,6 +163,7 @@ class Shown:
         except ExplainError as error:
             return _Told(missing=f"It cannot be explained from what is recorded: {error}.")
         standing = "Worked out now; not issued to the person"
+        standing += "" if explained.automatic_text_allowed else _withheld(explained)
         return _Told(explained, detail.why(explained, standing, attributed))
 
     def _proof(self, decision_id: str) -> ProofPanel:
@@ -176,6 +177,12 @@ class Shown:
 
 def _languages(ours: str) -> tuple[Choice, ...]:
     return tuple(Choice(each, each) for each in sorted(LANGUAGES, key=lambda tag: tag != ours))
+
+
+def _withheld(explained: "Explanation") -> str:
+    """That no letter is made of it, and by which checks."""
+    names = ", ".join(wording.words(gate.name) for gate in explained.failed)
+    return f"; a check failed ({names}), so a person writes the letter"
 
 
 def _subline(view: DecisionView, model: str) -> str:
