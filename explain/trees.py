@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explain import ubjson
+from explain import forest, ubjson
 from explain.errors import ArtefactRefused
 
 __all__ = ["Tree", "TreeEnsemble", "parse"]
@@ -25,6 +25,7 @@ MAX_TREES = 10_000
 MAX_NODES = 1_000_000  # of all trees together; explaining takes time in proportion
 MAX_MAGNITUDE = float(np.finfo(np.float32).max)  # the largest number that float32 holds
 OBJECTIVE = "binary:logistic"
+_NO_PARENT = 2**31 - 1  # as XGBoost writes the parent of a root
 # XGBoost up to 3.2 writes "2.4E-1"; later ones write "[2.4E-1]", which an older reader
 # takes for zero without a word.
 _BASE_SCORE = re.compile(r"(?P<number>-?\d(\.\d+)?([eE][+-]?\d{1,3})?)|\[(?P<listed>[^\[\],]+)\]")
@@ -47,12 +48,46 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class TreeEnsemble:
-    """A whole model: its margin is `base_margin` plus one leaf of every tree, in log-odds."""
+    """A whole model: its margin is `base_margin` plus one leaf of every tree, in log-odds.
+
+    `weights`: what each tree counts for, where some were dropped out in training (dart); empty
+    where each counts for one.
+    """
 
     version: tuple[int, int, int]
     features: int
     base_margin: float
     trees: tuple[Tree, ...]
+    weights: tuple[float, ...] = ()
+
+    def forest(self) -> forest.Forest:
+        """Return the same trees as the exact engines read them."""
+        return forest.Forest(
+            self.features,
+            self.base_margin,
+            tuple(
+                forest.Tree(
+                    tree.left,
+                    tree.right,
+                    tree.feature,
+                    _outputs(tree, weight),
+                    tree.missing_left,
+                )
+                for tree, weight in zip(
+                    self.trees, self.weights or (1.0,) * len(self.trees), strict=True
+                )
+            ),
+            narrow=True,
+            weighted=bool(self.weights),
+        )
+
+
+def _outputs(tree: Tree, weight: float) -> tuple[float, ...]:
+    """Return a tree's thresholds, and what its leaves add under this weight."""
+    return tuple(
+        number * weight if left == -1 else number
+        for left, number in zip(tree.left, tree.threshold, strict=True)
+    )
 
 
 def parse(data: bytes, *, binary: bool) -> TreeEnsemble:
@@ -81,7 +116,18 @@ def parse(data: bytes, *, binary: bool) -> TreeEnsemble:
     trees = tuple(_tree(entry, features) for entry in entries)
     if sum(len(tree.left) for tree in trees) > MAX_NODES:
         raise ArtefactRefused("model file: too many nodes")
-    return TreeEnsemble(_version(version), features, _base_margin(parameters), trees)
+    weights = _weights(_member(booster, "model"), len(trees))
+    return TreeEnsemble(_version(version), features, _base_margin(parameters), trees, weights)
+
+
+def _weights(model: object, trees: int) -> tuple[float, ...]:
+    """Return what each tree counts for. Since 3.4 dart is saved as gbtree with this list."""
+    if not isinstance(model, Mapping) or "weight_drop" not in model:
+        return ()
+    weights = tuple(_threshold(number) for number in _list(model, "weight_drop"))
+    if len(weights) not in {0, trees}:
+        raise ArtefactRefused("model file: not one weight for each tree")
+    return weights
 
 
 def _load_json(data: bytes) -> object:
@@ -163,7 +209,29 @@ def _tree(entry: object, features: int) -> Tree:
     numbers = tuple(_threshold(number) for number in threshold)
     tree = Tree(left, right, feature, numbers, tuple(bool(flag) for flag in missing_left))
     _check_shape(tree, features)
+    _check_rest(entry, tree)
     return tree
+
+
+def _check_rest(entry: object, tree: Tree) -> None:
+    """Hold what scores nothing, but is read by the library without a question."""
+    size = len(tree.left)
+    parents = _whole(entry, "parents")
+    # Nodes that were pruned stay in the lists, out of reach of the root.
+    if len(parents) != size or not all(0 <= one < size or one == _NO_PARENT for one in parents):
+        raise ArtefactRefused("model file: a tree's parents are not nodes of it")
+    for node, children in enumerate(zip(tree.left, tree.right, strict=True)):
+        for child in children:
+            if child != -1 and not (0 < child < size and parents[child] == node):
+                raise ArtefactRefused("model file: a tree's parents are not those of its children")
+    if parents[0] != _NO_PARENT:
+        raise ArtefactRefused("model file: a tree's root has a parent")
+    for name in ("base_weights", "loss_changes", "sum_hessian"):
+        numbers = _list(entry, name)
+        if len(numbers) != size:
+            raise ArtefactRefused("model file: a tree's lists differ in length")
+        for number in numbers:
+            _threshold(number)
 
 
 def _whole(entry: object, name: str) -> tuple[int, ...]:

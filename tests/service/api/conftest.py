@@ -47,7 +47,7 @@ class Door:
 
 @pytest.fixture(scope="session")
 def lender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
-    made = Lender(tmp_path_factory.mktemp("lender") / "data", german=True)
+    made = Lender(tmp_path_factory.mktemp("lender") / "data")
     made.record(6)
     (made.settings.data / "contacts.json").write_text(json.dumps(CONTACTS))
     yield made

@@ -28,10 +28,10 @@ MISSING = 7  # a counter that the source never sent
 Values = dict[str, Any]
 
 
-def _feature(name: str, label: str, kind: str, reason: str, **members: Any) -> Values:
+def _feature(name: str, label: Values, kind: str, reason: str, **members: Any) -> Values:
     return {
         "name": name,
-        "label": {"en": label},
+        "label": label,
         "type": kind,
         "unit": "none",
         "mutability": "any",
@@ -44,11 +44,15 @@ def _feature(name: str, label: str, kind: str, reason: str, **members: Any) -> V
 
 FEATURES = [
     _feature(
-        "loan_to_value", "Loan as a share of the price", "number", "LTV",
+        "loan_to_value",
+        {"en": "Loan as a share of the price", "de": "Anteil des Darlehens am Preis"},
+        "number", "LTV",
         unit="percent", bounds=[0, 200], mutability="decrease",
     ),
-    _feature("late", "Late payments", "integer", "LATE", unit="count", bounds=[0, 9]),
-    _feature("bankrupt", "Bankruptcy on file", "boolean", "BANKRUPT", mutability="fixed"),
+    _feature("late", {"en": "Late payments", "de": "Verspätete Zahlungen"}, "integer", "LATE",
+             unit="count", bounds=[0, 9]),
+    _feature("bankrupt", {"en": "Bankruptcy on file", "de": "Vermerkte Insolvenz"}, "boolean",
+             "BANKRUPT", mutability="fixed"),
 ]  # fmt: skip
 POLICY: Values = {
     "name": "mortgage-cutoff",
@@ -58,32 +62,21 @@ POLICY: Values = {
     "points": {"offset": 600, "per_log_odds": "28.85"},
     "rules": [],
     "reason_codes": {
-        "LTV": {"en": "The loan is a large share of the price"},
-        "LATE": {"en": "Payments were late"},
-        "BANKRUPT": {"en": "A bankruptcy is on file"},
+        "LTV": {"en": "The loan is a large share of the price",
+                "de": "Das Darlehen ist ein großer Teil des Preises"},
+        "LATE": {"en": "Payments were late", "de": "Zahlungen kamen verspätet"},
+        "BANKRUPT": {"en": "A bankruptcy is on file", "de": "Eine Insolvenz ist vermerkt"},
     },
     "retention_class": "credit",
     "regimes": ["gdpr_15"],
-}
-
-GERMAN = {
-    "Loan as a share of the price": "Anteil des Darlehens am Preis",
-    "Late payments": "Verspätete Zahlungen",
-    "Bankruptcy on file": "Vermerkte Insolvenz",
-    "The loan is a large share of the price": "Das Darlehen ist ein großer Teil des Preises",
-    "Payments were late": "Zahlungen kamen verspätet",
-    "A bankruptcy is on file": "Eine Insolvenz ist vermerkt",
-}
+}  # fmt: skip
 
 
 class Lender:
     """A founded ledger in `directory`, with keys by role and a clock that the test moves."""
 
-    def __init__(
-        self, directory: Path, settings: Settings | None = None, *, german: bool = False
-    ) -> None:
+    def __init__(self, directory: Path, settings: Settings | None = None) -> None:
         self.now = START
-        self._german = german
         self.settings = settings or Settings(data=directory, origin="ledger.example/demo")
         found(self.settings, self.clock)
         self.runtime = Runtime.open(self.settings, self.clock)
@@ -104,9 +97,8 @@ class Lender:
         """Register the model and the policy, and record decisions some days apart."""
         rows = _applicants(max(count, 40))
         manifest, artefacts = _model(rows)
-        spoken = _in_german if self._german else dict
-        model = self.runtime.registry.register_model(spoken(manifest), artefacts)
-        policy = self.runtime.registry.register_policy(spoken(POLICY))
+        model = self.runtime.registry.register_model(manifest, artefacts)
+        policy = self.runtime.registry.register_policy(POLICY)
         opened = open_model(model.manifest, artefacts)
         for row in rows[:count]:
             self.now += timedelta(days=2, minutes=7)
@@ -128,15 +120,6 @@ class Lender:
             )  # fmt: skip
             self.runtime.decisions.record([decision])
             self.ids.append(decision.id)
-
-
-def _in_german(value: Any) -> Any:
-    """A manifest whose English texts are there in German too."""
-    if isinstance(value, dict):
-        if value.keys() == {"en"}:
-            return value | {"de": GERMAN[value["en"]]}
-        return {name: _in_german(each) for name, each in value.items()}
-    return [_in_german(each) for each in value] if isinstance(value, list) else value
 
 
 def _applicants(count: int) -> list[Values]:

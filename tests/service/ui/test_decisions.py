@@ -23,7 +23,7 @@ from tests.service.ui.lender import SUBJECT, Lender
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Lender]:
     """A ledger that a test may spoil."""
-    lender = Lender(tmp_path / "data", german=True)
+    lender = Lender(tmp_path / "data")
     lender.record(3)
     yield lender
     lender.runtime.close()
