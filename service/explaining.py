@@ -3,20 +3,24 @@
 The model is the archived one, loaded by digest and only used after it reproduced its
 golden rows; the attribution is the recorded one. The first explanation that is issued is
 stored with the decision and committed to on the log, and every later reader gets that
-one: what a person was told does not change under them.
+one: what a person was told does not change under them. Another language is another
+explanation, issued beside it, which has to say the same.
 """
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ledger import errors
 from ledger.entries import ExplanationIssued
+from ledger.operate.attachments import Attachments
 from ledger.operate.attributions import Attributed, LaterAttributions
+from ledger.operate.decision_check import RULE
 from ledger.operate.decisions import Decisions, DecisionView
 from ledger.operate.registry import ModelVersion, PolicyVersion, Registry
 from service.opened_models import opened_models
@@ -24,6 +28,7 @@ from service.quarantine import Quarantine, SetApart
 
 if TYPE_CHECKING:
     # Imported for real inside the functions: numpy and the engines cost a second.
+    from explain.attribution import Attribution
     from explain.explanation import Explanation
     from explain.model import Model
     from explain.replay import Replay
@@ -67,32 +72,44 @@ class Explaining:
         registry: Registry,
         decisions: Decisions,
         attributions: LaterAttributions,
+        attachments: Attachments,
         quarantine: Quarantine,
     ) -> None:
         self._registry = registry
         self._decisions = decisions
         self._attributions = attributions
+        self._attachments = attachments
         self.quarantine = quarantine
         self._issuing = threading.Lock()
 
-    def issued(self, decision_id: str) -> Issued:
+    def issued(self, decision_id: str, language: str = "") -> Issued:
         """The explanation that was issued for the decision.
 
+        Args:
+            decision_id: the decision explained.
+            language: the one to have it in; by default the one that it was first told in.
+
         Raises:
-            NotIssued: none has been.
+            NotIssued: none has been, or none in this language.
             NotFoundError, ErasedError: there is no such decision, or it is gone.
         """
-        from explain.explanation import Explanation
-
-        stored = self._decisions.explanation(decision_id)
-        if stored is None:
+        found = self._all_issued(decision_id)
+        if not found:
             raise NotIssued("no explanation has been issued for this decision")
-        entry = next(
-            entry
-            for entry in reversed(self._decisions.history(decision_id))
-            if isinstance(entry.body, ExplanationIssued)
-        )
-        return Issued(Explanation.from_json(stored), entry.id, entry.at)
+        wanted = language or found[0].explanation.language
+        told = [each for each in found if each.explanation.language == wanted]
+        if not told:
+            raise NotIssued("no explanation has been issued in this language")
+        return told[-1]
+
+    def languages(self, decision_id: str) -> tuple[str, ...]:
+        """The languages in which the decision was explained, the first one first.
+
+        Raises:
+            NotFoundError, ErasedError: there is no such decision, or it is gone.
+        """
+        found = self._all_issued(decision_id)
+        return tuple(dict.fromkeys(each.explanation.language for each in found))
 
     def issue(self, decision_id: str, language: str) -> Issued:
         """The explanation that stands: the issued one, or a new one, stored and logged.
@@ -106,14 +123,43 @@ class Explaining:
             try:
                 return self.issued(decision_id)
             except NotIssued:
+                return self._issue(decision_id, self.explain(decision_id, language))
+
+    def issue_in(self, decision_id: str, language: str) -> Issued:
+        """The explanation in this language: the issued one, or a new one that says the same.
+
+        Raises:
+            LanguageMissing: no catalogue, or no text of a manifest, is in this language.
+            FactsDiffer: it would say something else than what the person was told first.
+            ExplainError, NotFoundError, ErasedError: as :meth:`issue`.
+        """
+        with self._issuing:
+            try:
+                return self.issued(decision_id, language)
+            except NotIssued:
                 explanation = self.explain(decision_id, language)
-                self._decisions.attach_explanation(
-                    decision_id,
-                    explanation.to_json(),
-                    template=_form_digest(),
-                    catalogue=_catalogue_digest(explanation.language),
-                )
-                return self.issued(decision_id)
+            for first in self._all_issued(decision_id)[:1]:
+                explanation.check_same_facts(first.explanation)
+            return self._issue(decision_id, explanation)
+
+    def _issue(self, decision_id: str, explanation: "Explanation") -> Issued:
+        self._decisions.attach_explanation(
+            decision_id,
+            explanation.to_json(),
+            template=_form_digest(),
+            catalogue=_catalogue_digest(explanation.language),
+        )
+        return self.issued(decision_id, explanation.language)
+
+    def _all_issued(self, decision_id: str) -> list[Issued]:
+        from explain.explanation import Explanation
+
+        if self._decisions.explanation(decision_id) is None:
+            return []
+        return [
+            Issued(Explanation.from_json(each.opening.disclosed()), each.entry.id, each.entry.at)
+            for each in self._attachments.of(decision_id, ExplanationIssued)
+        ]
 
     def explain(self, decision_id: str, language: str) -> "Explanation":
         """The explanation as it would be issued now; nothing is stored.
@@ -139,32 +185,53 @@ class Explaining:
             self.opened(model),
             language=language,
             outcome=view.payload.outcome,
+            rule=_stated_rule(view),
             worked_out=attributed.at,
         )
 
     def replay(self, decision_id: str) -> "Replay":
         """Whether the archived model still says what was recorded.
 
+        What cannot be run again, a file of the model that is gone or is not the registered
+        one included, is `impossible`, and why.
+
         Raises:
-            ModelMismatch, ArtefactRefused: the model file is not the registered one.
             NotFoundError, ErasedError: there is no such decision, or it is gone.
+            VerificationError: what is stored of it is not what was logged.
         """
+        view = self._decisions.read(decision_id)
+        return self.replay_of(view, self._attributions.of(view))
+
+    def replay_of(self, view: DecisionView, attributed: Attributed) -> "Replay":
+        """As :meth:`replay`, of a decision that was opened before."""
         from explain.attribution import Attribution
-        from explain.errors import SchemaError
+        from explain.errors import ExplainError
         from explain.replay import Replay, replay, replay_margin
 
-        view = self._decisions.read(decision_id)
-        version, _ = self.versions(view)
-        attributed = self._attributions.of(view)
-        model = self.opened(version)
+        version, policy = self.versions(view)
+        margin, values = view.payload.margin, view.payload.input
         try:
-            row = model.schema.row(view.payload.input)
-        except SchemaError as error:
-            return Replay.impossible(view.payload.margin, str(error), model.tolerance)
-        if not attributed.complete:
-            return replay_margin(model.predictor, row, view.payload.margin, model.tolerance)
-        recorded = Attribution.from_json(attributed.value)
-        return replay(model.predictor, model.attributor, row, recorded, tolerance=model.tolerance)
+            model = self.opened(version)
+        except (ExplainError, errors.VerificationError) as error:
+            return Replay.impossible(margin, str(error))
+        environment = _environment(version.manifest)
+        try:
+            row = model.schema.row(values)
+            if not attributed.complete:
+                found = replay_margin(model.predictor, row, margin, model.tolerance)
+                return found.within(environment)
+            recorded = Attribution.from_json(attributed.value)
+            found = replay(
+                model.predictor,
+                model.attributor,
+                row,
+                recorded,
+                tolerance=model.tolerance,
+                ranked=_ranked(view, model, policy, version),
+            )
+        except ExplainError as error:
+            found = Replay.impossible(margin, str(error), model.tolerance)
+        return found.within(environment)
 
     def rescore(self, view: DecisionView, values: Mapping[str, Any]) -> tuple[int, str]:
         """What the archived model gives for other values, and the outcome: not a decision.
@@ -175,13 +242,14 @@ class Explaining:
         """
         from explain.attribution import to_units
         from explain.policy import Policy
+        from explain.rules import fired
 
         version, policy = self.versions(view)
         model = self.opened(version)
         row = model.schema.row(values)
         margin = to_units(float(model.predictor.margin(row[None, :])[0]))
         read = Policy.from_manifests(policy.manifest, version.manifest)
-        return margin, read.outcome(margin)
+        return margin, read.outcome(margin, fired(read.rules, values))
 
     def versions(self, view: DecisionView) -> tuple[ModelVersion, PolicyVersion]:
         """The model and policy versions that the decision's entry names by digest."""
@@ -246,6 +314,48 @@ def _without(attributed: Attributed) -> str:
     """Why a decision has no contributions that could be explained."""
     status = str(attributed.value.get("status", ""))
     return _WITHOUT.get(status, "its contributions have not been worked out yet; try again later")
+
+
+def _ranked(
+    view: DecisionView, model: "Model", policy: PolicyVersion, version: ModelVersion
+) -> "Callable[[Attribution], tuple[str, ...]] | None":
+    """Which groups are the decision's reasons, strongest first; None under a policy without any."""
+    from explain.errors import SchemaError
+    from explain.judgement import judge
+    from explain.policy import Policy
+
+    try:
+        read = Policy.from_manifests(policy.manifest, version.manifest)
+    except SchemaError:
+        return None
+
+    def ranked(attribution: "Attribution") -> tuple[str, ...]:
+        payload = view.payload
+        judged = judge(model.schema, read, payload.input, attribution, payload.outcome)
+        return tuple(push.group for push in judged.ranking.reasons)
+
+    return ranked
+
+
+def _environment(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which libraries are of another version here than the model was registered with."""
+    explainer = manifest.get("explainer")
+    versions = explainer.get("versions") if isinstance(explainer, Mapping) else None
+    told = []
+    for name, registered in sorted(versions.items()) if isinstance(versions, Mapping) else ():
+        try:
+            here = metadata.version(name)
+        except (metadata.PackageNotFoundError, ValueError):
+            continue  # a name that this machine does not know says nothing about it
+        if here != registered:
+            told.append(f"{name}: registered with {registered}, run with {here}")
+    return tuple(told)
+
+
+def _stated_rule(view: DecisionView) -> str:
+    """The rule that the source said decided; empty if the score did."""
+    stated = view.payload.context.get(RULE)
+    return str(stated) if stated else ""
 
 
 def _form_digest() -> str:

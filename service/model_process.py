@@ -2,7 +2,8 @@
 
 Native libraries trust the files they read: damaged ones took the process down in 11 to 71 of
 100 cases. So a file is opened here, where nothing is at stake: confined
-(:mod:`service.confinement`), with no keys, no database and no way out but numbers on a pipe.
+(:mod:`service.confinement`, :mod:`service.readable_files`), with no keys, no database and no
+way out but numbers on a pipe.
 It ends when its pipe does.
 """
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from explain.errors import ExplainError, ModelCrashed
 from service.confinement import confine
 from service.model_frames import packed, read_frame
+from service.readable_files import leave_only_programs
 
 if TYPE_CHECKING:
     from explain.model import Model
@@ -33,6 +35,7 @@ def main() -> int:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)
+    leave_only_programs()
     confine()
     with asked, answers:
         return _serve(asked, answers)

@@ -46,6 +46,7 @@ from ledger.tlog.note import VerifierKey
 from service.event_services import read_services
 from service.eventing import Eventing
 from service.explaining import Explaining
+from service.policy_check import policy_check
 from service.quarantine import QUARANTINE_FILE, Quarantine
 from service.reporting import Reporting
 from service.retention import checking, expiry, rule_book
@@ -235,7 +236,7 @@ class Runtime:
         vault = opened_vault(settings, vault_engine, now)
         writers = how.writers(logs, vault)
         log, writer, _ = parts = (logs["decisions"], writers["decisions"], vault)
-        check = checking(book := rule_book(settings), now)
+        check = policy_check(checking(book := rule_book(settings), now))
         registry = Registry(engine, log, writer, _artefacts(settings), now, os.urandom, check)
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
@@ -243,6 +244,7 @@ class Runtime:
         erasing = Erasing(log, writer, vault, engine, now, os.urandom)
         attachments = Attachments(log, writer, vault, now, os.urandom)
         corrections = Corrections(*parts, registry, decisions, attachments, now, os.urandom)
+        told = (registry, decisions, attributions, attachments)
         return cls(
             settings=settings,
             clock=now,
@@ -264,9 +266,9 @@ class Runtime:
             disclosures=Disclosures(log, writer, vault, now, os.urandom),
             erasing=erasing,
             holds=Holds(log, writer, vault, now, os.urandom),
-            explaining=_explaining(settings, registry, decisions, attributions, incidents, now),
+            explaining=Explaining(*told, _quarantine(settings, incidents, now)),
             eventing=_eventing(settings, vault, registry, decisions, completeness, now),
-            reporting=Reporting(settings, registry, decisions, attributions),
+            reporting=Reporting(settings, *told),
             expiring=expiry(settings, book, registry, erasing, logs, writers, vault, engine, now),
             session_key=_session_key(settings.session_key_path),
             databases=databases,
@@ -308,16 +310,8 @@ def _migrated(databases: tuple[Engine, Engine]) -> tuple[Engine, Engine]:
     return databases
 
 
-def _explaining(
-    settings: Settings,
-    registry: Registry,
-    decisions: Decisions,
-    attributions: LaterAttributions,
-    incidents: Mapping[str, Incidents],
-    now: Clock,
-) -> Explaining:
-    quarantine = Quarantine(settings.data / QUARANTINE_FILE, incidents["decisions"], now)
-    return Explaining(registry, decisions, attributions, quarantine)
+def _quarantine(settings: Settings, incidents: Mapping[str, Incidents], now: Clock) -> Quarantine:
+    return Quarantine(settings.data / QUARANTINE_FILE, incidents["decisions"], now)
 
 
 def _eventing(

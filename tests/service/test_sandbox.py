@@ -158,16 +158,22 @@ def test_it_is_confined_and_knows_no_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LEDGER_KEY_PASSPHRASE", "secret")
+    key = tmp_path / "vault.kek"
+    key.write_bytes(b"a key")
     code = f"""
 import json, os, resource, socket, subprocess, sys
 from service.confinement import confine
+from service.readable_files import leave_only_programs
 answers = os.dup(1)
-said = {{"confined": confine(), "told": "LEDGER_KEY_PASSPHRASE" in os.environ}}
+said = {{"jailed": leave_only_programs(), "confined": confine(), "told": "LEDGER_KEY_PASSPHRASE" in os.environ}}
 for name, deed in {{
     "network": lambda: socket.socket(),
     "program": lambda: subprocess.run(["/bin/true"]),
     "signal": lambda: os.kill(os.getppid(), 0),
     "file": lambda: open({str(tmp_path / "written")!r}, "w").write("x" * 9000),
+    "key": lambda: open({str(key)!r}).read(),
+    "parent": lambda: open(f"/proc/{{os.getppid()}}/environ").read(),
+    "library": lambda: __import__("zoneinfo"),
     "memory": lambda: bytearray(2**33),
 }}.items():
     try:
@@ -184,7 +190,10 @@ os.write(answers, json.dumps(said).encode())
     process.end()
     assert said["told"] is False
     assert said["processor"] is True
-    assert said["file"] == "OSError"
+    assert said["file"] == ("PermissionError" if said["jailed"] else "OSError")
+    assert said["library"] == "done"
+    if said["jailed"]:  # on Linux with Landlock
+        assert (said["key"], said["parent"]) == ("PermissionError",) * 2
     assert said["memory"] == "MemoryError"
     if said["confined"]:  # on Linux, on processors that are known
         assert (said["network"], said["program"], said["signal"]) == ("PermissionError",) * 3
