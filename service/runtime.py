@@ -260,7 +260,7 @@ class Runtime:
             own_references=OwnReferences(vault, now),
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
-            completeness=(completeness := Completeness(log, writer, vault)),
+            completeness=(completeness := Completeness(*parts)),
             incidents=(incidents := _incidents(logs, writers, vault, now)),
             disclosures=Disclosures(log, writer, vault, now, os.urandom),
             erasing=erasing,
