@@ -68,6 +68,7 @@ def report_html(report: AuditReport) -> str:
             language=REPORT_LANGUAGE,
             report=report,
             view=view,
+            lineage=Markup(view.lineage),  # noqa: S704 - our own drawing, its texts escaped
             volumes=Markup(view.volumes),  # noqa: S704 - our own drawing, its texts escaped
             weights=Markup(view.weights),  # noqa: S704 - our own drawing, its texts escaped
             missing=Markup(view.completeness.chart),  # noqa: S704 - likewise

@@ -27,6 +27,7 @@ from service.api import (
     models,
     retirement,
     sources,
+    stages,
     subjects,
 )
 from service.meters import meters
@@ -134,6 +135,7 @@ def _document(app: Flask, mount: str) -> None:
         accesses,
         corrections,
         models,
+        stages,
         sources,
         log,
         health,

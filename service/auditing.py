@@ -33,7 +33,9 @@ from ledger.verify.audit_result import AuditResult
 from ledger.verify.completeness import Reconciled
 from ledger.verify.directory_reader import DirectoryLogReader
 from reports import documents
+from reports.html import REPORT_LANGUAGE
 from service.completeness_report import completeness_of, gap_findings, gaps_files
+from service.lineage_words import lineage_in_words
 from service.model_card import model_card
 from service.publishing import publish
 from service.reading import Reading
@@ -146,7 +148,7 @@ def audit_report(
         since=request.since,
         until=request.until,
         scope=_scope(version, policies, cases, request, len(closed)),
-        card=model_card(version, newest),
+        card=model_card(version, newest, lineage_in_words(runtime, version, REPORT_LANGUAGE)),
         months=_months(cases),
         weights=_weights(cases, model, read[newest.digest]),
         reasons=_reasons(cases, read[newest.digest], runtime.settings.language),

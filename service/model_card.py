@@ -5,12 +5,14 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ledger.operate.registry import ModelVersion, PolicyVersion
-from reports.documents import ExcludedFeature, FeatureLine, ModelCard, TrainingSet
+from reports.documents import ExcludedFeature, FeatureLine, LineageStage, ModelCard, TrainingSet
 
 __all__ = ["model_card"]
 
 
-def model_card(version: ModelVersion, policy: PolicyVersion) -> ModelCard:
+def model_card(
+    version: ModelVersion, policy: PolicyVersion, lineage: tuple[LineageStage, ...] = ()
+) -> ModelCard:
     """What the version is made of; a member that its manifest leaves out stays empty."""
     manifest: Mapping[str, Any] = version.manifest
     artefact = _object(_object(manifest, "artefacts"), "model")
@@ -43,6 +45,7 @@ def model_card(version: ModelVersion, policy: PolicyVersion) -> ModelCard:
         policy_digest=policy.digest,
         cost=_amount(cost),
         currency=_text(cost, "currency") or "USD",
+        lineage=lineage,
     )
 
 

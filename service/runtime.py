@@ -11,6 +11,9 @@ from sqlalchemy import Engine
 
 from ledger.errors import NotFoundError, RefusedError
 from ledger.operate.access_log import AccessLog
+from ledger.operate.approvals import Approvals
+from ledger.operate.artefact_url import RemoteArtefacts
+from ledger.operate.artefacts import Artefacts, ArtefactStore
 from ledger.operate.attachments import Attachments
 from ledger.operate.attributions import LaterAttributions
 from ledger.operate.checkpoint_lock import FileCheckpointLock
@@ -134,6 +137,12 @@ def _incidents(
     }
 
 
+def _artefacts(settings: Settings) -> ArtefactStore:
+    nearby = Artefacts(settings.artefacts_dir)
+    url = settings.artefacts_url
+    return RemoteArtefacts(url, nearby, os.urandom) if url else nearby
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """One ledger, taken up. Its parts are safe to share between threads."""
@@ -144,6 +153,7 @@ class Runtime:
     writers: Mapping[str, LogWriter]
     keys: Mapping[str, KeyRing]
     registry: Registry
+    approvals: Approvals
     decisions: Decisions
     attributions: LaterAttributions
     attachments: Attachments
@@ -223,15 +233,14 @@ class Runtime:
             check_vault(store, logs, vault_engine)
         vault = opened_vault(settings, vault_engine, now)
         writers = how.writers(logs, vault)
-        log, writer = logs["decisions"], writers["decisions"]
+        log, writer, _ = parts = (logs["decisions"], writers["decisions"], vault)
         check = checking(book := rule_book(settings), now)
-        registry = Registry(engine, log, writer, settings.artefacts_dir, now, os.urandom, check)
+        registry = Registry(engine, log, writer, _artefacts(settings), now, os.urandom, check)
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
         completeness = Completeness(log, writer, vault)
         erasing = Erasing(log, writer, vault, engine, now, os.urandom)
         attachments = Attachments(log, writer, vault, now, os.urandom)
-        parts = (log, writer, vault)
         corrections = Corrections(*parts, registry, decisions, attachments, now, os.urandom)
         return cls(
             settings=settings,
@@ -240,6 +249,7 @@ class Runtime:
             writers=writers,
             keys=keys,
             registry=registry,
+            approvals=Approvals(*parts, registry, now, os.urandom),
             decisions=decisions,
             attributions=attributions,
             attachments=attachments,

@@ -30,8 +30,9 @@ MAIN: Final = "main"  # what {tenant} stands for in the main ledger's own addres
 TENANT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")  # a path segment, and a label in names
 _PLACEHOLDER: Final = "{tenant}"
 _DATABASES: Final = ("LEDGER_DATABASE_URL", "LEDGER_VAULT_URL")
-_PER_TENANT: Final = (*_DATABASES, "LEDGER_CONTACTS", "LEDGER_EVENTS", "LEDGER_KEY_PASSPHRASE_FILE",
-               "LEDGER_RETENTION", "LEDGER_VAULT_PASSPHRASE_FILE",
+_ARTEFACTS: Final = "LEDGER_ARTEFACTS_URL"
+_PER_TENANT: Final = (*_DATABASES, _ARTEFACTS, "LEDGER_CONTACTS", "LEDGER_EVENTS",
+               "LEDGER_KEY_PASSPHRASE_FILE", "LEDGER_RETENTION", "LEDGER_VAULT_PASSPHRASE_FILE",
                "LEDGER_VAULT_KEY_SERVICE")  # fmt: skip
 
 LOG_FORMATS: Final = ("text", "json")
@@ -56,6 +57,8 @@ class Settings:
             (SQLite `ledger.db` in `data`).
         vault_url: `LEDGER_VAULT_URL`, address of the vault, a separate database so
             that it has separate backups (SQLite `vault.db` in `data`).
+        artefacts_url: `LEDGER_ARTEFACTS_URL`, where model files lie, an address of fsspec such as
+            `s3://bucket/prefix` (`artefacts` in `data`, which otherwise keeps what was read).
         origin: `LEDGER_ORIGIN`, base of the log's names, a host and path without a
             scheme; fixed at `init` and remembered in `data` (`localhost/ledger`).
         host: `LEDGER_HOST`, address to listen on (`127.0.0.1`: this machine only).
@@ -93,6 +96,7 @@ class Settings:
     data: Path
     database_url: str = field(default="", repr=False)  # may hold a password
     vault_url: str = field(default="", repr=False)
+    artefacts_url: str = field(default="", repr=False)
     origin: str = ""
     host: str = "127.0.0.1"
     port: int = 8000
@@ -202,7 +206,7 @@ class Settings:
 
     @property
     def artefacts_dir(self) -> Path:
-        """Where model files lie, by digest."""
+        """Where model files lie by digest, or those of them that were read from an address."""
         return self.data / "artefacts"
 
     @property
@@ -313,6 +317,11 @@ def _of_tenant(name: str, value: str, tenant: str) -> str:
                 f"{name}: with tenants, put {_PLACEHOLDER} into the database's name, because two"
                 " ledgers may not share a database"
             )
+    if tenant and name == _ARTEFACTS and _PLACEHOLDER not in value:
+        raise SettingsError(
+            f"{name}: with tenants, put {_PLACEHOLDER} into the address, because one could name"
+            " another's files"
+        )
     if tenant and name == "LEDGER_CONTACTS" and _PLACEHOLDER not in value:
         return ""  # nobody's letters go out in another's name: the file in its own directory
     return value.replace(_PLACEHOLDER, tenant or MAIN)
@@ -370,6 +379,7 @@ def read_passphrase(name: str, value: str) -> bytes:
 
 
 KNOWN: Final = {
+    "LEDGER_ARTEFACTS_URL": ("artefacts_url", _text),
     "LEDGER_CONTACTS": ("contacts", _path),
     "LEDGER_DATA": ("data", _path),
     "LEDGER_DATABASE_URL": ("database_url", _text),

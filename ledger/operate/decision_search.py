@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
 
 from ledger.errors import MalformedError
 from ledger.operate.hold_store import covering
@@ -96,6 +96,16 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """The decisions of one model version under one policy: how many, decided from when to when."""
+
+    policy: str
+    count: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Cursor:
     """The last row of a page: the next one continues below it."""
 
@@ -139,6 +149,27 @@ def search(vault: Vault, query: DecisionQuery) -> Page:
     page, more = rows[: query.limit], len(rows) > query.limit
     last = _Cursor(microseconds(page[-1].decided_at), page[-1].id).format() if more else None
     return Page(page, last, total, facets)
+
+
+def tallies(vault: Engine, model: str) -> tuple[Tally, ...]:
+    """The decisions of the model version with this digest, by policy; most first.
+
+    Of erased and expired ones nothing is left to count. As in :func:`search`, only what is settled
+    counts.
+    """
+    column, count = decision_index.c, func.count()
+    query = (
+        select(column.policy, count, func.min(column.decided_us), func.max(column.decided_us))
+        .where(column.seq.is_not(None), column.model == model)
+        .group_by(column.policy)
+        .order_by(count.desc(), column.policy)
+    )
+    with reading(vault) as connection:
+        rows = connection.execute(query).all()
+    return tuple(
+        Tally(policy, number, *(EPOCH + timedelta(microseconds=at) for at in (first, last)))
+        for policy, number, first, last in rows
+    )
 
 
 def _conditions(vault: Vault, query: DecisionQuery) -> ColumnElement[bool]:

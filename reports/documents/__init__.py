@@ -34,6 +34,7 @@ from reports.documents.letter import (
     Regime,
     SubjectLetter,
 )
+from reports.documents.lineage import LineageItem, LineageStage
 from reports.documents.model_card import ExcludedFeature, FeatureLine, ModelCard, TrainingSet
 from reports.documents.subject_copy import (
     CopiedDecision,
@@ -70,6 +71,8 @@ __all__ = [
     "InputUsed",
     "LedgerPlace",
     "LetterDecision",
+    "LineageItem",
+    "LineageStage",
     "LogVerification",
     "MissingRange",
     "ModelCard",

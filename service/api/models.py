@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import re
+from dataclasses import asdict
 from typing import Any, Final
 
 from flask import Response, request
@@ -9,12 +11,18 @@ from flask import Response, request
 from ledger.operate.registry import ModelVersion, PolicyVersion
 from ledger.roles import Permission
 from service.api import bodies, schemas
+from service.api.registry_schemas import ChangesSchema, DictionarySchema, LineageSchema
 from service.api.routes import Routes, answer, runtime
+from service.dictionary import feature_dictionary
+from service.lineage import lineage
+from service.manifest_changes import changes
 from service.problems import Problem
 
 __all__ = ["routes"]
 
 routes = Routes("registry", "Model versions and policies.")
+
+_LANGUAGE: Final = re.compile(r"[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,3}")  # BCP 47, roughly
 
 _MODEL: Final = schemas.ModelSchema()
 _POLICY: Final = schemas.PolicySchema()
@@ -56,6 +64,34 @@ def show_model(reference: str) -> Response:
     return answer(_version(version) | {"manifest": dict(version.manifest)})
 
 
+@routes.add(
+    "GET", "/v1/models/<reference>/lineage", Permission.MODELS_READ,
+    returns={200: LineageSchema}, problems=("not-found",),
+)  # fmt: skip
+def show_lineage(reference: str) -> Response:
+    """The way from training data over files and version to decisions, as a graph."""
+    found = lineage(runtime(), runtime().registry.model(reference))
+    return answer(asdict(found))
+
+
+@routes.add(
+    "GET", "/v1/models/<reference>/features", Permission.MODELS_READ,
+    returns={200: DictionarySchema}, problems=("not-found",),
+    parameters=({"in": "query", "name": "language", "schema": {"type": "string"},
+                 "description": "Two letters, such as de; the ledger's own if left out."},),
+)  # fmt: skip
+def show_features(reference: str) -> Response:
+    """The feature dictionary: what each input of the version is, in a language."""
+    version = runtime().registry.model(reference)
+    language = request.args.get("language") or runtime().settings.language
+    if _LANGUAGE.fullmatch(language) is None:
+        raise Problem("invalid", "Give a language tag, such as en or de-AT.", "language")
+    found = feature_dictionary(version.manifest, language)
+    shown = asdict(found) | {"model": version.digest, "untranslated": list(found.untranslated)}
+    shown["features"] = [asdict(each) | {"values": dict(each.values)} for each in found.features]
+    return answer(shown)
+
+
 @routes.add("GET", "/v1/policies", Permission.MODELS_READ, returns={200: _VERSIONS})
 def list_policies() -> Response:
     """Every policy version, with the digest that decisions carry."""
@@ -84,6 +120,18 @@ def show_policy(reference: str) -> Response:
     """One policy version with its whole manifest, by digest or `name@version`."""
     version = runtime().registry.policy(reference)
     return answer(_version(version) | {"manifest": dict(version.manifest)})
+
+
+@routes.add(
+    "GET", "/v1/policies/<reference>/changes/<later>", Permission.MODELS_READ,
+    returns={200: ChangesSchema}, problems=("not-found",),
+)  # fmt: skip
+def show_changes(reference: str, later: str) -> Response:
+    """What changed from one policy version to another, member by member."""
+    old, new = runtime().registry.policy(reference), runtime().registry.policy(later)
+    found, total = changes(old.manifest, new.manifest)
+    shown = [asdict(each) for each in found]
+    return answer({"old": old.digest, "new": new.digest, "changes": shown, "total": total})
 
 
 def _version(version: ModelVersion | PolicyVersion) -> dict[str, Any]:

@@ -1,15 +1,19 @@
 """Models and policies: what decisions are made with."""
 
+import json
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from service.commands.drafting import import_mlflow, import_valohai
+from service.commands.stages import agree, history, promote, propose, refuse, suspend
 from service.commands.terminal import opened, print_json, speaks
 
 __all__ = ["model", "policy"]
 
 MAX_MANIFEST_BYTES: Final = 4_000_000  # as the registry takes them
+MAX_SHOWN: Final = 200  # characters of one value in a list of changes
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -54,6 +58,13 @@ def show_model(reference: str) -> None:
         print_json(dict(runtime.registry.model(reference).manifest))
 
 
+for _command in (
+    *(propose, agree, refuse, promote, suspend, history),
+    *(import_mlflow, import_valohai),
+):
+    model.add_command(_command)
+
+
 @click.group()
 def policy() -> None:
     """Register and show decision policies."""
@@ -85,6 +96,29 @@ def show_policy(reference: str) -> None:
     """Show the manifest of a policy version, by digest or name@version."""
     with opened() as runtime:
         print_json(dict(runtime.registry.policy(reference).manifest))
+
+
+@policy.command("diff")
+@click.argument("old")
+@click.argument("new")
+@speaks
+def diff_policies(old: str, new: str) -> None:
+    """Show what changed from the policy version OLD to NEW, member by member."""
+    from service.manifest_changes import changes
+
+    with opened() as runtime:
+        before, after = runtime.registry.policy(old), runtime.registry.policy(new)
+    found, total = changes(before.manifest, after.manifest)
+    for each in found:
+        values = " -> ".join(_short(value) for value in (each.before, each.after))
+        click.echo(f"{each.how:<8} {each.path}: {values}")
+    if total > len(found):
+        click.echo(f"and {total - len(found):,} more", err=True)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
 
 
 def _manifest(path: Path) -> Any:

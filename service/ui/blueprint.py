@@ -24,9 +24,12 @@ from service.reading import Reading
 from service.ui import (
     accesses,
     corrections,
+    dictionary_page,
     disclosures,
     exports,
+    models,
     officers,
+    policies,
     rendering,
     session,
     subjects,
@@ -82,6 +85,9 @@ subjects.add_to(blueprint)
 corrections.add_to(blueprint)
 accesses.add_to(blueprint)
 disclosures.add_to(blueprint)
+models.add_to(blueprint)
+dictionary_page.add_to(blueprint)
+policies.add_to(blueprint)
 blueprint.after_request(rendering.guard)
 blueprint.register_error_handler(Exception, troubles.answer)
 
@@ -135,6 +141,7 @@ def overview() -> Response:
         runtime(),
         lambda wanted: wanted.address(here),
         lambda name: url_for("ui.source", name=name),
+        lambda reference: url_for("ui.model", reference=reference),
     )
     return rendering.page("overview", value, here="overview")
 

@@ -37,10 +37,12 @@ Address = Callable[[Filter], str]
 """The address of the decision list under a filter."""
 
 SourceAddress = Callable[[str], str]
-"""The address of the page of one source."""
+"""The address of the page of one source, or of one model version."""
 
 
-def overview(runtime: Runtime, address: Address, source_at: SourceAddress) -> OverviewPage:
+def overview(
+    runtime: Runtime, address: Address, source_at: SourceAddress, model_at: SourceAddress
+) -> OverviewPage:
     """Return the state of the ledger as this server has it now."""
     everything = runtime.decisions.find(DecisionQuery(limit=1))
     sources = runtime.completeness.families()
@@ -56,7 +58,7 @@ def overview(runtime: Runtime, address: Address, source_at: SourceAddress) -> Ov
         notices=notices,
         months=_months(runtime, everything, address),
         sources=tuple(_source(runtime, each, source_at(each.name)) for each in sources[:SOURCES]),
-        models=_models(runtime, models, everything, address),
+        models=_models(runtime, models, everything, address, model_at),
     )
 
 
@@ -175,7 +177,11 @@ def _model_notices(models: tuple[ModelVersion, ...]) -> tuple[Notice, ...]:
 
 
 def _models(
-    runtime: Runtime, models: tuple[ModelVersion, ...], everything: Page, address: Address
+    runtime: Runtime,
+    models: tuple[ModelVersion, ...],
+    everything: Page,
+    address: Address,
+    model_at: SourceAddress,
 ) -> tuple[ModelRow, ...]:
     counts = dict(everything.facets.model)
     rows = []
@@ -185,6 +191,7 @@ def _models(
         rows.append(
             ModelRow(
                 name=f"{model.name} {model.version}",
+                page=model_at(model.reference),
                 digest=wording.short_digest(model.digest),
                 status=wording.words(model.status),
                 decisions=wording.number(counts.get(model.digest, 0)),

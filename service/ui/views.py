@@ -139,9 +139,10 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """A model version in use."""
+    """A model version in use; `page` is its own page, `href` the list of its decisions."""
 
     name: str
+    page: str
     digest: str
     status: str
     decisions: str

@@ -219,8 +219,13 @@ def test_nobody_is_shut_out(
         color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce",
     )  # fmt: skip
     record = lender.ids[2]
-    rare = ("/decisions?since=2030-01-01", "/decisions/none") if (scheme, width) == LOOKS[0] else ()
-    pages = ("/", "/decisions?outcome=declined", "/sources", "/sources/loan-desk")
+    rare: tuple[str, ...] = ()
+    if (scheme, width) == LOOKS[0]:
+        rare = ("/decisions?since=2030-01-01", "/decisions/none",
+                "/models/mortgage-approval@1.0.0/features",
+                "/policies/mortgage-cutoff@1.0.0?against=mortgage-cutoff@1.0.0")  # fmt: skip
+    pages = ("/", "/decisions?outcome=declined", "/sources", "/sources/loan-desk", "/models",
+             "/models/mortgage-approval@1.0.0")  # fmt: skip
     for address in (*pages, f"/decisions/{record}", *rare):
         page.goto(address)
         if address.endswith(record):

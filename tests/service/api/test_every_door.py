@@ -20,7 +20,7 @@ from tests.service.ui.conftest import enter
 
 FREE: Final = {  # of people they show nothing: counts, registries, what is public, what is written
     *(Permission.DECISIONS_RECORD, Permission.MODELS_READ, Permission.MODELS_REGISTER),
-    *(Permission.SOURCES_STATE, None),
+    *(Permission.MODELS_APPROVE, Permission.MODELS_SUSPEND, Permission.SOURCES_STATE, None),
 }
 OFFICER: Final = Role.DATA_PROTECTION_OFFICER
 NOBODY: Final = "01a20aa6-1a5c-7fcf-9ba7-5831c882ac71"
@@ -48,10 +48,12 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/decisions/<decision_id>/corrections": {"changes": {"input.late": 1}, "why": "a"},
     "/v1/decisions/<decision_id>/corrections/<correction_id>/close": {"why": "a"},
 }  # fmt: skip
-# Pages without anybody's data: who signs in, what the overview counts, an empty form.
+# Pages without anybody's data: who signs in, what the overview counts, models, an empty form.
 FREE_PAGES: Final = {
     *("/", "/sign-in", "/sign-out", "/sources", "/sources/<name>", "/sources/<name>/explain"),
     *("/assets/<path:filename>", "/subjects"),
+    *("/models", "/models/<reference>", "/models/<reference>/lineage.json"),
+    *("/models/<reference>/features", "/policies/<reference>"),
 }
 FORMS: Final[dict[str, dict[str, str]]] = {
     "/decisions/find": {"q": "MTG-000123"},

@@ -107,7 +107,13 @@ OVERVIEW = OverviewPage(
     ),
     (
         ModelRow(
-            "mortgage-approval 1.0.0", "3f9a1c77e0b2…", "promoted", "1,590", "/decisions", THEN
+            name="mortgage-approval 1.0.0",
+            page="/models/mortgage-approval@1.0.0",
+            digest="3f9a1c77e0b2…",
+            status="promoted",
+            decisions="1,590",
+            href="/decisions",
+            last=THEN,
         ),
     ),
 )
