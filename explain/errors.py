@@ -11,6 +11,7 @@ __all__ = [
     "AdditivityError",
     "ArtefactRefused",
     "ExplainError",
+    "FactsDiffer",
     "LanguageMissing",
     "LetterWithheld",
     "ModelMismatch",
@@ -70,6 +71,10 @@ class LetterWithheld(ExplainError):
 
 class LanguageMissing(ExplainError):
     """No catalogue speaks this language, or it lacks a message: choose another."""
+
+
+class FactsDiffer(ExplainError):
+    """What would be said in another language is not what was said first: ask a person."""
 
 
 class NotAttributed(ExplainError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Self, cast
 
-from explain.errors import LetterWithheld, SchemaError
+from explain.errors import FactsDiffer, LetterWithheld, SchemaError
 from explain.plain import JsonValue, from_plain, to_plain
 
 __all__ = [
@@ -226,6 +226,31 @@ class Explanation:
         """
         if self.failed:
             raise LetterWithheld([gate.name for gate in self.failed])
+
+    def check_same_facts(self, other: "Explanation") -> None:
+        """Hold that another language says the same: every figure and code, in the same order.
+
+        Raises:
+            FactsDiffer: it does not.
+        """
+        if self.facts() != other.facts():
+            raise FactsDiffer("what was told first does not follow from the archive any more")
+
+    def facts(self) -> tuple[object, ...]:
+        """Return everything that it says and that no language changes."""
+        points = self.points
+        return (
+            (self.outcome, self.margin, self.cut_off, self.stable),
+            (points.score, points.limit, points.reference),
+            [(one.code, one.features, one.contribution) for one in (*self.reasons, *self.helped)],
+            [(one.feature, one.amount) for one in self.contributions],
+            [(one.code, one.group, one.contribution) for one in self.suppressed],
+            [
+                (one.margin, one.outcome, [change.feature for change in one.changes])
+                for one in self.counterfactuals
+            ],
+            [(gate.name, gate.passed) for gate in self.gates],
+        )
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the explanation as JSON types; decimals are text, so nothing is rounded."""

@@ -185,8 +185,7 @@ def _summary(
     if not leading:
         return sentences.catalogue.say(f"{message}-bare", **parts)
     (one,) = leading
-    item = sentences.catalogue.say("item-with-value", label=one.label, value=one.value_text)
-    return sentences.catalogue.say(message, **parts, item=item)
+    return sentences.catalogue.say(message, **parts, item=sentences.named(one))
 
 
 def _paragraphs(

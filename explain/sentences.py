@@ -4,7 +4,7 @@ No sentence is written here: a catalogue's message is chosen and its parts are f
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -209,11 +209,14 @@ class Sentences:
         """Return reasons as one enumeration of labels with their points."""
         return self.catalogue.listed(
             [
-                self.catalogue.say(
-                    "item-with-points",
-                    label=one.label,
-                    value=one.value_text,
-                    points=one.points_text,
+                self._named_with_others(
+                    self.catalogue.say(
+                        "item-with-points",
+                        label=one.label,
+                        value=one.value_text,
+                        points=one.points_text,
+                    ),
+                    one,
                 )
                 for one in reasons
             ]
@@ -222,6 +225,32 @@ class Sentences:
     def _worded(self, code: str) -> str:
         wording = self.policy.reason(code)
         return code if wording is None else wording.speak(self.catalogue.language)
+
+    def named(self, reason: Reason) -> str:
+        """Return a reason's items with their values, those that counted with it included."""
+        return self._named_with_others(self._item(self._feature(reason.feature)), reason)
+
+    def _named_with_others(self, item: str, reason: Reason) -> str:
+        # The points are the group's: no item is given those of another.
+        others = self._others(reason.features, reason.feature, reason.contribution)
+        if not others:
+            return item
+        return self.catalogue.say(
+            "item-with-others", item=item, others=self.catalogue.listed(others)
+        )
+
+    def _item(self, feature: Feature) -> str:
+        return self.catalogue.say(
+            "item-with-value", label=self._words.label(feature), value=self._value(feature)
+        )
+
+    def _others(self, features: Sequence[str], leading: str, amount: int) -> list[str]:
+        """Return the other items of a group that pushed the same way, with their values."""
+        return [
+            self._item(self._feature(name))
+            for name in features
+            if name != leading and self.amounts.get(name, 0) * amount > 0
+        ]
 
     @property
     def _words(self) -> Wording:
@@ -255,20 +284,12 @@ class Sentences:
 
     def _with_others(self, text: str, push: Push) -> str:
         """Return a reason's text with the other items that pushed the same way named."""
-        others = [
-            self._feature(name)
-            for name in push.features
-            if name != push.leading and self.amounts.get(name, 0) * push.amount > 0
-        ]
+        others = self._others(push.features, push.leading, push.amount)
         if not others:
             return text
-        items = [
-            self.catalogue.say(
-                "item-with-value", label=self._words.label(other), value=self._value(other)
-            )
-            for other in others
-        ]
-        return self.catalogue.say("reason-together", text=text, others=self.catalogue.listed(items))
+        return self.catalogue.say(
+            "reason-together", text=text, others=self.catalogue.listed(others)
+        )
 
     def _leading_text(self, feature: Feature, push: Push, *, alone: bool) -> str:
         """Return the reason in the form that is true for the value that was given."""
@@ -278,11 +299,12 @@ class Sentences:
         wording = self.policy.reason(push.code)
         if value is None and wording is None:
             return say("reason-not-given", label=label, reference=reference)
-        true_alone = alone and _on_side(feature, value, self.typical[feature.name])
-        if wording is None or not true_alone:
+        if not alone:
             return say(
                 "reason-combined", label=label, value=self._value(feature), reference=reference
             )
+        if wording is None or not _on_side(feature, value, self.typical[feature.name]):
+            return say("reason-bare", label=label, value=self._value(feature), reference=reference)
         reason = wording.speak(self.catalogue.language)
         phrase = self._words.phrase(feature, value)
         if phrase is None or value is None:

@@ -3,7 +3,8 @@
 The model is the archived one, loaded by digest and only used after it reproduced its
 golden rows; the attribution is the recorded one. The first explanation that is issued is
 stored with the decision and committed to on the log, and every later reader gets that
-one: what a person was told does not change under them.
+one: what a person was told does not change under them. Another language is another
+explanation, issued beside it, which has to say the same.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ledger import errors
 from ledger.entries import ExplanationIssued
+from ledger.operate.attachments import Attachments
 from ledger.operate.attributions import Attributed, LaterAttributions
 from ledger.operate.decision_check import RULE
 from ledger.operate.decisions import Decisions, DecisionView
@@ -65,33 +67,48 @@ class Explaining:
     """
 
     def __init__(
-        self, registry: Registry, decisions: Decisions, attributions: LaterAttributions
+        self,
+        registry: Registry,
+        decisions: Decisions,
+        attributions: LaterAttributions,
+        attachments: Attachments,
     ) -> None:
         self._registry = registry
         self._decisions = decisions
         self._attributions = attributions
+        self._attachments = attachments
         self._models: OrderedDict[str, Model] = OrderedDict()
         self._opening = threading.Lock()
         self._issuing = threading.Lock()
 
-    def issued(self, decision_id: str) -> Issued:
+    def issued(self, decision_id: str, language: str = "") -> Issued:
         """The explanation that was issued for the decision.
 
+        Args:
+            decision_id: the decision explained.
+            language: the one to have it in; by default the one that it was first told in.
+
         Raises:
-            NotIssued: none has been.
+            NotIssued: none has been, or none in this language.
             NotFoundError, ErasedError: there is no such decision, or it is gone.
         """
-        from explain.explanation import Explanation
-
-        stored = self._decisions.explanation(decision_id)
-        if stored is None:
+        found = self._all_issued(decision_id)
+        if not found:
             raise NotIssued("no explanation has been issued for this decision")
-        entry = next(
-            entry
-            for entry in reversed(self._decisions.history(decision_id))
-            if isinstance(entry.body, ExplanationIssued)
-        )
-        return Issued(Explanation.from_json(stored), entry.id, entry.at)
+        wanted = language or found[0].explanation.language
+        told = [each for each in found if each.explanation.language == wanted]
+        if not told:
+            raise NotIssued("no explanation has been issued in this language")
+        return told[-1]
+
+    def languages(self, decision_id: str) -> tuple[str, ...]:
+        """The languages in which the decision was explained, the first one first.
+
+        Raises:
+            NotFoundError, ErasedError: there is no such decision, or it is gone.
+        """
+        found = self._all_issued(decision_id)
+        return tuple(dict.fromkeys(each.explanation.language for each in found))
 
     def issue(self, decision_id: str, language: str) -> Issued:
         """The explanation that stands: the issued one, or a new one, stored and logged.
@@ -105,14 +122,43 @@ class Explaining:
             try:
                 return self.issued(decision_id)
             except NotIssued:
+                return self._issue(decision_id, self.explain(decision_id, language))
+
+    def issue_in(self, decision_id: str, language: str) -> Issued:
+        """The explanation in this language: the issued one, or a new one that says the same.
+
+        Raises:
+            LanguageMissing: no catalogue, or no text of a manifest, is in this language.
+            FactsDiffer: it would say something else than what the person was told first.
+            ExplainError, NotFoundError, ErasedError: as :meth:`issue`.
+        """
+        with self._issuing:
+            try:
+                return self.issued(decision_id, language)
+            except NotIssued:
                 explanation = self.explain(decision_id, language)
-                self._decisions.attach_explanation(
-                    decision_id,
-                    explanation.to_json(),
-                    template=_form_digest(),
-                    catalogue=_catalogue_digest(explanation.language),
-                )
-                return self.issued(decision_id)
+            for first in self._all_issued(decision_id)[:1]:
+                explanation.check_same_facts(first.explanation)
+            return self._issue(decision_id, explanation)
+
+    def _issue(self, decision_id: str, explanation: "Explanation") -> Issued:
+        self._decisions.attach_explanation(
+            decision_id,
+            explanation.to_json(),
+            template=_form_digest(),
+            catalogue=_catalogue_digest(explanation.language),
+        )
+        return self.issued(decision_id, explanation.language)
+
+    def _all_issued(self, decision_id: str) -> list[Issued]:
+        from explain.explanation import Explanation
+
+        if self._decisions.explanation(decision_id) is None:
+            return []
+        return [
+            Issued(Explanation.from_json(each.opening.disclosed()), each.entry.id, each.entry.at)
+            for each in self._attachments.of(decision_id, ExplanationIssued)
+        ]
 
     def explain(self, decision_id: str, language: str) -> "Explanation":
         """The explanation as it would be issued now; nothing is stored.

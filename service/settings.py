@@ -35,10 +35,10 @@ _PER_TENANT: Final = (*_DATABASES, _ARTEFACTS, "LEDGER_CONTACTS", "LEDGER_EVENTS
                "LEDGER_KEY_PASSPHRASE_FILE", "LEDGER_RETENTION", "LEDGER_VAULT_PASSPHRASE_FILE",
                "LEDGER_VAULT_KEY_SERVICE")  # fmt: skip
 
+LANGUAGES: Final = ("de", "en", "es", "fr", "it", "nl", "pl")  # of which there are catalogues
 LOG_FORMATS: Final = ("text", "json")
 
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]+(/[A-Za-z0-9._-]+)*")
-_LANGUAGE = re.compile(r"[a-z]{2}")
 OTHERS: Final = frozenset({"LEDGER_CLIENT_KEY"})  # read by `python -m ledger.client`, not here
 _YES_NO: Final = {"0": False, "1": True, "false": False, "no": False, "true": True, "yes": True}
 
@@ -142,8 +142,8 @@ class Settings:
             raise SettingsError(f"LEDGER_WORKERS: give a number from 1 to {MAX_WORKERS}")
         if self.log_format not in LOG_FORMATS:
             raise SettingsError(f"LEDGER_LOG_FORMAT: give {' or '.join(LOG_FORMATS)}")
-        if not _LANGUAGE.fullmatch(self.language):
-            raise SettingsError("LEDGER_LANGUAGE: give a language of two letters, such as en")
+        if self.language not in LANGUAGES:
+            raise SettingsError(f"LEDGER_LANGUAGE: give one of {', '.join(LANGUAGES)}")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":

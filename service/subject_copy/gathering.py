@@ -17,6 +17,7 @@ from ledger.operate.decision_view import DecisionView
 from ledger.operate.erasure import Restriction
 from ledger.verify.verifier import DisclosedSections
 from service.explaining import Issued, NotIssued
+from service.manifest_texts import spoken
 from service.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -103,18 +104,22 @@ class Gathering:
 
     def _explained(self, decision_id: str) -> tuple[Issued | None, str]:
         """The explanation that stands, written now if there is none; or why there is none."""
-        from explain.errors import ExplainError
+        from explain.errors import ExplainError, LanguageMissing
 
         explaining = self._runtime.explaining
-        try:
-            return explaining.issued(decision_id), ""
-        except NotIssued:
-            pass
+        for language in (self._language, ""):  # what was told in another stands, if that is all
+            try:
+                return explaining.issued(decision_id, language), ""
+            except NotIssued:
+                continue
         if self._fresh <= 0:
             return None, _WHY_NOT
         self._fresh -= 1
         try:
-            return explaining.issue(decision_id, self._language), ""
+            try:
+                return explaining.issue(decision_id, self._language), ""
+            except LanguageMissing:  # of a manifest: then in ours, rather than not at all
+                return explaining.issue(decision_id, self._runtime.settings.language), ""
         except ExplainError as error:
             return None, str(error)
 
@@ -246,7 +251,7 @@ class Gathering:
                 name=name,
                 label=used[name].label if name in used else self._label(features, name),
                 value=used[name].value_text if name in used else self._value(value),
-                source=str(features.get(name, {}).get("source", "")),
+                source=spoken(features.get(name, {}).get("source"), self._language),
                 points=used[name].points_text if name in used else "",
                 corrected=self._value(corrected[name]) if name in corrected else "",
             )
@@ -254,8 +259,7 @@ class Gathering:
         )
 
     def _label(self, features: Mapping[str, Mapping[str, Any]], name: str) -> str:
-        labels = features.get(name, {}).get("label", {})
-        return printable(str(labels.get(self._language) or labels.get("en") or name))
+        return printable(spoken(features.get(name, {}).get("label"), self._language) or name)
 
     def _recorded(self, parts: "_Parts") -> "tuple[CopiedItem, ...]":
         from reports.documents.subject_copy import CopiedItem

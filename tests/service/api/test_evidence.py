@@ -57,7 +57,7 @@ def test_the_explanation_comes_as_the_caller_prefers(
     path = f"/v1/decisions/{declined(door)}/explanation"
     got = door.ask(Role.CASE_HANDLER, "GET", path, Accept=accept)
     assert (got.status_code, got.mimetype) == (200, media_type)
-    assert got.headers["Vary"] == "Accept"
+    assert got.headers["Vary"] == "Accept, Accept-Language"
 
 
 def test_a_type_that_is_not_offered_is_refused_before_the_read(door: Any) -> None:
@@ -139,8 +139,8 @@ def test_no_letter_goes_out_when_a_check_failed(door: Any, monkeypatch: pytest.M
     issued = door.lender.runtime.explaining.issued
     gates = issued(declined(door)).explanation.gates
 
-    def failed(record: str) -> Any:
-        found = issued(record)
+    def failed(record: str, language: str = "") -> Any:
+        found = issued(record, language)
         spoilt = replace(
             found.explanation,
             gates=(replace(gates[0], passed=False), *gates[1:]),
