@@ -31,6 +31,8 @@ def library_version() -> tuple[int, int, int]:
 class XGBoostPredictor:
     """A saved model, opened. Give it only bytes that :mod:`explain.trees` accepted."""
 
+    space = "log-odds"
+
     def __init__(self, data: bytes) -> None:
         import xgboost
 

@@ -14,9 +14,11 @@ __all__ = [
     "FactsDiffer",
     "LanguageMissing",
     "LetterWithheld",
+    "ModelCrashed",
     "ModelMismatch",
     "ModelUnsupported",
     "NotAttributed",
+    "NotReproduced",
     "SchemaError",
 ]
 
@@ -47,6 +49,14 @@ class ArtefactRefused(ExplainError):
 
 class ModelMismatch(ExplainError):
     """A model file that opens, but is not the model that was described: raise the alarm."""
+
+
+class NotReproduced(ModelMismatch):
+    """A model that answers its golden rows otherwise than when it was registered: set it apart."""
+
+
+class ModelCrashed(ExplainError):
+    """What runs a model died, ran out of its limits or gave no answer: look at the model's file."""
 
 
 class ModelUnsupported(ExplainError):

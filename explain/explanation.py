@@ -213,20 +213,6 @@ class Explanation:
         if self.automatic_text_allowed != all(gate.passed for gate in self.gates):
             raise SchemaError("does not follow from the gates", member="automatic_text_allowed")
 
-    @property
-    def failed(self) -> tuple[Gate, ...]:
-        """The checks for whose failing no text about it goes out by itself."""
-        return tuple(gate for gate in self.gates if not gate.passed)
-
-    def check_automatic(self) -> None:
-        """Return if its words may go to the person without anybody writing them.
-
-        Raises:
-            LetterWithheld: a check failed; it names which.
-        """
-        if self.failed:
-            raise LetterWithheld([gate.name for gate in self.failed])
-
     def check_same_facts(self, other: "Explanation") -> None:
         """Hold that another language says the same: every figure and code, in the same order.
 
@@ -240,7 +226,7 @@ class Explanation:
         """Return everything that it says and that no language changes."""
         points = self.points
         return (
-            (self.outcome, self.margin, self.cut_off, self.stable),
+            (self.outcome, self.margin, self.cut_off, self.stable, self.fired, self.ties),
             (points.score, points.limit, points.reference),
             [(one.code, one.features, one.contribution) for one in (*self.reasons, *self.helped)],
             [(one.feature, one.amount) for one in self.contributions],
@@ -251,6 +237,20 @@ class Explanation:
             ],
             [(gate.name, gate.passed) for gate in self.gates],
         )
+
+    @property
+    def failed(self) -> tuple[Gate, ...]:
+        """The checks for whose failing no text about it goes out by itself."""
+        return tuple(gate for gate in self.gates if not gate.passed)
+
+    def check_automatic(self) -> None:
+        """Return if its words may go to the person without anybody writing them.
+
+        Raises:
+            LetterWithheld: a check failed; it names which.
+        """
+        if self.failed:
+            raise LetterWithheld([gate.name for gate in self.failed])
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the explanation as JSON types; decimals are text, so nothing is rounded."""

@@ -222,10 +222,6 @@ class Sentences:
             ]
         )
 
-    def _worded(self, code: str) -> str:
-        wording = self.policy.reason(code)
-        return code if wording is None else wording.speak(self.catalogue.language)
-
     def named(self, reason: Reason) -> str:
         """Return a reason's items with their values, those that counted with it included."""
         return self._named_with_others(self._item(self._feature(reason.feature)), reason)
@@ -251,6 +247,10 @@ class Sentences:
             for name in features
             if name != leading and self.amounts.get(name, 0) * amount > 0
         ]
+
+    def _worded(self, code: str) -> str:
+        wording = self.policy.reason(code)
+        return code if wording is None else wording.speak(self.catalogue.language)
 
     @property
     def _words(self) -> Wording:

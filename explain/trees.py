@@ -25,6 +25,7 @@ MAX_TREES = 10_000
 MAX_NODES = 1_000_000  # of all trees together; explaining takes time in proportion
 MAX_MAGNITUDE = float(np.finfo(np.float32).max)  # the largest number that float32 holds
 OBJECTIVE = "binary:logistic"
+_NO_PARENT = 2**31 - 1  # as XGBoost writes the parent of a root
 # XGBoost up to 3.2 writes "2.4E-1"; later ones write "[2.4E-1]", which an older reader
 # takes for zero without a word.
 _BASE_SCORE = re.compile(r"(?P<number>-?\d(\.\d+)?([eE][+-]?\d{1,3})?)|\[(?P<listed>[^\[\],]+)\]")
@@ -163,7 +164,29 @@ def _tree(entry: object, features: int) -> Tree:
     numbers = tuple(_threshold(number) for number in threshold)
     tree = Tree(left, right, feature, numbers, tuple(bool(flag) for flag in missing_left))
     _check_shape(tree, features)
+    _check_rest(entry, tree)
     return tree
+
+
+def _check_rest(entry: object, tree: Tree) -> None:
+    """Hold what scores nothing, but is read by the library without a question."""
+    size = len(tree.left)
+    parents = _whole(entry, "parents")
+    # Nodes that were pruned stay in the lists, out of reach of the root.
+    if len(parents) != size or not all(0 <= one < size or one == _NO_PARENT for one in parents):
+        raise ArtefactRefused("model file: a tree's parents are not nodes of it")
+    for node, children in enumerate(zip(tree.left, tree.right, strict=True)):
+        for child in children:
+            if child != -1 and not (0 < child < size and parents[child] == node):
+                raise ArtefactRefused("model file: a tree's parents are not those of its children")
+    if parents[0] != _NO_PARENT:
+        raise ArtefactRefused("model file: a tree's root has a parent")
+    for name in ("base_weights", "loss_changes", "sum_hessian"):
+        numbers = _list(entry, name)
+        if len(numbers) != size:
+            raise ArtefactRefused("model file: a tree's lists differ in length")
+        for number in numbers:
+            _threshold(number)
 
 
 def _whole(entry: object, name: str) -> tuple[int, ...]:

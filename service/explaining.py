@@ -9,7 +9,6 @@ explanation, issued beside it, which has to say the same.
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +23,8 @@ from ledger.operate.attributions import Attributed, LaterAttributions
 from ledger.operate.decision_check import RULE
 from ledger.operate.decisions import Decisions, DecisionView
 from ledger.operate.registry import ModelVersion, PolicyVersion, Registry
+from service.opened_models import opened_models
+from service.quarantine import Quarantine, SetApart
 
 if TYPE_CHECKING:
     # Imported for real inside the functions: numpy and the engines cost a second.
@@ -34,13 +35,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Explaining", "Issued", "NotIssued"]
 
-MAX_MODELS: Final = 4  # opened model versions kept; one with its tables can take 200 MB
 NEEDED: Final = ("model", "background")  # artefacts that an explanation reads
 
 _WITHOUT: Final = {
     "does_not_add_up": "its contributions do not add up to the model's own score",
     "input_incomplete": "what was recorded of its input is not complete",
     "input_not_kept": "its input was not kept here",
+    "not_taken_apart": "its model was registered for scoring only",
     "not_reproduced": "the archived model gives another score than was recorded",
 }
 """Why attributions that were to be worked out later are none, by the status that was attached."""
@@ -62,8 +63,8 @@ class Issued:
 class Explaining:
     """Explains and replays decisions with the models they were made by.
 
-    Safe to share between threads: models are opened one at a time and kept, at most
-    `MAX_MODELS` of them, the one used longest ago making room.
+    Safe to share between threads. Models are opened in processes of their own
+    (:mod:`service.opened_models`).
     """
 
     def __init__(
@@ -72,13 +73,13 @@ class Explaining:
         decisions: Decisions,
         attributions: LaterAttributions,
         attachments: Attachments,
+        quarantine: Quarantine,
     ) -> None:
         self._registry = registry
         self._decisions = decisions
         self._attributions = attributions
         self._attachments = attachments
-        self._models: OrderedDict[str, Model] = OrderedDict()
-        self._opening = threading.Lock()
+        self.quarantine = quarantine
         self._issuing = threading.Lock()
 
     def issued(self, decision_id: str, language: str = "") -> Issued:
@@ -261,17 +262,41 @@ class Explaining:
         """The model version, opened after it reproduced its golden rows; kept for the next time.
 
         Raises:
-            ExplainError: it is not the model that was registered.
+            NotReproduced: it does not, or is set apart because it did not.
+            ExplainError: it is not the model that was registered, or took its process down.
+            VerificationError: what is set apart cannot be read.
         """
-        from explain.artifacts import open_model
+        from explain.errors import NotReproduced
 
-        with self._opening:
-            if version.digest not in self._models:
-                self._models[version.digest] = open_model(version.manifest, self._files(version))
-                if len(self._models) > MAX_MODELS:
-                    self._models.popitem(last=False)
-            self._models.move_to_end(version.digest)
-            return self._models[version.digest]
+        apart = self.quarantine.of(version.digest)
+        if apart is not None:
+            raise NotReproduced(f"set apart since {apart.since}: {apart.why}")
+        return self._open(version)
+
+    def check(self, version: ModelVersion) -> SetApart | None:
+        """Open the model version anew, and use it again if it had been set apart: since when.
+
+        Raises:
+            NotReproduced: it does not answer as it was registered, and is set apart.
+            ExplainError: as :meth:`opened`.
+            PushbackError, RefusedError: that it is used again cannot be put on record now.
+        """
+        opened_models().forget(version.digest)
+        self._open(version)
+        apart = self.quarantine.of(version.digest)
+        self.quarantine.release(version.digest)
+        return apart
+
+    def _open(self, version: ModelVersion) -> "Model":
+        from explain.errors import NotReproduced
+        from service.sandbox import Opening
+
+        try:
+            opening = Opening(version.manifest, lambda: self._files(version))
+            return opened_models().model(version.digest, opening)
+        except NotReproduced as error:
+            self.quarantine.set_apart(version.digest, str(error))
+            raise
 
     def _files(self, version: ModelVersion) -> dict[str, bytes]:
         from explain.errors import ArtefactRefused

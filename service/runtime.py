@@ -47,6 +47,7 @@ from service.event_services import read_services
 from service.eventing import Eventing
 from service.explaining import Explaining
 from service.policy_check import policy_check
+from service.quarantine import QUARANTINE_FILE, Quarantine
 from service.reporting import Reporting
 from service.retention import checking, expiry, rule_book
 from service.settings import Settings
@@ -243,6 +244,7 @@ class Runtime:
         erasing = Erasing(log, writer, vault, engine, now, os.urandom)
         attachments = Attachments(log, writer, vault, now, os.urandom)
         corrections = Corrections(*parts, registry, decisions, attachments, now, os.urandom)
+        told = (registry, decisions, attributions, attachments)
         return cls(
             settings=settings,
             clock=now,
@@ -260,13 +262,13 @@ class Runtime:
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
             completeness=completeness,
-            incidents=_incidents(logs, writers, vault, now),
+            incidents=(incidents := _incidents(logs, writers, vault, now)),
             disclosures=Disclosures(log, writer, vault, now, os.urandom),
             erasing=erasing,
             holds=Holds(log, writer, vault, now, os.urandom),
-            explaining=Explaining(registry, decisions, attributions, attachments),
+            explaining=Explaining(*told, _quarantine(settings, incidents, now)),
             eventing=_eventing(settings, vault, registry, decisions, completeness, now),
-            reporting=Reporting(settings, registry, decisions, attributions, attachments),
+            reporting=Reporting(settings, *told),
             expiring=expiry(settings, book, registry, erasing, logs, writers, vault, engine, now),
             session_key=_session_key(settings.session_key_path),
             databases=databases,
@@ -279,6 +281,11 @@ class Runtime:
             name: ring.verifier_keys(self.logs[name].own_checkpoint())
             for name, ring in self.keys.items()
         }
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The model versions that are set apart."""
+        return self.explaining.quarantine
 
     @property
     def policy_text(self) -> str:
@@ -301,6 +308,10 @@ def _migrated(databases: tuple[Engine, Engine]) -> tuple[Engine, Engine]:
     for engine, schema in zip(databases, (Schema.LEDGER, Schema.VAULT), strict=True):
         migrate(engine, schema)
     return databases
+
+
+def _quarantine(settings: Settings, incidents: Mapping[str, Incidents], now: Clock) -> Quarantine:
+    return Quarantine(settings.data / QUARANTINE_FILE, incidents["decisions"], now)
 
 
 def _eventing(

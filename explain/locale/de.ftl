@@ -44,15 +44,15 @@ summary-against = { $outcome }: Das Modell ergab { $score } Punkte, nötig waren
 summary-against-bare = { $outcome }: Das Modell ergab { $score } Punkte, nötig waren mindestens { $limit }.
 summary-for = { $outcome }: Das Modell ergab { $score } Punkte, nötig waren mindestens { $limit }. Im Vergleich mit der Vergleichsgruppe hat diese Angabe die Punktzahl am meisten erhöht: { $item }.
 summary-for-bare = { $outcome }: Das Modell ergab { $score } Punkte, nötig waren mindestens { $limit }.
-summary-rule = { $outcome }: Eine Regel der Richtlinie hat entschieden, unabhängig von der Punktzahl. { $reason }.
+summary-rule = { $outcome }: Entschieden hat eine Regel der Entscheidungsrichtlinie, unabhängig von der Punktzahl. { $reason }.
 summary-not-the-score = { $outcome }: Das folgt nicht aus der Punktzahl des Modells. Diese betrug { $score }, nötig waren mindestens { $limit }. Was dazu geführt hat, sagt diese Erklärung nicht.
 
 ## The decision in paragraphs
 
 paragraph-decision = Ein statistisches Modell hat aus den Angaben zu diesem Fall eine Punktzahl von { $score } berechnet. Der Grenzwert liegt bei { $limit } Punkten. Wird er erreicht, lautet das Ergebnis „{ $pass }“, sonst „{ $fail }“. Das Ergebnis war „{ $outcome }“.
 paragraph-rule = { $count ->
-    [one] Neben der Punktzahl gelten Regeln, die unabhängig von ihr entscheiden. Diese Regel hat entschieden: { $items }.
-   *[other] Neben der Punktzahl gelten Regeln, die unabhängig von ihr entscheiden. Diese Regeln haben entschieden: { $items }.
+    [one] Neben der Punktzahl gibt es Regeln, die unabhängig von ihr entscheiden. Diese hat entschieden: { $items }.
+   *[other] Neben der Punktzahl gibt es Regeln, die unabhängig von ihr entscheiden. Diese haben entschieden: { $items }.
 }
 paragraph-reference = Jeder Fall beginnt bei der durchschnittlichen Punktzahl der Vergleichsgruppe: { $population }. Dieser Durchschnitt liegt bei { $reference } Punkten. Von dort aus hat jede Angabe zu diesem Fall die Punktzahl dieses Modells gesenkt, erhöht oder nicht verändert.
 paragraph-reasons = { $count ->
@@ -80,7 +80,7 @@ reason-helped = { $label }: { $value } (Vergleichsgruppe: { $reference })
 suppressed-small = weniger als { $share } von allem, was die Punktzahl gesenkt hat
 suppressed-beyond-limit = schwächer als die { $most } genannten Gründe
 suppressed-same-reason = schon als Grund einer Regel genannt
-suppressed-other-component = eine Regel hat entschieden; die Punktzahl allein hätte genügt
+suppressed-other-component = eine Regel hat entschieden, und die Punktzahl allein hätte gereicht
 
 ## What would have changed the outcome
 
@@ -104,7 +104,7 @@ limit-reference = Mit einer anderen Vergleichsgruppe können die Punkte andere s
 limit-typical = Der gezeigte Wert der Vergleichsgruppe ist ihr mittlerer oder ihr häufigster. Eine Angabe kann die Punktzahl auch dann senken oder erhöhen, wenn dieser Wert das Gegenteil vermuten lässt, denn das Modell wägt alle Angaben zusammen ab.
 limit-rounding = Punkte sind auf eine Nachkommastelle gerundet. Eine Summe kann daher in der letzten Stelle abweichen.
 limit-unstable = Die zuletzt genannte Angabe hat die Punktzahl fast ebenso stark gesenkt wie die nächste, die nicht genannt ist.
-limit-tied = Manche dieser Gründe haben die Punktzahl fast gleich stark gesenkt. Mit einer anderen Stichprobe der Vergleichsgruppe können sie in anderer Reihenfolge stehen: { $groups }.
+limit-tied = Einige dieser Gründe haben die Punktzahl so ähnlich stark gesenkt, dass eine andere Stichprobe der Vergleichsgruppe ihre Reihenfolge ändern kann: { $groups }.
 limit-missing = Einige Angaben fehlten. Das Modell hat den Fall ohne sie bewertet.
 
 ## Checks of the explanation against the model
@@ -128,13 +128,13 @@ gate-outcome = Das gespeicherte Ergebnis ist { $follows ->
 gate-reasons-allowed = { $count ->
     [0] Jeder Grund hat einen Text und keiner ist ein geschütztes Merkmal.
     [one] Ein Grund ist ein geschütztes Merkmal, steht für eines oder hat keinen Text: { $groups }.
-   *[other] { $count } Gründe sind geschützte Merkmale, stehen für solche oder haben keinen Text: { $groups }.
+   *[other] { $count } Gründe sind geschützte Merkmale, stehen für eines oder haben keinen Text: { $groups }.
 }
 gate-rank-stability = { $count ->
-    [0] In { $agreed } % von { $draws } Ziehungen der Vergleichsgruppe ergeben sich dieselben Gründe; nötig sind mindestens { $needed } %.
-   *[other] In { $agreed } % von { $draws } Ziehungen der Vergleichsgruppe ergeben sich dieselben Gründe; nötig sind mindestens { $needed } %. Fraglich: { $groups }.
+    [0] In { $agreed } % der Ziehungen der Vergleichsgruppe ({ $draws }) ergeben sich dieselben Gründe; nötig sind mindestens { $needed } %.
+   *[other] In { $agreed } % der Ziehungen der Vergleichsgruppe ({ $draws }) ergeben sich dieselben Gründe; nötig sind mindestens { $needed } %. Zweifelhaft: { $groups }.
 }
-gate-rank-stability-unknown = Ob eine andere Ziehung der Vergleichsgruppe dieselben Gründe ergäbe, lässt sich nicht feststellen: Die Gruppe ist zu klein, oder die Werte sind Schätzungen.
+gate-rank-stability-unknown = Ob eine andere Ziehung der Vergleichsgruppe dieselben Gründe ergäbe, lässt sich nicht feststellen: Die Gruppe ist zu klein, oder die Werte sind geschätzt.
 
 ## Layers: for the person, for a reviewer, for a regulator
 

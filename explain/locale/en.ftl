@@ -131,8 +131,8 @@ gate-reasons-allowed = { $count ->
    *[other] { $count } reasons are protected characteristics, stand for one, or have no text: { $groups }.
 }
 gate-rank-stability = { $count ->
-    [0] In { $agreed } % of { $draws } draws of the reference group the same reasons come out; at least { $needed } % are needed.
-   *[other] In { $agreed } % of { $draws } draws of the reference group the same reasons come out; at least { $needed } % are needed. In doubt: { $groups }.
+    [0] In { $agreed }% of { $draws } draws of the reference group the same reasons come out; at least { $needed }% are needed.
+   *[other] In { $agreed }% of { $draws } draws of the reference group the same reasons come out; at least { $needed }% are needed. In doubt: { $groups }.
 }
 gate-rank-stability-unknown = Whether another draw of the reference group would give the same reasons cannot be found out: the group is too small, or the values are estimates.
 

@@ -44,15 +44,15 @@ summary-against = { $outcome }: el modelo dio una puntuación de { $score } y se
 summary-against-bare = { $outcome }: el modelo dio una puntuación de { $score } y se necesitaban al menos { $limit } puntos.
 summary-for = { $outcome }: el modelo dio una puntuación de { $score } y se necesitaban al menos { $limit } puntos. En comparación con el grupo de referencia, este dato fue el que más subió la puntuación: { $item }.
 summary-for-bare = { $outcome }: el modelo dio una puntuación de { $score } y se necesitaban al menos { $limit } puntos.
-summary-rule = { $outcome }: decidió una regla de la política, con independencia de la puntuación. { $reason }.
+summary-rule = { $outcome }: decidió una regla de la política, sea cual sea la puntuación. { $reason }.
 summary-not-the-score = { $outcome }: este resultado no se deduce de la puntuación del modelo, que fue de { $score } cuando se necesitaban al menos { $limit } puntos. Esta explicación no dice qué llevó a él.
 
 ## The decision in paragraphs
 
 paragraph-decision = Un modelo estadístico calculó, con los datos de este caso, una puntuación de { $score }. El umbral es de { $limit } puntos. Si se alcanza, el resultado es «{ $pass }»; si no, «{ $fail }». El resultado fue «{ $outcome }».
 paragraph-rule = { $count ->
-    [one] Además de la puntuación, la política tiene reglas que deciden con independencia de ella. Decidió esta regla: { $items }.
-   *[other] Además de la puntuación, la política tiene reglas que deciden con independencia de ella. Decidieron estas reglas: { $items }.
+    [one] Además de la puntuación, la política tiene reglas que deciden sea cual sea la puntuación. Decidió esta: { $items }.
+   *[other] Además de la puntuación, la política tiene reglas que deciden sea cual sea la puntuación. Decidieron estas: { $items }.
 }
 paragraph-reference = Todos los casos parten de la puntuación media del grupo de referencia: { $population }. Esa media es de { $reference } puntos. A partir de ahí, cada dato de este caso subió o bajó la puntuación de este modelo, o no la cambió.
 paragraph-reasons = { $count ->
@@ -79,8 +79,8 @@ reason-helped = { $label }: { $value } (grupo de referencia: { $reference })
 
 suppressed-small = menos del { $share } de todo lo que bajó la puntuación
 suppressed-beyond-limit = más débil que los { $most } motivos indicados
-suppressed-same-reason = ya indicado como motivo de una regla
-suppressed-other-component = decidió una regla; la puntuación por sí sola habría bastado
+suppressed-same-reason = ya citado como motivo de una regla
+suppressed-other-component = decidió una regla, y la puntuación por sí sola habría bastado
 
 ## What would have changed the outcome
 
@@ -104,7 +104,7 @@ limit-reference = Con otro grupo de referencia, los puntos pueden ser distintos.
 limit-typical = El valor que se muestra del grupo de referencia es el central o el más frecuente. Un dato puede subir o bajar la puntuación aunque ese valor haga pensar lo contrario, porque el modelo valora todos los datos juntos.
 limit-rounding = Los puntos se redondean a un decimal, por lo que una suma puede variar en la última cifra.
 limit-unstable = El último dato citado bajó la puntuación casi lo mismo que el siguiente, que no se cita.
-limit-tied = Algunos de estos motivos bajaron la puntuación casi lo mismo. Con otra muestra del grupo de referencia pueden estar en otro orden: { $groups }.
+limit-tied = Algunos de estos motivos bajaron la puntuación casi por igual, de modo que otra muestra del grupo de referencia puede cambiar su orden: { $groups }.
 limit-missing = Algunos datos no se indicaron. El modelo puntuó el caso sin ellos.
 
 ## Checks of the explanation against the model
@@ -127,14 +127,14 @@ gate-outcome = El resultado registrado { $follows ->
 }
 gate-reasons-allowed = { $count ->
     [0] Todos los motivos tienen texto y ninguno es una característica protegida.
-    [one] Un motivo es una característica protegida, equivale a una o no tiene texto: { $groups }.
-   *[other] { $count } motivos son características protegidas, equivalen a ellas o no tienen texto: { $groups }.
+    [one] Un motivo es una característica protegida, la sustituye o no tiene texto: { $groups }.
+   *[other] { $count } motivos son características protegidas, las sustituyen o no tienen texto: { $groups }.
 }
 gate-rank-stability = { $count ->
-    [0] En el { $agreed } % de { $draws } muestras del grupo de referencia resultan los mismos motivos; se necesita al menos el { $needed } %.
-   *[other] En el { $agreed } % de { $draws } muestras del grupo de referencia resultan los mismos motivos; se necesita al menos el { $needed } %. En duda: { $groups }.
+    [0] En el { $agreed } % de las extracciones del grupo de referencia ({ $draws }) resultan los mismos motivos; se necesita al menos el { $needed } %.
+   *[other] En el { $agreed } % de las extracciones del grupo de referencia ({ $draws }) resultan los mismos motivos; se necesita al menos el { $needed } %. En duda: { $groups }.
 }
-gate-rank-stability-unknown = No se puede saber si otra muestra del grupo de referencia daría los mismos motivos: el grupo es demasiado pequeño o los valores son estimaciones.
+gate-rank-stability-unknown = No se puede saber si otra extracción del grupo de referencia daría los mismos motivos: el grupo es demasiado pequeño o los valores son estimados.
 
 ## Layers: for the person, for a reviewer, for a regulator
 

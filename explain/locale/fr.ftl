@@ -50,8 +50,8 @@ summary-not-the-score = { $outcome } : ce résultat ne découle pas du score du
 
 paragraph-decision = Un modèle statistique a calculé, à partir des éléments de ce dossier, un score de { $score } points. Le seuil est de { $limit } points. S’il est atteint, le résultat est « { $pass } » ; sinon, « { $fail } ». Le résultat a été « { $outcome } ».
 paragraph-rule = { $count ->
-    [one] Outre le score, la politique a des règles qui décident quel que soit le score. Cette règle a décidé : { $items }.
-   *[other] Outre le score, la politique a des règles qui décident quel que soit le score. Ces règles ont décidé : { $items }.
+    [one] Outre le score, la politique a des règles qui décident quel que soit le score. Celle-ci a décidé : { $items }.
+   *[other] Outre le score, la politique a des règles qui décident quel que soit le score. Celles-ci ont décidé : { $items }.
 }
 paragraph-reference = Chaque dossier part du score moyen du groupe de référence : { $population }. Cette moyenne est de { $reference } points. À partir de là, chaque élément de ce dossier a relevé ou abaissé le score de ce modèle, ou ne l’a pas changé.
 paragraph-reasons = { $count ->
@@ -79,7 +79,7 @@ reason-helped = { $label } : { $value } (groupe de référence : { $reference 
 suppressed-small = moins de { $share } de tout ce qui a abaissé le score
 suppressed-beyond-limit = plus faible que les { $most } motifs indiqués
 suppressed-same-reason = déjà cité comme motif d’une règle
-suppressed-other-component = une règle a décidé ; le score seul aurait suffi
+suppressed-other-component = une règle a décidé, et le score seul aurait suffi
 
 ## What would have changed the outcome
 
@@ -103,7 +103,7 @@ limit-reference = Avec un autre groupe de référence, les points peuvent être 
 limit-typical = La valeur indiquée pour le groupe de référence est sa valeur médiane ou la plus fréquente. Un élément peut relever ou abaisser le score même si cette valeur laisse penser le contraire, car le modèle évalue tous les éléments ensemble.
 limit-rounding = Les points sont arrondis à une décimale ; le dernier chiffre d’une somme peut donc différer.
 limit-unstable = Le dernier élément cité a abaissé le score presque autant que le suivant, qui n’est pas cité.
-limit-tied = Certains de ces motifs ont abaissé le score presque autant les uns que les autres. Avec un autre échantillon du groupe de référence, leur ordre peut être différent : { $groups }.
+limit-tied = Certains de ces motifs ont abaissé le score presque autant l’un que l’autre, si bien qu’un autre échantillon du groupe de référence peut en changer l’ordre : { $groups }.
 limit-missing = Certains éléments n’ont pas été communiqués. Le modèle a évalué le dossier sans eux.
 
 ## Checks of the explanation against the model
@@ -130,10 +130,10 @@ gate-reasons-allowed = { $count ->
    *[other] { $count } motifs sont des caractéristiques protégées, en tiennent lieu ou n’ont pas de texte : { $groups }.
 }
 gate-rank-stability = { $count ->
-    [0] Dans { $agreed } % de { $draws } tirages du groupe de référence, les mêmes motifs ressortent ; il en faut au moins { $needed } %.
-   *[other] Dans { $agreed } % de { $draws } tirages du groupe de référence, les mêmes motifs ressortent ; il en faut au moins { $needed } %. En doute : { $groups }.
+    [0] Dans { $agreed } % des tirages du groupe de référence ({ $draws }), les mêmes motifs ressortent ; il en faut au moins { $needed } %.
+   *[other] Dans { $agreed } % des tirages du groupe de référence ({ $draws }), les mêmes motifs ressortent ; il en faut au moins { $needed } %. En doute : { $groups }.
 }
-gate-rank-stability-unknown = On ne peut pas savoir si un autre tirage du groupe de référence donnerait les mêmes motifs : le groupe est trop petit ou les valeurs sont des estimations.
+gate-rank-stability-unknown = On ne peut pas savoir si un autre tirage du groupe de référence donnerait les mêmes motifs : le groupe est trop petit ou les valeurs sont estimées.
 
 ## Layers: for the person, for a reviewer, for a regulator
 

@@ -44,15 +44,15 @@ summary-against = { $outcome }: il modello ha dato un punteggio di { $score } e 
 summary-against-bare = { $outcome }: il modello ha dato un punteggio di { $score } e servivano almeno { $limit } punti.
 summary-for = { $outcome }: il modello ha dato un punteggio di { $score } e servivano almeno { $limit } punti. Rispetto al gruppo di riferimento, il dato che ha alzato di più il punteggio è: { $item }.
 summary-for-bare = { $outcome }: il modello ha dato un punteggio di { $score } e servivano almeno { $limit } punti.
-summary-rule = { $outcome }: ha deciso una regola della politica, qualunque fosse il punteggio. { $reason }.
+summary-rule = { $outcome }: ha deciso una regola della politica, qualunque sia il punteggio. { $reason }.
 summary-not-the-score = { $outcome }: questo esito non deriva dal punteggio del modello, che era { $score } mentre servivano almeno { $limit } punti. Questa spiegazione non dice che cosa vi ha portato.
 
 ## The decision in paragraphs
 
 paragraph-decision = Un modello statistico ha calcolato, dai dati di questo caso, un punteggio di { $score }. La soglia è di { $limit } punti. Se è raggiunta, l’esito è «{ $pass }»; altrimenti «{ $fail }». L’esito è stato «{ $outcome }».
 paragraph-rule = { $count ->
-    [one] Oltre al punteggio, la politica ha regole che decidono qualunque sia il punteggio. Ha deciso questa regola: { $items }.
-   *[other] Oltre al punteggio, la politica ha regole che decidono qualunque sia il punteggio. Hanno deciso queste regole: { $items }.
+    [one] Oltre al punteggio, la politica ha regole che decidono qualunque sia il punteggio. Ha deciso questa: { $items }.
+   *[other] Oltre al punteggio, la politica ha regole che decidono qualunque sia il punteggio. Hanno deciso queste: { $items }.
 }
 paragraph-reference = Ogni caso parte dal punteggio medio del gruppo di riferimento: { $population }. Questa media è di { $reference } punti. Da lì, ogni dato di questo caso ha alzato o abbassato il punteggio di questo modello, o non lo ha cambiato.
 paragraph-reasons = { $count ->
@@ -80,7 +80,7 @@ reason-helped = { $label }: { $value } (gruppo di riferimento: { $reference })
 suppressed-small = meno del { $share } di tutto ciò che ha abbassato il punteggio
 suppressed-beyond-limit = più debole dei { $most } motivi indicati
 suppressed-same-reason = già indicato come motivo di una regola
-suppressed-other-component = ha deciso una regola; il punteggio da solo sarebbe bastato
+suppressed-other-component = ha deciso una regola, e il punteggio da solo sarebbe bastato
 
 ## What would have changed the outcome
 
@@ -104,7 +104,7 @@ limit-reference = Con un altro gruppo di riferimento i punti possono essere dive
 limit-typical = Il valore indicato per il gruppo di riferimento è quello centrale o il più frequente. Un dato può alzare o abbassare il punteggio anche se quel valore fa pensare il contrario, perché il modello valuta tutti i dati insieme.
 limit-rounding = I punti sono arrotondati a un decimale; perciò una somma può differire nell’ultima cifra.
 limit-unstable = L’ultimo dato indicato ha abbassato il punteggio quasi quanto il successivo, che non è indicato.
-limit-tied = Alcuni di questi motivi hanno abbassato il punteggio quasi nella stessa misura. Con un altro campione del gruppo di riferimento possono essere in un altro ordine: { $groups }.
+limit-tied = Alcuni di questi motivi hanno abbassato il punteggio in misura quasi uguale, perciò un altro campione del gruppo di riferimento può cambiarne l’ordine: { $groups }.
 limit-missing = Alcuni dati non sono stati indicati. Il modello ha calcolato il punteggio senza di essi.
 
 ## Checks of the explanation against the model
@@ -131,8 +131,8 @@ gate-reasons-allowed = { $count ->
    *[other] { $count } motivi sono caratteristiche protette, ne fanno le veci o non hanno un testo: { $groups }.
 }
 gate-rank-stability = { $count ->
-    [0] Nel { $agreed } % di { $draws } estrazioni del gruppo di riferimento risultano gli stessi motivi; serve almeno il { $needed } %.
-   *[other] Nel { $agreed } % di { $draws } estrazioni del gruppo di riferimento risultano gli stessi motivi; serve almeno il { $needed } %. In dubbio: { $groups }.
+    [0] Nel { $agreed }% delle estrazioni del gruppo di riferimento ({ $draws }) risultano gli stessi motivi; serve almeno il { $needed }%.
+   *[other] Nel { $agreed }% delle estrazioni del gruppo di riferimento ({ $draws }) risultano gli stessi motivi; serve almeno il { $needed }%. In dubbio: { $groups }.
 }
 gate-rank-stability-unknown = Non si può sapere se un’altra estrazione del gruppo di riferimento darebbe gli stessi motivi: il gruppo è troppo piccolo o i valori sono stime.
 

@@ -43,15 +43,15 @@ summary-against = { $outcome }: het model gaf een score van { $score } punten en
 summary-against-bare = { $outcome }: het model gaf een score van { $score } punten en er waren er minstens { $limit } nodig.
 summary-for = { $outcome }: het model gaf een score van { $score } punten en er waren er minstens { $limit } nodig. Vergeleken met de referentiegroep verhoogde dit gegeven de score het meest: { $item }.
 summary-for-bare = { $outcome }: het model gaf een score van { $score } punten en er waren er minstens { $limit } nodig.
-summary-rule = { $outcome }: een regel van het beleid heeft beslist, los van de score. { $reason }.
+summary-rule = { $outcome }: een regel van het beleid besliste, ongeacht de score. { $reason }.
 summary-not-the-score = { $outcome }: dit volgt niet uit de score van het model, die { $score } punten was terwijl er minstens { $limit } nodig waren. Deze uitleg zegt niet wat ertoe heeft geleid.
 
 ## The decision in paragraphs
 
 paragraph-decision = Een statistisch model heeft uit de gegevens van dit geval een score van { $score } punten berekend. De grens ligt bij { $limit } punten. Wordt die gehaald, dan is de uitkomst ‘{ $pass }’; anders ‘{ $fail }’. De uitkomst was ‘{ $outcome }’.
 paragraph-rule = { $count ->
-    [one] Naast de score heeft het beleid regels die los van de score beslissen. Deze regel heeft beslist: { $items }.
-   *[other] Naast de score heeft het beleid regels die los van de score beslissen. Deze regels hebben beslist: { $items }.
+    [one] Naast de score heeft het beleid regels die beslissen ongeacht de score. Deze regel besliste: { $items }.
+   *[other] Naast de score heeft het beleid regels die beslissen ongeacht de score. Deze regels beslisten: { $items }.
 }
 paragraph-reference = Elk geval begint bij de gemiddelde score van de referentiegroep: { $population }. Dat gemiddelde is { $reference } punten. Van daaruit heeft elk gegeven van dit geval de score van dit model verhoogd, verlaagd of niet veranderd.
 paragraph-reasons = { $count ->
@@ -79,7 +79,7 @@ reason-helped = { $label }: { $value } (referentiegroep: { $reference })
 suppressed-small = minder dan { $share } van alles wat de score verlaagde
 suppressed-beyond-limit = zwakker dan de { $most } genoemde redenen
 suppressed-same-reason = al genoemd als reden van een regel
-suppressed-other-component = een regel heeft beslist; de score alleen zou voldoende zijn geweest
+suppressed-other-component = een regel besliste, en de score alleen zou voldoende zijn geweest
 
 ## What would have changed the outcome
 
@@ -103,7 +103,7 @@ limit-reference = Met een andere referentiegroep kunnen de punten anders zijn.
 limit-typical = De getoonde waarde van de referentiegroep is de middelste of de meest voorkomende. Een gegeven kan de score ook verhogen of verlagen als die waarde het omgekeerde doet vermoeden, want het model weegt alle gegevens samen.
 limit-rounding = Punten zijn afgerond op één decimaal; een som kan daardoor in het laatste cijfer afwijken.
 limit-unstable = Het laatst genoemde gegeven verlaagde de score bijna evenveel als het volgende, dat niet is genoemd.
-limit-tied = Sommige van deze redenen verlaagden de score bijna evenveel. Met een andere steekproef van de referentiegroep kunnen ze in een andere volgorde staan: { $groups }.
+limit-tied = Sommige van deze redenen verlaagden de score bijna evenveel, zodat een andere steekproef van de referentiegroep hun volgorde kan veranderen: { $groups }.
 limit-missing = Sommige gegevens zijn niet opgegeven. Het model heeft de score zonder die gegevens berekend.
 
 ## Checks of the explanation against the model
@@ -130,10 +130,10 @@ gate-reasons-allowed = { $count ->
    *[other] { $count } redenen zijn beschermde kenmerken, staan daarvoor of hebben geen tekst: { $groups }.
 }
 gate-rank-stability = { $count ->
-    [0] In { $agreed } % van { $draws } trekkingen uit de referentiegroep komen dezelfde redenen naar voren; minstens { $needed } % is nodig.
-   *[other] In { $agreed } % van { $draws } trekkingen uit de referentiegroep komen dezelfde redenen naar voren; minstens { $needed } % is nodig. Onzeker: { $groups }.
+    [0] In { $agreed }% van de trekkingen van de referentiegroep ({ $draws }) komen dezelfde redenen naar voren; minstens { $needed }% is nodig.
+   *[other] In { $agreed }% van de trekkingen van de referentiegroep ({ $draws }) komen dezelfde redenen naar voren; minstens { $needed }% is nodig. Twijfelachtig: { $groups }.
 }
-gate-rank-stability-unknown = Of een andere trekking uit de referentiegroep dezelfde redenen zou geven, is niet vast te stellen: de groep is te klein of de waarden zijn schattingen.
+gate-rank-stability-unknown = Of een andere trekking van de referentiegroep dezelfde redenen zou geven, is niet na te gaan: de groep is te klein of de waarden zijn schattingen.
 
 ## Layers: for the person, for a reviewer, for a regulator
 

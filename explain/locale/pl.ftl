@@ -48,15 +48,15 @@ summary-against = { $outcome }: ocena modelu wyniosła { $score }{ "\u00A0" }pkt
 summary-against-bare = { $outcome }: ocena modelu wyniosła { $score }{ "\u00A0" }pkt, a potrzeba było co najmniej { $limit }.
 summary-for = { $outcome }: ocena modelu wyniosła { $score }{ "\u00A0" }pkt, a potrzeba było co najmniej { $limit }. W porównaniu z grupą odniesienia ocenę najbardziej podwyższyła ta informacja: { $item }.
 summary-for-bare = { $outcome }: ocena modelu wyniosła { $score }{ "\u00A0" }pkt, a potrzeba było co najmniej { $limit }.
-summary-rule = { $outcome }: zdecydowała reguła polityki, niezależnie od oceny. { $reason }.
+summary-rule = { $outcome }: zdecydowała reguła przyjęta w zasadach decyzji, bez względu na ocenę. { $reason }.
 summary-not-the-score = { $outcome }: ten wynik ma inną podstawę niż ocena modelu. Ocena wyniosła { $score }{ "\u00A0" }pkt, a potrzeba było co najmniej { $limit }. To wyjaśnienie nie mówi, co do niego doprowadziło.
 
 ## The decision in paragraphs
 
 paragraph-decision = Model statystyczny obliczył na podstawie informacji w tej sprawie ocenę punktową: { $score }{ "\u00A0" }pkt. Próg to { $limit }{ "\u00A0" }pkt. Jeśli ocena go osiąga, wynik to „{ $pass }”, a jeśli nie – „{ $fail }”. Wynik brzmiał: „{ $outcome }”.
 paragraph-rule = { $count ->
-    [one] Oprócz oceny polityka ma reguły, które decydują niezależnie od niej. Zdecydowała ta reguła: { $items }.
-   *[other] Oprócz oceny polityka ma reguły, które decydują niezależnie od niej. Zdecydowały te reguły: { $items }.
+    [one] Oprócz oceny zasady decyzji zawierają reguły, które decydują bez względu na ocenę. Zdecydowała ta reguła: { $items }.
+   *[other] Oprócz oceny zasady decyzji zawierają reguły, które decydują bez względu na ocenę. Zdecydowały te reguły: { $items }.
 }
 paragraph-reference = Każda sprawa zaczyna się od średniej oceny grupy odniesienia: { $population }. Ta średnia to { $reference }{ "\u00A0" }pkt. Od tego miejsca każda informacja w tej sprawie podwyższyła ocenę tego modelu, obniżyła ją albo jej nie zmieniła.
 paragraph-reasons = { $count ->
@@ -84,7 +84,7 @@ reason-helped = { $label }: { $value } (grupa odniesienia: { $reference })
 suppressed-small = mniej niż { $share } wszystkiego, co obniżyło ocenę
 suppressed-beyond-limit = słabsze niż podane powody (najwyżej { $most })
 suppressed-same-reason = podane już jako powód reguły
-suppressed-other-component = zdecydowała reguła; sama ocena by wystarczyła
+suppressed-other-component = zdecydowała reguła, a sama ocena byłaby wystarczająca
 
 ## What would have changed the outcome
 
@@ -108,7 +108,7 @@ limit-reference = Przy innej grupie odniesienia punkty mogą być inne.
 limit-typical = Wartość podana dla grupy odniesienia to wartość środkowa albo najczęstsza. Informacja może podwyższyć albo obniżyć ocenę także wtedy, gdy ta wartość sugeruje coś przeciwnego, ponieważ model waży wszystkie informacje razem.
 limit-rounding = Punkty zaokrąglono do jednego miejsca po przecinku, więc suma może różnić się ostatnią cyfrą.
 limit-unstable = Ostatnia podana informacja obniżyła ocenę prawie tak samo jak następna, której nie podano.
-limit-tied = Niektóre z tych powodów obniżyły ocenę prawie tak samo. Przy innej próbie grupy odniesienia ich kolejność może być inna: { $groups }.
+limit-tied = Niektóre z tych powodów obniżyły ocenę niemal tak samo, więc inna próba z grupy odniesienia może zmienić ich kolejność: { $groups }.
 limit-missing = Niektórych informacji nie podano. Model ocenił sprawę bez nich.
 
 ## Checks of the explanation against the model
@@ -135,10 +135,10 @@ gate-reasons-allowed = { $count ->
    *[other] Powody, które są cechami chronionymi, zastępują je albo nie mają tekstu ({ $count }): { $groups }.
 }
 gate-rank-stability = { $count ->
-    [0] W { $agreed } % z { $draws } losowań grupy odniesienia wychodzą te same powody; potrzeba co najmniej { $needed } %.
-   *[other] W { $agreed } % z { $draws } losowań grupy odniesienia wychodzą te same powody; potrzeba co najmniej { $needed } %. Wątpliwe: { $groups }.
+    [0] W { $agreed }% losowań z grupy odniesienia ({ $draws }) wychodzą te same powody; potrzeba co najmniej { $needed }%.
+   *[other] W { $agreed }% losowań z grupy odniesienia ({ $draws }) wychodzą te same powody; potrzeba co najmniej { $needed }%. Wątpliwe: { $groups }.
 }
-gate-rank-stability-unknown = Nie da się ustalić, czy inne losowanie grupy odniesienia dałoby te same powody: grupa jest za mała albo wartości są szacunkami.
+gate-rank-stability-unknown = Nie da się ustalić, czy inne losowanie z grupy odniesienia dałoby te same powody: grupa jest zbyt mała albo wartości są szacunkowe.
 
 ## Layers: for the person, for a reviewer, for a regulator
 

@@ -44,9 +44,8 @@ _BINARY_SCHEMA: Final = {"type": "string", "format": "binary"}
     returns={
         200: {JSON: {"type": "object"}, HTML: _TEXT_SCHEMA, PDF: _BINARY_SCHEMA},
     },
-    problems=(
-        "not-found", "erased", "not-acceptable", "not-explainable", "letter-withheld", "invalid",
-    ),
+    problems=("not-found", "erased", "not-acceptable", "not-explainable", "letter-withheld",
+              "invalid"),
     parameters=(languages.LANGUAGE, _AUDIENCE),
 )  # fmt: skip
 def explanation(decision_id: str) -> Response:

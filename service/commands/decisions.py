@@ -153,11 +153,11 @@ def letter(
     with opened() as runtime:
         reading(runtime, purpose, case).note([decision_id], fields, manner=Manner.PRINT)
         issued = _issued(runtime, decision_id, language)
-        issued.explanation.check_automatic()
         if contents:
             for line in _contents(runtime.reporting.letter(decision_id, issued), contents):
                 click.echo(line)
             return
+        issued.explanation.check_automatic()
         if as_html:
             written = runtime.reporting.letter_html(decision_id, issued).encode()
         else:

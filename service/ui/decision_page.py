@@ -175,14 +175,14 @@ class Shown:
         )
 
 
+def _languages(ours: str) -> tuple[Choice, ...]:
+    return tuple(Choice(each, each) for each in sorted(LANGUAGES, key=lambda tag: tag != ours))
+
+
 def _withheld(explained: "Explanation") -> str:
     """That no letter is made of it, and by which checks."""
     names = ", ".join(wording.words(gate.name) for gate in explained.failed)
     return f"; a check failed ({names}), so a person writes the letter"
-
-
-def _languages(ours: str) -> tuple[Choice, ...]:
-    return tuple(Choice(each, each) for each in sorted(LANGUAGES, key=lambda tag: tag != ours))
 
 
 def _subline(view: DecisionView, model: str) -> str:

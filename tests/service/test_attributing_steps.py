@@ -25,6 +25,7 @@ from reports.wording import load_wording
 from service import attributing
 from service.attributing import BATCH, MAX_CRASHES, State, Trouble
 from service.auditing import AuditRequest, audit_report
+from service.opened_models import opened_models
 from service.reading import Caller, Reading
 from service.ui.decision_page import PENDING, Shown
 from tests.service.test_attributing import attached, bare, invoke, of, status, task
@@ -230,7 +231,7 @@ def test_a_model_file_that_was_changed_gives_no_numbers(lender: Lender) -> None:
         if path.is_file():
             path.chmod(0o600)
             path.write_bytes(path.read_bytes() + b" ")
-    lender.runtime.explaining._models.clear()
+    opened_models().forget(decision.model)
     assert task(lender).work() == 0
     assert of(lender, decision).computed == "pending"
     assert "waits:" in status(lender, 1)
