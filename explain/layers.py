@@ -47,7 +47,9 @@ def layers(explanation: Explanation, audience: Audience, speech: Catalogue) -> t
 
 def _reasons(explanation: Explanation, audience: Audience, speech: Catalogue) -> tuple[str, ...]:
     def told(reason: Reason) -> str:
-        text = speech.say("layer-points", text=reason.text, points=reason.points_text)
+        text = reason.text
+        if reason.points_text:  # a rule has none
+            text = speech.say("layer-points", text=text, points=reason.points_text)
         if audience is not Audience.REGULATOR or not reason.code:
             return text
         amount = str(reason.contribution)

@@ -66,3 +66,9 @@ def test_a_regulator_also_gets_codes_and_recorded_integers() -> None:
 def test_the_layers_have_titles_in_every_language(language: str) -> None:
     found = layers(TOLD, Audience.REGULATOR, load_catalogue(language))
     assert len({one.title for one in found}) == 4
+
+
+def test_a_rule_that_decided_has_no_points_and_is_told_without() -> None:
+    first = replace(TOLD.reasons[0], rule="late", points_text="")
+    told = of(Audience.SUBJECT, replace(TOLD, reasons=(first, *TOLD.reasons[1:])))
+    assert told["reasons"][0] == first.text
