@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explain import ubjson
+from explain import forest, ubjson
 from explain.errors import ArtefactRefused
 
 __all__ = ["Tree", "TreeEnsemble", "parse"]
@@ -48,12 +48,46 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class TreeEnsemble:
-    """A whole model: its margin is `base_margin` plus one leaf of every tree, in log-odds."""
+    """A whole model: its margin is `base_margin` plus one leaf of every tree, in log-odds.
+
+    `weights`: what each tree counts for, where some were dropped out in training (dart); empty
+    where each counts for one.
+    """
 
     version: tuple[int, int, int]
     features: int
     base_margin: float
     trees: tuple[Tree, ...]
+    weights: tuple[float, ...] = ()
+
+    def forest(self) -> forest.Forest:
+        """Return the same trees as the exact engines read them."""
+        return forest.Forest(
+            self.features,
+            self.base_margin,
+            tuple(
+                forest.Tree(
+                    tree.left,
+                    tree.right,
+                    tree.feature,
+                    _outputs(tree, weight),
+                    tree.missing_left,
+                )
+                for tree, weight in zip(
+                    self.trees, self.weights or (1.0,) * len(self.trees), strict=True
+                )
+            ),
+            narrow=True,
+            weighted=bool(self.weights),
+        )
+
+
+def _outputs(tree: Tree, weight: float) -> tuple[float, ...]:
+    """Return a tree's thresholds, and what its leaves add under this weight."""
+    return tuple(
+        number * weight if left == -1 else number
+        for left, number in zip(tree.left, tree.threshold, strict=True)
+    )
 
 
 def parse(data: bytes, *, binary: bool) -> TreeEnsemble:
@@ -82,7 +116,18 @@ def parse(data: bytes, *, binary: bool) -> TreeEnsemble:
     trees = tuple(_tree(entry, features) for entry in entries)
     if sum(len(tree.left) for tree in trees) > MAX_NODES:
         raise ArtefactRefused("model file: too many nodes")
-    return TreeEnsemble(_version(version), features, _base_margin(parameters), trees)
+    weights = _weights(_member(booster, "model"), len(trees))
+    return TreeEnsemble(_version(version), features, _base_margin(parameters), trees, weights)
+
+
+def _weights(model: object, trees: int) -> tuple[float, ...]:
+    """Return what each tree counts for. Since 3.4 dart is saved as gbtree with this list."""
+    if not isinstance(model, Mapping) or "weight_drop" not in model:
+        return ()
+    weights = tuple(_threshold(number) for number in _list(model, "weight_drop"))
+    if len(weights) not in {0, trees}:
+        raise ArtefactRefused("model file: not one weight for each tree")
+    return weights
 
 
 def _load_json(data: bytes) -> object:
