@@ -241,7 +241,6 @@ class Runtime:
         registry = Registry(engine, log, writer, _artefacts(settings), now, os.urandom, check)
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
-        completeness = Completeness(log, writer, vault)
         erasing = Erasing(log, writer, vault, engine, now, os.urandom)
         attachments = Attachments(log, writer, vault, now, os.urandom)
         corrections = Corrections(*parts, registry, decisions, attachments, now, os.urandom)
@@ -262,7 +261,7 @@ class Runtime:
             own_references=OwnReferences(vault, now),
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
-            completeness=completeness,
+            completeness=(completeness := Completeness(log, writer, vault)),
             incidents=(incidents := _incidents(logs, writers, vault, now)),
             disclosures=Disclosures(log, writer, vault, now, os.urandom),
             erasing=erasing,

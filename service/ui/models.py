@@ -25,6 +25,7 @@ from service.api.routes import answer, runtime
 from service.approving import Approver
 from service.lineage import Lineage, NodeKind, lineage
 from service.lineage_words import lineage_stages
+from service.manifest_texts import spoken
 from service.ui import rendering, wording
 from service.ui.model_views import (
     EventRow,
@@ -268,7 +269,11 @@ def _facts(found: ModelVersion) -> tuple[Fact, ...]:
         ("AI Act, Annex III", "annex_iii_point"), ("Owner", "owner"), ("Team", "team"),
     )  # fmt: skip
     facts = [Fact("Manifest", "", found.digest)]
-    facts += [Fact(label, str(manifest[name])) for label, name in stated if manifest.get(name)]
+    facts += [
+        Fact(label, spoken(manifest[name], "en") or str(manifest[name]))
+        for label, name in stated
+        if manifest.get(name)
+    ]
     code = manifest.get("code")
     if isinstance(code, Mapping):
         facts.append(Fact("Code", str(code.get("repository", "")), str(code.get("commit", ""))))

@@ -68,12 +68,15 @@ def saved_xgb(booster: Any) -> Opened:
     return Opened(XGBoostPredictor(saved), parsed, 2e-5, "both")
 
 
-def categorical_xgb() -> Opened:
-    rows, target = data(coded=True)
+def categorical_xgb(to_onehot: int) -> Opened:
+    rows, target = data(coded=True, missing=True)
     kinds = ["q", "q", "q", "q", "c"]
-    matrix = xgboost.DMatrix(rows, target > 0, feature_types=kinds, enable_categorical=True)
-    asked = {"objective": "binary:logistic", "max_cat_to_onehot": 1, "nthread": 1, "verbosity": 0}
-    return saved_xgb(xgboost.train(asked, matrix, 4))
+    matrix = xgboost.DMatrix(
+        rows.astype(np.float32), target > 0, feature_types=kinds, enable_categorical=True
+    )
+    asked = {"objective": "binary:logistic", "nthread": 1, "verbosity": 0}
+    booster = xgboost.train(asked | {"max_cat_to_onehot": to_onehot, "max_depth": 4}, matrix, 12)
+    return replace(saved_xgb(booster), shap="")
 
 
 def multiclass_xgb() -> Opened:
@@ -150,6 +153,8 @@ def forest(**more: Any) -> Any:
 RIGHT: dict[str, Callable[[], Opened]] = {
     "xgb plain": xgb,
     "xgb with NaN": lambda: xgb(missing=True),
+    "xgb categorical": lambda: categorical_xgb(1),
+    "xgb categorical, one by one": lambda: categorical_xgb(100),
     "xgb monotone": lambda: xgb(monotone_constraints="(0,0,1,-1,0)"),
     "xgb exact splits": lambda: xgb(tree_method="exact"),
     "lgb of 32 bits": lambda: lgb(single=True, shap="both"),
@@ -190,7 +195,6 @@ RIGHT: dict[str, Callable[[], Opened]] = {
 REFUSED: dict[str, Callable[[], Opened]] = {
     "xgb multiclass": multiclass_xgb,
     "xgb tweedie": tweedie_xgb,
-    "xgb categorical": categorical_xgb,
     "xgb gblinear": lambda: xgb(booster="gblinear", updater="coord_descent"),
     "xgb with unused rounds": early_stopped_xgb,
     "lgb linear_tree": lambda: lgb(linear_tree=True),

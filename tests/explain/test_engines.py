@@ -187,6 +187,38 @@ def test_weights_of_trees_are_read_one_for_each() -> None:
             trees.parse(json.dumps(document).encode(), binary=False)
 
 
+def test_sets_of_categories_lie_end_to_end() -> None:
+    data, _ = trained(2, missing=0.0, rounds=1)
+    document = json.loads(data)
+    (tree,) = document["learner"]["gradient_booster"]["model"]["trees"]
+    last = max(at for at, left in enumerate(tree["left_children"]) if left != -1)
+    tree["split_type"][0] = tree["split_type"][last] = 1
+    good = {
+        "categories": [0, 2, 31_999],
+        "categories_nodes": [0, last],
+        "categories_segments": [0, 2],
+        "categories_sizes": [2, 1],
+    }
+    tree.update(good)
+    (read,) = trees.parse(json.dumps(document).encode(), binary=False).trees
+    assert read.categories[0] == frozenset({0, 2})
+    assert read.categories[last] == frozenset({31_999})
+    for wrong in (
+        {"categories": [0, 2]},
+        {"categories": [0, 2, -1]},
+        {"categories": [0, 2, 32_000]},
+        {"categories_nodes": [0]},
+        {"categories_nodes": [last, 0]},
+        {"categories_segments": [0, 1]},
+        {"categories_sizes": [3, 0]},
+        {"categories_sizes": [2, "1"]},
+        {"categories_segments": None},
+    ):
+        tree.update(good | wrong)
+        with pytest.raises(ArtefactRefused):
+            trees.parse(json.dumps(document).encode(), binary=False)
+
+
 WIDE = tuple("abcdefghijkl")
 
 
