@@ -51,11 +51,14 @@ class Term:
         if self.scores is None:
             column = rows[:, self.columns[0]]
             return np.where(np.isnan(column), self.missing, column * self.weight)
-        at = tuple(
+        return np.asarray(self.scores[self.cells(rows)], dtype=np.float64)
+
+    def cells(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.intp], ...]:
+        """Return where in `scores` each row lies, by feature; of a weight nothing."""
+        return tuple(
             _cell(rows[:, column], cuts)
             for column, cuts in zip(self.columns, self.cuts, strict=True)
         )
-        return np.asarray(self.scores[at], dtype=np.float64)
 
 
 def _cell(values: NDArray[np.float64], cuts: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -12,20 +12,17 @@ from typing import Any, cast
 import numpy as np
 
 from explain.attribution import XGBOOST_TOLERANCE, Attribution, Attributor, to_units
-from explain.boosters import BoosterContributions, XGBoostPredictor
+from explain.engines import attributor_for
 from explain.errors import (
     ExplainError,
     ModelUnsupported,
     NotReproduced,
     SchemaError,
 )
-from explain.leaf_tables import LeafTables
 from explain.model import Model
 from explain.model_files import ModelFile, check_digest, open_file
 from explain.predictor import FeatureSchema, Predictor, Rows
 from explain.replay import replay
-from explain.shapley import ShapTrees
-from explain.trees import TreeEnsemble
 
 __all__ = [
     "SCORING_ONLY",
@@ -152,22 +149,20 @@ def _check_space(manifest: Mapping[str, object], predictor: Predictor) -> None:
 def _attributor(
     explainer: Mapping[str, object], found: ModelFile, background: Rows, names: tuple[str, ...]
 ) -> Attributor:
-    """The one place where an engine is chosen, by its name in the manifest."""
+    """The engine that the manifest names, for this file (:mod:`explain.engines`)."""
     engine, tolerance = _text(explainer, "engine"), _tolerance(explainer)
-    predictor = found.predictor
     if engine == SCORING_ONLY:
         return Unattributed()
-    if isinstance(found.parsed, TreeEnsemble) and isinstance(predictor, XGBoostPredictor):
-        match engine:
-            case "leaf-tables":
-                return LeafTables(found.parsed, background, predictor, names, tolerance)
-            case "shap-interventional":
-                return ShapTrees(predictor, background, names, tolerance)
-            case "shap-path-dependent":
-                return ShapTrees(predictor, None, names, tolerance)
-            case "xgboost-contributions":
-                return BoosterContributions(predictor, names, tolerance)
-    raise SchemaError("no such engine for this format", member="explainer.engine")
+    parameters = explainer.get("parameters")
+    return attributor_for(
+        engine,
+        found.predictor,
+        background,
+        names,
+        parsed=found.parsed,
+        tolerance=tolerance,
+        parameters=parameters if isinstance(parameters, Mapping) else {},
+    )
 
 
 def _check_golden_rows(model: Model, manifest: Mapping[str, object], engine: str) -> None:

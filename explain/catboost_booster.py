@@ -9,7 +9,19 @@ from explain.catboost_file import SPACES
 from explain.errors import ArtefactRefused
 from explain.predictor import Rows
 
-__all__ = ["CatBoostBooster"]
+__all__ = ["CatBoostBooster", "own_contributions"]
+
+
+def own_contributions(model: Any, rows: Any) -> NDArray[np.float64]:
+    """Return path-dependent Shapley values of a fitted model, shape (rows, columns + 1); base last.
+
+    Rows are as the model takes them, with texts for the categories that it encodes itself.
+    """
+    import catboost
+
+    pool = catboost.Pool(rows, cat_features=model.get_cat_feature_indices(), thread_count=1)
+    found = model.get_feature_importance(pool, type="ShapValues", thread_count=1)
+    return np.asarray(found, dtype=np.float64)
 
 
 class CatBoostBooster:
@@ -47,3 +59,7 @@ class CatBoostBooster:
         single = np.ascontiguousarray(rows, dtype=np.float32)
         raw = self._booster.predict(single, prediction_type="RawFormulaVal", thread_count=1)
         return np.asarray(raw, dtype=np.float64).reshape(len(single))
+
+    def contributions(self, rows: Rows) -> NDArray[np.float64]:
+        """Return path-dependent Shapley values, shape (rows, features + 1); base last."""
+        return own_contributions(self._booster, np.ascontiguousarray(rows, dtype=np.float32))

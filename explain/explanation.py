@@ -228,13 +228,18 @@ class Explanation:
         return (
             (self.outcome, self.margin, self.cut_off, self.stable, self.fired, self.ties),
             (points.score, points.limit, points.reference),
-            [(one.code, one.features, one.contribution) for one in (*self.reasons, *self.helped)],
-            [(one.feature, one.amount) for one in self.contributions],
-            [(one.code, one.group, one.contribution) for one in self.suppressed],
             [
-                (one.margin, one.outcome, [change.feature for change in one.changes])
+                (one.rule, one.code, one.features, one.contribution)
+                for one in (*self.reasons, *self.helped)
+            ],
+            [(one.feature, one.amount) for one in self.contributions],
+            [(one.code, one.group, one.contribution, one.ground) for one in self.suppressed],
+            [
+                (one.margin, one.outcome, [(to.feature, to.value) for to in one.changes])
                 for one in self.counterfactuals
             ],
+            [(one.code, one.features, one.contribution) for one in self.key_factors],
+            self.trials,
             [(gate.name, gate.passed) for gate in self.gates],
         )
 

@@ -47,6 +47,10 @@ def layers(explanation: Explanation, audience: Audience, speech: Catalogue) -> t
 
 def _reasons(explanation: Explanation, audience: Audience, speech: Catalogue) -> tuple[str, ...]:
     def told(reason: Reason) -> str:
+        if reason.rule:  # decided whatever the score, so it has no points
+            if audience is not Audience.REGULATOR:
+                return reason.text
+            return speech.say("item-with-value", label=reason.text, value=reason.rule)
         text = speech.say("layer-points", text=reason.text, points=reason.points_text)
         if audience is not Audience.REGULATOR or not reason.code:
             return text

@@ -31,7 +31,13 @@ __all__ = ["explain_decision"]
 
 # What an engine compares with, and so what may be said of its numbers.
 _METHODS = {
+    "all-subsets": "method-reference-group",
+    "catboost-contributions": "method-training-paths",
+    "ebm": "method-reference-group",
     "leaf-tables": "method-reference-group",
+    "lightgbm-contributions": "method-training-paths",
+    "linear": "method-reference-group",
+    "scorecard": "method-reference-group",
     "shap-interventional": "method-reference-group",
     "shap-path-dependent": "method-training-paths",
     "xgboost-contributions": "method-training-paths",

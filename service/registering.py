@@ -40,12 +40,24 @@ def _check(manifest: Mapping[str, JsonValue], name: str, data: bytes) -> None:
     stated = _format(manifest, name)
     try:
         if name == _MODEL and stated in FORMATS:
-            check_file(data, str(stated), FeatureSchema.from_manifest(manifest))
+            parts = check_file(data, str(stated), FeatureSchema.from_manifest(manifest))
+            _check_engine(manifest, parts)
         else:
             refuse_code(data)
     except ExplainError as error:
         place = error.member or f"artefacts.{name}"
         raise MalformedError(str(error), member=place) from error
+
+
+def _check_engine(manifest: Mapping[str, JsonValue], parts: object) -> None:
+    """An engine that the model has not would come to light with its first decision."""
+    from explain.artifacts import SCORING_ONLY
+    from explain.engines import check_engine
+
+    explainer = manifest.get("explainer")
+    engine = explainer.get("engine") if isinstance(explainer, Mapping) else None
+    if isinstance(engine, str) and engine != SCORING_ONLY:
+        check_engine(engine, parts)
 
 
 def _format(manifest: Mapping[str, JsonValue], name: str) -> object:

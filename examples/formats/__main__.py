@@ -103,24 +103,25 @@ def with_onnx() -> bytes:
     return bytes(to_onnx(model, narrow[:1], options={"zipmap": False}).SerializeToString())
 
 
-MODELS: dict[str, tuple[Callable[[], bytes], str]] = {
-    "xgboost-json": (lambda: with_xgboost("json"), "log-odds"),
-    "xgboost-ubj": (lambda: with_xgboost("ubj"), "log-odds"),
-    "lightgbm-text": (with_lightgbm, "log-odds"),
-    "catboost-json": (lambda: with_catboost("json"), "log-odds"),
-    "catboost-cbm": (lambda: with_catboost("cbm"), "log-odds"),
-    "linear-json": (linear, "log-odds"),
-    "scorecard-json": (scorecard, "log-odds"),
-    "ebm-json": (explainable_boosting, "log-odds"),
-    "skops": (with_skops, "probability"),
-    "onnx": (with_onnx, "probability"),
+MODELS: dict[str, tuple[Callable[[], bytes], str, str]] = {
+    "xgboost-json": (lambda: with_xgboost("json"), "log-odds", "leaf-tables"),
+    "xgboost-ubj": (lambda: with_xgboost("ubj"), "log-odds", "xgboost-contributions"),
+    "lightgbm-text": (with_lightgbm, "log-odds", "leaf-tables"),
+    "catboost-json": (lambda: with_catboost("json"), "log-odds", "leaf-tables"),
+    "catboost-cbm": (lambda: with_catboost("cbm"), "log-odds", "catboost-contributions"),
+    "linear-json": (linear, "log-odds", "linear"),
+    "scorecard-json": (scorecard, "log-odds", "scorecard"),
+    "ebm-json": (explainable_boosting, "log-odds", "ebm"),
+    "skops": (with_skops, "probability", "leaf-tables"),
+    "onnx": (with_onnx, "probability", "all-subsets"),  # three features: eight sets of them
 }
+"""By format: what makes the file, where its margins lie, and what takes them apart."""
 
 
 def main() -> None:
     """Write each model, its reference group and its manifest into a folder of its own."""
-    for name, (made, space) in MODELS.items():
-        manifest, files = manifest_of(made(), name, space)
+    for name, (made, space, engine) in MODELS.items():
+        manifest, files = manifest_of(made(), name, space, engine)
         folder = FOLDER / name
         folder.mkdir(parents=True)
         for file, content in (files | {"manifest.json": json.dumps(manifest).encode()}).items():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.artifacts import describe, load_model
+from explain.artifacts import open_model
 from explain.attribution import to_units
 
 NAMES = ("income", "debt", "years")
@@ -29,9 +29,12 @@ def repaid(rows: Table) -> NDArray[np.int64]:
 
 
 def manifest_of(
-    model: bytes, model_format: str, space: str = "log-odds"
+    model: bytes, model_format: str, space: str = "log-odds", engine: str = "none"
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Return the manifest and the files of a version; the golden rows are asked of its file."""
+    """Return the manifest and the files of a version; the golden rows are asked of its file.
+
+    With the engine `none` it is for scoring only, and has no contributions.
+    """
     rows = applicants()
     inputs = [dict(zip(NAMES, row, strict=True)) for row in rows.tolist()]
     files = {"model": model, "background": json.dumps(inputs).encode()}
@@ -45,16 +48,25 @@ def manifest_of(
             "background": {"sha256": digests["background"], "format": "json-rows"},
         },
         "background": {"sha256": digests["background"], "population": "all", "rows": len(rows)},
-        # For scoring only: name an engine here to have contributions.
-        "explainer": {"engine": "none", "space": space, "scale": 6, "tolerance": 10},
+        "explainer": {"engine": engine, "space": space, "scale": 6, "tolerance": 10},
         "output": {"space": space, "favourable": "higher", "target": "repaid"},
         "features": [feature | {"name": name, "label": {"en": name}} for name in NAMES],
     }
-    schema = describe(manifest, files).schema
-    opened = load_model(model, digests["model"], model_format, schema)
-    margins = opened.margin(np.stack([schema.row(one) for one in inputs[:GOLDEN]])).tolist()
-    manifest["golden_rows"] = [
-        {"input": one, "margin": to_units(margin)}
-        for one, margin in zip(inputs[:GOLDEN], margins, strict=True)
-    ]
+    manifest["golden_rows"] = golden_rows(manifest, files, inputs[:GOLDEN])
     return manifest, files
+
+
+def golden_rows(
+    manifest: dict[str, Any], files: dict[str, bytes], inputs: list[dict[str, float]]
+) -> list[dict[str, Any]]:
+    """Return what the file and its engine answer for these rows today."""
+    model = open_model(manifest, files)
+    rows = np.stack([model.schema.row(one) for one in inputs])
+    margins = map(to_units, model.predictor.margin(rows).tolist())
+    golden: list[dict[str, Any]] = [
+        {"input": one, "margin": margin} for one, margin in zip(inputs, margins, strict=True)
+    ]
+    if manifest["explainer"]["engine"] != "none":
+        for one, told in zip(golden, model.attributor.attribute(rows), strict=True):
+            one["values"] = dict(told.values)
+    return golden

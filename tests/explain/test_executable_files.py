@@ -88,7 +88,11 @@ def test_the_way_out_is_that_of_the_library_whose_pickle_it_is() -> None:
         refuse_code(PICKLES[4])
 
 
-@pytest.mark.parametrize("data", [b"PK\x03\x04", zipped(a=b"text")[:-9], zipped(a=b"text")])
+@pytest.mark.parametrize(
+    "data",
+    [b"PK\x03\x04", zipped(a=b"text")[:-9], zipped(a=b"text")],
+    ids=["head", "cut", "whole"],  # the zip has the time of day in it
+)
 def test_a_zip_is_no_model_where_none_is_meant(data: bytes) -> None:
     with pytest.raises(ArtefactRefused, match="a zip archive"):
         refuse_code(data)

@@ -130,7 +130,7 @@ def test_nothing_was_left_in_english(language: str) -> None:
         if each.value is not None and each.value.equals(english[name].value)
     }
     bare = {"unit-none", "unit-count", "unit-percent", "unit-usd", "value-no", "item-with-value"}
-    assert alike <= bare | {"layer-points", "layer-code"}
+    assert alike <= bare | {"layer-points", "layer-code", "reason-rule"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -194,6 +194,8 @@ def test_another_story_in_another_language_is_refused(
         replace(other, margin=other.margin + 1),
         replace(other, contributions=other.contributions[::-1]),
         replace(other, counterfactuals=()),
+        replace(other, fired=("too_young_a_firm",)),
+        replace(other, reasons=(replace(other.reasons[0], rule="x"), *other.reasons[1:])),
     ):
         with pytest.raises(FactsDiffer):
             changed.check_same_facts(first)

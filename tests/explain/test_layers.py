@@ -66,3 +66,12 @@ def test_a_regulator_also_gets_codes_and_recorded_integers() -> None:
 def test_the_layers_have_titles_in_every_language(language: str) -> None:
     found = layers(TOLD, Audience.REGULATOR, load_catalogue(language))
     assert len({one.title for one in found}) == 4
+
+
+def test_a_rule_has_no_points_and_a_regulator_gets_its_name() -> None:
+    rule = replace(
+        TOLD.reasons[0], rule="too_young_a_firm", points_text="", contribution=0, text="Too young"
+    )
+    told = replace(TOLD, reasons=(rule, *TOLD.reasons[1:]))
+    assert of(Audience.SUBJECT, told)["reasons"][0] == "Too young"
+    assert of(Audience.REGULATOR, told)["reasons"][0] == "Too young (too_young_a_firm)"

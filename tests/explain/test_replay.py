@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from explain.attribution import Attribution
-from explain.boosters import BoosterContributions
+from explain.contributions import OwnContributions
 from explain.errors import ArtefactRefused
 from explain.model import Model
 from explain.predictor import Rows
@@ -128,6 +128,8 @@ def test_another_engine_or_another_feature_is_impossible(model: Model, declined:
 class Moved:
     """A model that no longer scores what its engine explains."""
 
+    space = "log-odds"
+
     def __init__(self, model: Model) -> None:
         self._model = model
 
@@ -143,7 +145,7 @@ class Moved:
 def test_an_engine_that_no_longer_adds_up_is_impossible(model: Model, declined: list[Any]) -> None:
     one = declined[0]
     liar: Any = Moved(model)
-    engine = BoosterContributions(liar, model.schema.names)
+    engine = OwnContributions("xgboost-contributions", liar, model.schema.names)
     outcome = run(liar, engine, model.schema.row(one), recorded(model, one), tolerance=100)
     assert outcome.verdict == "impossible"
     assert "miss the model's own margin" in outcome.why

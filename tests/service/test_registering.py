@@ -93,3 +93,15 @@ def test_features_that_are_none_are_named(lender: Lender) -> None:
     with pytest.raises(MalformedError) as refused:
         register_model(lender.runtime.registry, manifest, files)
     assert refused.value.member == "features[0].label"
+
+
+@pytest.mark.parametrize("engine", ["lime", "linear", "lightgbm-contributions"])
+def test_an_engine_that_the_model_has_not_is_refused(lender: Lender, engine: str) -> None:
+    (model,) = lender.runtime.registry.models()
+    entry: Any = dict(model.manifest)["artefacts"]
+    data = lender.runtime.registry.artefact(entry["model"]["sha256"])
+    manifest, files = version(lender, data, entry["model"]["format"])
+    manifest["explainer"] = dict(manifest["explainer"]) | {"engine": engine}
+    with pytest.raises(MalformedError) as refused:
+        register_model(lender.runtime.registry, manifest, files)
+    assert refused.value.member == "explainer.engine"
