@@ -1,6 +1,8 @@
 """A version that no longer answers as it was registered is set apart, on record, until it does."""
 
 import copy
+import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,22 +41,18 @@ def client(lender: Lender) -> FlaskClient:
 
 @pytest.fixture
 def off(lender: Lender) -> ModelVersion:
-    """A version of the same model whose golden row says something that it does not."""
+    """A version that no library reads, whose golden row says something that it does not."""
     (model,) = lender.runtime.registry.models()
-    listed: Any = model.manifest["artefacts"]
-    files = {
-        name: lender.runtime.registry.artefact(each["sha256"]) for name, each in listed.items()
-    }
-    manifest = copy.deepcopy(dict(model.manifest)) | {"version": "9.9.9"}
+    terms = [{"feature": "loan_to_value", "weight": -1}]
+    document = {"v": 1, "kind": "linear", "space": "log-odds", "intercept": 50, "terms": terms}
+    data = json.dumps(document).encode()
+    manifest: Any = copy.deepcopy(dict(model.manifest)) | {"version": "9.9.9"}
+    entry = {"sha256": hashlib.sha256(data).hexdigest(), "format": "linear-json"}
+    manifest["artefacts"] = {"model": entry}
+    manifest["explainer"] |= {"engine": "none"}
     row = {"loan_to_value": 80, "late": 1, "bankrupt": False}
-    manifest["golden_rows"] = [
-        {
-            "input": row,
-            "margin": 9_000_000,
-            "values": {"bankrupt": 0, "late": 0, "loan_to_value": 0},
-        }
-    ]
-    return register_model(lender.runtime.registry, manifest, files)
+    manifest["golden_rows"] = [{"input": row, "margin": 9_000_000}]
+    return register_model(lender.runtime.registry, manifest, {"model": data})
 
 
 def invoke(lender: Lender, status: int, *words: str) -> str:

@@ -47,6 +47,12 @@ sys.exit(model_process.main())
 """
 
 
+LINE = json.dumps(
+    {"v": 1, "kind": "linear", "space": "log-odds", "intercept": 0.5,
+     "terms": [{"feature": "a", "weight": 1, "missing": 0}]}
+).encode()  # fmt: skip
+
+
 def peer(code: str) -> tuple[str, ...]:
     """A process in the place of ours that does something else."""
     return (sys.executable, "-c", code)
@@ -145,10 +151,10 @@ def test_an_error_of_ours_comes_back_as_itself(boosted: bytes) -> None:
     assert raised.value.member == "model"
 
 
-def test_a_golden_row_that_comes_out_otherwise_is_said(boosted: bytes) -> None:
+def test_a_golden_row_that_comes_out_otherwise_is_said() -> None:
     golden = [{"input": {"a": 0.5, "b": 0.5}, "margin": 9_000_000}]
     with pytest.raises(NotReproduced, match="golden row 0"):
-        SandboxedModel(opening(boosted, "xgboost-json", golden_rows=golden)).open()
+        SandboxedModel(opening(LINE, "linear-json", golden_rows=golden)).open()
 
 
 # What it may do
@@ -348,14 +354,9 @@ def test_the_library_itself_goes_down_and_this_process_does_not(
 # The pool
 
 
-def test_the_pool_keeps_a_bounded_number_and_reopens_what_made_room(boosted: bytes) -> None:
+def test_the_pool_keeps_a_bounded_number_and_reopens_what_made_room() -> None:
     pool = OpenedModels()
-    made = opening(boosted, "linear-json")
-    line = json.dumps(
-        {"v": 1, "kind": "linear", "space": "log-odds", "intercept": 0.5,
-         "terms": [{"feature": "a", "weight": 1, "missing": 0}]}
-    ).encode()  # fmt: skip
-    made = opening(line, "linear-json")
+    made = opening(LINE, "linear-json")
     first = pool.model("0", made)
     assert pool.model("0", made) is first
     for at in range(1, MAX_MODELS + 1):
