@@ -9,7 +9,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -36,6 +36,7 @@ __all__ = ["Counted", "Counting", "Progress"]
 
 FIELDS: Final = ("attributions", "input", "output")
 EPOCH_YEAR: Final = 1970
+AHEAD: Final = timedelta(days=1)  # of the log's clock; a source whose clock is further off is wrong
 _ATTACHED: Final = b'"kind":"attributions_attached"'
 _ABOUT: Final = re.compile(rb'"decision":"([0-9a-f-]{36})"')
 
@@ -195,7 +196,6 @@ class _Sheet:
         self._runtime = runtime
         self._schema = FeatureSchema.from_manifest(version.manifest)
         self._policy = cache(lambda digest: _policy(runtime, digest, version))
-        self._now = runtime.clock().astimezone(UTC)
         self.months: dict[str, Tally] = {}
         self.pending: list[str] = []
         self.unseen = Unseen()
@@ -209,7 +209,7 @@ class _Sheet:
             self.unseen = replace(self.unseen, erased=self.unseen.erased + 1)
             return
         at = view.payload.decided_at
-        if not at.year >= EPOCH_YEAR or at > self._now:
+        if at.year < EPOCH_YEAR or at > view.at + AHEAD:
             self.unseen = replace(self.unseen, undated=self.unseen.undated + 1)
             return
         tally = self.months.setdefault(month_of(at), Tally())

@@ -31,7 +31,7 @@ class Unseen:
     Attributes:
         erased: the record is gone.
         restricted: its use is restricted (GDPR Art. 18).
-        undated: the source states a time before 1970, or after the day it was counted.
+        undated: the source states a time before 1970, or a day after the log accepted it.
         without: in figures, but nothing can work out its contributions.
         pending: in figures, but its contributions are still to be worked out.
     """

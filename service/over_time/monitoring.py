@@ -54,6 +54,7 @@ def monitor(
         LedgerError, OSError: as :meth:`Counting.run`.
     """
     version = runtime.registry.model(model)
+    reading.note((), ("over_time",))  # what follows is on record too if it opens nothing new
     kept = _kept(runtime, version)
     with kept.alone():
         if anew:

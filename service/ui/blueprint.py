@@ -25,6 +25,7 @@ from service.ui import corrections, exports, officers, rendering, session, subje
 from service.ui.decision_list import DecisionList
 from service.ui.decision_page import Shown
 from service.ui.filters import Filter
+from service.ui.over_time_page import over_time_page
 from service.ui.overview import overview as overview_of
 from service.ui.proof import file_name
 from service.ui.session import PURPOSES, Visit
@@ -123,8 +124,20 @@ def overview() -> Response:
         runtime(),
         lambda wanted: wanted.address(here),
         lambda name: url_for("ui.source", name=name),
+        lambda digest: url_for("ui.over_time", reference=digest),
     )
     return rendering.page("overview", value, here="overview")
+
+
+@blueprint.get("/models/<reference>/over-time")
+def over_time(reference: str) -> Response:
+    """What a model version did in each period, as it was counted last."""
+    _visit().caller.principal.require(Permission.MODELS_READ)
+    version = runtime().registry.model(reference)
+    here = url_for("ui.over_time", reference=version.digest)
+    wanted = request.args.get("period", "")
+    value = over_time_page(runtime(), version, wanted, lambda period: f"{here}?period={period}")
+    return rendering.page("over_time", value)
 
 
 @blueprint.get("/sources")

@@ -40,7 +40,13 @@ SourceAddress = Callable[[str], str]
 """The address of the page of one source."""
 
 
-def overview(runtime: Runtime, address: Address, source_at: SourceAddress) -> OverviewPage:
+ModelAddress = Callable[[str], str]
+"""The address of the page of one model version over time."""
+
+
+def overview(
+    runtime: Runtime, address: Address, source_at: SourceAddress, model_at: ModelAddress
+) -> OverviewPage:
     """Return the state of the ledger as this server has it now."""
     everything = runtime.decisions.find(DecisionQuery(limit=1))
     sources = runtime.completeness.families()
@@ -56,7 +62,7 @@ def overview(runtime: Runtime, address: Address, source_at: SourceAddress) -> Ov
         notices=notices,
         months=_months(runtime, everything, address),
         sources=tuple(_source(runtime, each, source_at(each.name)) for each in sources[:SOURCES]),
-        models=_models(runtime, models, everything, address),
+        models=_models(runtime, models, everything, address, model_at),
     )
 
 
@@ -175,7 +181,11 @@ def _model_notices(models: tuple[ModelVersion, ...]) -> tuple[Notice, ...]:
 
 
 def _models(
-    runtime: Runtime, models: tuple[ModelVersion, ...], everything: Page, address: Address
+    runtime: Runtime,
+    models: tuple[ModelVersion, ...],
+    everything: Page,
+    address: Address,
+    model_at: ModelAddress,
 ) -> tuple[ModelRow, ...]:
     counts = dict(everything.facets.model)
     rows = []
@@ -190,6 +200,7 @@ def _models(
                 decisions=wording.number(counts.get(model.digest, 0)),
                 href=address(Filter(model=model.digest)),
                 last=Moment(wording.minute(last), wording.iso(last)) if last else None,
+                over_time=model_at(model.digest),
             )
         )
     return tuple(rows)

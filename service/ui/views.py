@@ -145,6 +145,7 @@ class ModelRow:
     decisions: str
     href: str
     last: Moment | None
+    over_time: str
 
 
 @dataclass(frozen=True, slots=True)

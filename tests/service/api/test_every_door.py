@@ -49,7 +49,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
 # Pages without anybody's data: who signs in, what the overview counts, an empty form.
 FREE_PAGES: Final = {
     *("/", "/sign-in", "/sign-out", "/sources", "/sources/<name>", "/sources/<name>/explain"),
-    *("/assets/<path:filename>", "/subjects"),
+    *("/assets/<path:filename>", "/subjects", "/models/<reference>/over-time"),
 }
 FORMS: Final[dict[str, dict[str, str]]] = {
     "/decisions/find": {"q": "MTG-000123"},
@@ -74,6 +74,7 @@ COMMANDS: Final[dict[str, list[str]]] = {
     "proof": ["{id}", "-o", "{out}"],
     "replay": ["{id}"],
     "attributions proof": [NOBODY],
+    "monitor": ["--model", "mortgage-approval@1.0.0", "-o", "{out}"],
     "report": [
         "--model", "mortgage-approval@1.0.0", "--since", "2026-01-01", "--until", "2026-12-31",
         "--html", "-o", "{out}", "--sample", "1",

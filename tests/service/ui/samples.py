@@ -38,7 +38,7 @@ from service.ui.views import (
     WaterfallRow,
     WhyPanel,
 )
-from tests.service.ui import receipts, source_samples
+from tests.service.ui import over_time_samples, receipts, source_samples
 
 MINUS = "\N{MINUS SIGN}"
 APPROVED = Tag("Approved", Tone.FAVOURABLE, Icon.TICK)
@@ -107,7 +107,13 @@ OVERVIEW = OverviewPage(
     ),
     (
         ModelRow(
-            "mortgage-approval 1.0.0", "3f9a1c77e0b2…", "promoted", "1,590", "/decisions", THEN
+            "mortgage-approval 1.0.0",
+            "3f9a1c77e0b2…",
+            "promoted",
+            "1,590",
+            "/decisions",
+            THEN,
+            "/models/3f9a1c77e0b2/over-time",
         ),
     ),
 )
@@ -341,4 +347,5 @@ PAGES = {
     "error": ERROR,
     "sources": source_samples.SOURCES,
     "source": source_samples.SOURCE,
+    "over_time": over_time_samples.OVER_TIME,
 }
