@@ -3,11 +3,15 @@
 import json
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from service.commands.terminal import opened, print_json, reading, speaks
+from service.commands.terminal import opened, reading, speaks
+
+if TYPE_CHECKING:
+    from service.over_time.figures import OverTime
+    from service.over_time.groups import Grouped
 
 __all__ = ["monitor"]
 
@@ -43,6 +47,13 @@ PURPOSE: Final = "model_monitoring"
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write them to this file.  [default: print them]",
 )
+@click.option(
+    "--groups",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV with a header: decision id, then a column of groups for each trait. Approval by "
+    "group is printed with the figures, and not kept.",
+)
+@click.option("--groups-source", default="a file kept apart", help="Where that file comes from.")
 @click.option("--anew", is_flag=True, help="Count every decision again, also those kept as counts.")
 @click.option("--case", default="", help="The case it belongs to: a reference.")
 @speaks
@@ -53,6 +64,8 @@ def monitor(
     reference: str | None,
     form: str,
     output: Path | None,
+    groups: Path | None,
+    groups_source: str,
     anew: bool,
     case: str,
 ) -> None:
@@ -63,6 +76,7 @@ def monitor(
     decisions are left out, and said to be.
     """
     from service.over_time.figures import Period
+    from service.over_time.groups import grouped
     from service.over_time.monitoring import as_csv
     from service.over_time.monitoring import monitor as monitored
 
@@ -75,23 +89,31 @@ def monitor(
             bar.length = of
             bar.update(done - bar.pos)
 
+        reader = reading(runtime, PURPOSE, case)
         found = monitored(
-            runtime,
-            reading(runtime, PURPOSE, case),
-            model,
-            by=Period(by),
-            reference=reference,
-            anew=anew,
-            told=told,
+            runtime, reader, model, by=Period(by), reference=reference, anew=anew, told=told
         )
-    if output is None and form == "json":
-        print_json(found.to_json())
-        return
-    text = as_csv(found) if form == "csv" else json.dumps(found.to_json(), indent=2) + "\n"
+        by_group = None
+        if groups is not None:
+            version = runtime.registry.model(model)
+            by_group = grouped(runtime, reader, version, found, groups, groups_source)
+    if form == "csv":
+        _write(as_csv(found, by_group), output)
+    else:
+        shown = found.to_json() | ({"by_group": by_group.to_json()} if by_group else {})
+        _write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n", output)
+    _tell(found, by_group)
+
+
+def _write(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
         output.write_text(text, encoding="utf-8")
+
+
+def _tell(found: "OverTime", by_group: "Grouped | None") -> None:
+    """Say on the terminal what is in no figure."""
     unseen = found.unseen
     click.echo(
         f"{found.decisions:,} decisions in {len(found.periods):,} periods; in no figure:"
@@ -99,3 +121,9 @@ def monitor(
         f" without contributions: {unseen.without:,}, pending: {unseen.pending:,}",
         err=True,
     )
+    if by_group is not None:
+        click.echo(
+            f"groups: {by_group.rows:,} rows, of which {by_group.unknown:,} name no decision that"
+            f" is counted, and {by_group.restricted:,} one whose use is restricted",
+            err=True,
+        )

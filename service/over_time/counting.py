@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from explain.policy import Policy
     from explain.predictor import FeatureSchema
 
-__all__ = ["Counted", "Counting", "Progress"]
+__all__ = ["Counted", "Counting", "Progress", "month_of", "policy_of"]
 
 FIELDS: Final = ("attributions", "input", "output")
 EPOCH_YEAR: Final = 1970
@@ -195,7 +195,7 @@ class _Sheet:
 
         self._runtime = runtime
         self._schema = FeatureSchema.from_manifest(version.manifest)
-        self._policy = cache(lambda digest: _policy(runtime, digest, version))
+        self._policy = cache(lambda digest: policy_of(runtime, digest, version))
         self.months: dict[str, Tally] = {}
         self.pending: list[str] = []
         self.unseen = Unseen()
@@ -251,7 +251,7 @@ def _count_outcome(tally: Tally, view: DecisionView, policy: "Policy | None") ->
         tally.failed += view.payload.outcome == policy.failed
 
 
-def _policy(runtime: Runtime, digest: str, version: ModelVersion) -> "Policy | None":
+def policy_of(runtime: Runtime, digest: str, version: ModelVersion) -> "Policy | None":
     """The policy as a scorecard; None if its manifests do not make one."""
     from explain.errors import SchemaError
     from explain.policy import Policy

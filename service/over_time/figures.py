@@ -92,6 +92,7 @@ class Figures:
     Attributes:
         period: as :meth:`Period.of` names it.
         decided: how many decisions are counted in it.
+        passed: how many of them passed; shown with `approval` alone.
         attributed: how many of them have contributions.
         approval: share that passed.
         score: how the margins moved against the reference.
@@ -102,6 +103,7 @@ class Figures:
 
     period: str
     decided: int
+    passed: int
     attributed: int
     approval: Share | Absence
     score: Shift | Absence
@@ -191,6 +193,7 @@ def _figures(name: str, tally: Tally, base: Tally | None, *, is_reference: bool)
     return Figures(
         period=name,
         decided=tally.decided,
+        passed=tally.passed,
         attributed=attributed,
         approval=share(tally.passed, tally.decided),
         score=_moved(base.scores if base else None, tally.scores, is_reference=is_reference),

@@ -16,6 +16,7 @@ from service.over_time.figures import (
     figures,
     first_reference,
 )
+from service.over_time.groups import Grouped
 from service.over_time.kept import Kept
 from service.reading import Reading
 from service.runtime import Runtime
@@ -94,7 +95,7 @@ def latest(runtime: Runtime, version: ModelVersion) -> Mapping[str, Any]:
     return found
 
 
-def as_csv(found: OverTime) -> str:
+def as_csv(found: OverTime, by_group: Grouped | None = None) -> str:
     """The figures as CSV: one a line, with `COLUMNS`; coverage first, with no period."""
     text = io.StringIO()
     lines = csv.DictWriter(text, COLUMNS, lineterminator="\n", restval="")
@@ -106,6 +107,8 @@ def as_csv(found: OverTime) -> str:
             lines.writerow({"figure": group, "name": name, "n": count})
     for period, members in zip(found.periods, shown["periods"], strict=True):
         lines.writerows({"period": period.period, **row} for row in _rows(period, members))
+    if by_group is not None:
+        lines.writerows(_group_rows(by_group.to_json()))
     return text.getvalue()
 
 
@@ -133,6 +136,25 @@ def _rows(period: Figures, members: Mapping[str, Any]) -> Iterator[dict[str, Any
         yield {"figure": "reason", "absent": members["reasons_absent"]}
     for reason in members["reasons"]:
         yield {"figure": "reason", "name": reason["code"], **_share(reason)}
+
+
+def _group_rows(shown: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for name in ("rows", "unknown", "restricted"):
+        yield {"figure": "group_file", "name": name, "n": shown[name]}
+    for each in shown["shares"]:
+        where = {"period": each["period"]}
+        for group in each["groups"]:
+            name = f"{each['trait']}={group['group']}"
+            yield {**where, "figure": "group_approval", "name": name, **_share(group)}
+        measures = each["measures"]
+        for measure in ("ratio", "difference"):
+            yield {
+                **where,
+                "figure": f"group_approval_{measure}",
+                "name": each["trait"],
+                "value": measures.get(measure, ""),
+                "absent": measures.get("absent", ""),
+            }
 
 
 def _share(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ BEN = Principal("k-ben", "Ben", Role.DATA_PROTECTION_OFFICER)
 Monitor = Callable[..., OverTime]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
     """A lender to read; nothing is written to it but accesses."""
     made = Lender(tmp_path_factory.mktemp("over_time") / "data")
