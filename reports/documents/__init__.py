@@ -35,6 +35,7 @@ from reports.documents.letter import (
     SubjectLetter,
 )
 from reports.documents.model_card import ExcludedFeature, FeatureLine, ModelCard, TrainingSet
+from reports.documents.movement import ItemMoved, Movement, ScoresMoved
 from reports.documents.subject_copy import (
     CopiedDecision,
     CopiedErasure,
@@ -68,12 +69,14 @@ __all__ = [
     "GroupOutcome",
     "Held",
     "InputUsed",
+    "ItemMoved",
     "LedgerPlace",
     "LetterDecision",
     "LogVerification",
     "MissingRange",
     "ModelCard",
     "Month",
+    "Movement",
     "Organisation",
     "ReasonCount",
     "Recomputation",
@@ -81,6 +84,7 @@ __all__ = [
     "RegisterCount",
     "Relationship",
     "SampledDecision",
+    "ScoresMoved",
     "Signatory",
     "Signature",
     "SourceCompleteness",
