@@ -68,9 +68,21 @@ class GroupShares:
         return {
             "trait": self.trait,
             "period": self.period,
-            "groups": [{"group": name, **_share_json(each)} for name, each in self.shares],
+            "groups": [
+                {"group": name, **_share_json(each), "impact_ratio": self._impact(name, each)}
+                for name, each in self.shares
+            ],
             "measures": measures,
         }
+
+    def _impact(self, name: str, found: Share | Absence) -> float | None:
+        """A group's rate divided by the highest of the groups that are shown."""
+        if not isinstance(self.measures, Measures) or isinstance(found, Absence):
+            return None
+        highest = dict(self.shares)[self.measures.highest]
+        if name == NOT_STATED or isinstance(highest, Absence):
+            return None
+        return round(found.share / highest.share, DIGITS)
 
 
 def compared(trait: str, period: str, counts: Mapping[str, tuple[int, int]]) -> GroupShares:

@@ -146,6 +146,9 @@ def _group_rows(shown: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for group in each["groups"]:
             name = f"{each['trait']}={group['group']}"
             yield {**where, "figure": "group_approval", "name": name, **_share(group)}
+            if group["impact_ratio"] is not None:
+                ratio = {"n": group["count"], "value": group["impact_ratio"]}
+                yield {**where, "figure": "group_impact_ratio", "name": name, **ratio}
         measures = each["measures"]
         for measure in ("ratio", "difference"):
             yield {

@@ -18,6 +18,7 @@ counts = st.dictionaries(
 
 @given(counts)
 @example({"A": (5, 40), "B": (1, 1), NOT_STATED: (0, 0)})
+@example({"A": (0, 40), "B": (0, 30)})
 @settings(max_examples=60)  # each builds a data frame
 def test_shares_hide_and_measures_compare(given_counts: dict[str, tuple[int, int]]) -> None:
     found = compared("sex", "2026", given_counts)
@@ -44,6 +45,10 @@ def test_shares_hide_and_measures_compare(given_counts: dict[str, tuple[int, int
         assert found.measures.difference == pytest.approx(high - low)
         assert rates[found.measures.lowest] == pytest.approx(low)
         assert rates[found.measures.highest] == pytest.approx(high)
+        impact = {each["group"]: each["impact_ratio"] for each in found.to_json()["groups"]}
+        assert {name: each for name, each in impact.items() if each is not None} == pytest.approx(
+            {name: each / high for name, each in rates.items()}, abs=1e-6
+        )
 
 
 def test_without_the_library_rates_are_shown_and_measures_said_not_to_be(

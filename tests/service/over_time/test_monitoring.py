@@ -166,6 +166,14 @@ def test_contributions_that_come_later_are_counted_then(own: Runtime, lender: Le
     assert sum(each.attributed for each in found.periods) == attributed + 1
 
 
+def test_contributions_that_nobody_can_work_out_are_counted(own: Runtime, lender: Lender) -> None:
+    record = again(own, lender.ids[30], bare=True)
+    own.attributions.attach({record: {"status": "not_reproduced"}})
+    found = monitored(own)
+    assert (found.unseen.without, found.unseen.pending) == (1, 0)
+    assert sum(each.decided for each in found.periods) == COUNT + 1
+
+
 def test_a_time_that_cannot_be_is_counted_apart(own: Runtime, lender: Lender) -> None:
     again(own, lender.ids[0], decided_at="9999-01-01T00:00:00Z")
     again(own, lender.ids[0], decided_at="1905-01-01T00:00:00Z")
