@@ -28,8 +28,10 @@ class Permission(StrEnum):
     HOLDS_MANAGE = "holds_manage"
     HOLDS_READ = "holds_read"
     KEYS_MANAGE = "keys_manage"
+    MODELS_APPROVE = "models_approve"
     MODELS_READ = "models_read"
     MODELS_REGISTER = "models_register"
+    MODELS_SUSPEND = "models_suspend"
     REPORTS_EXPORT = "reports_export"
     SOURCES_STATE = "sources_state"
     SUBJECTS_EXPORT = "subjects_export"
@@ -43,6 +45,7 @@ class Role(StrEnum):
     CASE_HANDLER = "case_handler"
     DATA_PROTECTION_OFFICER = "data_protection_officer"
     MODEL_OWNER = "model_owner"
+    MODEL_RISK = "model_risk"
     REGULATOR = "regulator"
     SOURCE = "source"
 
@@ -94,7 +97,17 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             }
         ),
         Role.MODEL_OWNER: frozenset(
-            {Permission.MODELS_READ, Permission.MODELS_REGISTER, Permission.SOURCES_STATE}
+            {
+                Permission.MODELS_READ,
+                # Registers versions and asks for their approval; somebody else has to agree.
+                Permission.MODELS_REGISTER,
+                Permission.MODELS_SUSPEND,
+                Permission.SOURCES_STATE,
+            }
+        ),
+        # The second pair of eyes: agrees to what an owner proposes, and proposes nothing.
+        Role.MODEL_RISK: frozenset(
+            {Permission.MODELS_APPROVE, Permission.MODELS_READ, Permission.MODELS_SUSPEND}
         ),
         Role.REGULATOR: frozenset(
             {

@@ -30,7 +30,7 @@ REPORT_LANGUAGE: Final = "en"  # an audit report is an internal document of one 
 
 
 def letter_html(letter: SubjectLetter) -> str:
-    """Return the letter as a page in the language of its explanation.
+    """Return the letter as a page in the language of its explanation, the way that it runs.
 
     Raises:
         DocumentError: no catalogue speaks that language, or lacks a sentence.
@@ -68,6 +68,7 @@ def report_html(report: AuditReport) -> str:
             language=REPORT_LANGUAGE,
             report=report,
             view=view,
+            lineage=Markup(view.lineage),  # noqa: S704 - our own drawing, its texts escaped
             volumes=Markup(view.volumes),  # noqa: S704 - our own drawing, its texts escaped
             weights=Markup(view.weights),  # noqa: S704 - our own drawing, its texts escaped
             missing=Markup(view.completeness.chart),  # noqa: S704 - likewise

@@ -12,6 +12,7 @@ from reports.completeness_view import CompletenessView, view_completeness
 from reports.documents.audit_report import AuditReport, FairnessTable, Recomputation
 from reports.documents.movement import ItemMoved, Movement, ScoresMoved
 from reports.formatting import NOTHING, Formatting
+from reports.lineage_chart import lineage
 from reports.proportions import rate, ratio, wilson_interval
 
 __all__ = ["Figure", "GroupRow", "GroupTable", "MonthRow", "ReportView", "view_report"]
@@ -90,6 +91,7 @@ class ReportView:
     summary: tuple[str, ...]
     months: tuple[MonthRow, ...]
     total: MonthRow
+    lineage: str
     volumes: str
     weights: str
     groups: tuple[GroupTable, ...]
@@ -115,6 +117,7 @@ def view_report(report: AuditReport, write: Formatting) -> ReportView:
         summary=_summary(report, write),
         months=months,
         total=_month_row("Whole period", report.decisions, report.approved, write),
+        lineage=_lineage(report),
         volumes=_volumes(report, write),
         weights=_weights(report, write),
         groups=tuple(_group_table(table, write) for table in report.fairness),
@@ -218,6 +221,12 @@ def _counted(write: Formatting, count: int, one: str, many: str = "") -> str:
     if not count:
         return f"no {many or one + 's'}"
     return f"{write.count(count)} {one if count == 1 else many or one + 's'}"
+
+
+def _lineage(report: AuditReport) -> str:
+    if not report.card.lineage:
+        return ""
+    return lineage(report.card.lineage, chart_id="lineage", title="From data to decisions")
 
 
 def _volumes(report: AuditReport, write: Formatting) -> str:

@@ -16,6 +16,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from service import problems
 from service.api import (
+    accesses,
     corrections,
     decisions,
     disclosures,
@@ -26,6 +27,7 @@ from service.api import (
     models,
     retirement,
     sources,
+    stages,
     subjects,
 )
 from service.meters import meters
@@ -130,8 +132,10 @@ def _document(app: Flask, mount: str) -> None:
         evidence,
         retirement,
         subjects,
+        accesses,
         corrections,
         models,
+        stages,
         sources,
         log,
         health,

@@ -12,6 +12,7 @@ import threading
 
 from ledger.errors import LedgerError, PushbackError
 from ledger.operate.writer_client import WriterConnection
+from service import core_dumps
 from service.attributing import Attributing
 from service.log_lines import configure
 from service.runtime import Runtime
@@ -27,6 +28,7 @@ _log = logging.getLogger("service.attributor")
 
 def main() -> int:
     """Work until told to end, or until whoever started it is gone; the exit status."""
+    core_dumps.switch_off()
     configure(os.environ.get("LEDGER_LOG_FORMAT", ""))
     parent = os.getppid()
     ended = threading.Event()

@@ -7,16 +7,19 @@ the other issues the same with it.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from ledger import canonical
+from ledger.canonical import JsonValue
 from ledger.commitments import SECTIONS, Opening
 from ledger.entries import parse_entry
 from ledger.errors import MalformedError, NotFoundError, SecondPersonNeeded
 from ledger.operate.access_log import Manner
+from ledger.operate.decision import ABSENT
 from ledger.operate.vault import EPOCH, microseconds
 from ledger.roles import Permission
 from ledger.tlog.proof import Receipt
@@ -34,7 +37,7 @@ from ledger.verify.disclosure import (
 )
 from ledger.verify.verifier import DisclosedSections
 from service.erasing import check_other
-from service.reading import Caller, Reading
+from service.reading import EVERYTHING, Caller, Reading
 from service.runtime import Runtime
 
 __all__ = ["MAX_ALONE", "Disclosing", "Wanted"]
@@ -140,6 +143,25 @@ class Disclosing:
         files[EXPORT] = disclosures.issue(manifest).format().encode()
         return manifest, pack(files)
 
+    def choices(self, record: str) -> Mapping[str, Mapping[str, JsonValue]]:
+        """What can be shown of a decision: of each section the fields, with their values.
+
+        Raises:
+            PermissionRefused: the caller may not disclose.
+            NotFoundError, ErasedError, RestrictedError: it cannot be disclosed.
+        """
+        self._caller.principal.require(Permission.DISCLOSURES_ISSUE)
+        self._note((record,), (*EVERYTHING, Part.EXPLANATION.value), Manner.READ)
+        decisions = self._runtime.decisions
+        found = {each.section: each.disclosed() for each in decisions.openings(record)}
+        if found["attributions"] == ABSENT:
+            with suppress(NotFoundError):  # they are still to be worked out
+                found["attributions"] = self._runtime.attributions.evidence(record)[1].disclosed()
+        evidence = decisions.explanation_evidence(record)
+        if evidence is not None:
+            found[Part.EXPLANATION.value] = evidence[1].disclosed()
+        return found
+
     def about(self, record: str) -> tuple[tuple[datetime, Manifest], ...]:
         """To whom a decision was disclosed, when and what for, oldest first."""
         self._caller.principal.require(Permission.DISCLOSURES_READ)
@@ -161,8 +183,11 @@ class Disclosing:
             if evidence is None:
                 raise NotFoundError("no explanation was issued for a decision")
             yield Part.EXPLANATION, (evidence[0], (_narrowed(evidence[1], told),))
-        if "attributions" in wanted and not opened["attributions"].disclosed():
-            receipt, opening = later.evidence(record)
+        if "attributions" in wanted and opened["attributions"].disclosed() == ABSENT:
+            try:
+                receipt, opening = later.evidence(record)
+            except NotFoundError:
+                raise NotFoundError("attributions of a decision are still worked out") from None
             yield Part.ATTRIBUTIONS, (receipt, (_narrowed(opening, wanted.pop("attributions")),))
         if wanted:
             receipt = self._runtime.logs["decisions"].receipt(record)

@@ -21,7 +21,7 @@ from ledger.roles import Permission, Principal
 from service.reading import Caller
 from service.runtime import Runtime
 
-__all__ = ["COMPLAIN", "Officer", "check_other", "clean_up", "go_on"]
+__all__ = ["COMPLAIN", "Officer", "check_other", "clean_up", "go_on", "holder_name"]
 
 _log = logging.getLogger("service.erasing")
 
@@ -178,7 +178,9 @@ class Officer:
         check_other(self._runtime, self._caller.principal, asked_by)
 
 
-def check_other(runtime: Runtime, me: Principal, asked_by: str) -> None:
+def check_other(
+    runtime: Runtime, me: Principal, key_id: str, because: str = "you asked for it"
+) -> None:
     """Return if the caller is another person than the holder of this key, as far as is known.
 
     Two keys with one name are one person's.
@@ -186,9 +188,14 @@ def check_other(runtime: Runtime, me: Principal, asked_by: str) -> None:
     Raises:
         SecondPersonNeeded: it is the same.
     """
-    names = {each.id: _name(each.name) for each in runtime.api_keys.list()}
-    if asked_by == me.id or names.get(asked_by) == _name(me.name):
-        raise SecondPersonNeeded("you asked for it; another person has to agree")
+    names = {each.id: holder_name(each.name) for each in runtime.api_keys.list()}
+    if key_id == me.id or names.get(key_id) == holder_name(me.name):
+        raise SecondPersonNeeded(f"{because}; another person has to agree")
+
+
+def holder_name(name: str) -> str:
+    """What a key's name is compared by: two keys with one name are one person's."""
+    return " ".join(name.casefold().split())
 
 
 def go_on(runtime: Runtime) -> threading.Thread | None:
@@ -242,7 +249,3 @@ def _listed(codes: Callable[[str], _Code], text: str, member: str) -> _Code:
         return codes(text)
     except ValueError:
         raise MalformedError("not a code on the list", member=member) from None
-
-
-def _name(name: str) -> str:
-    return " ".join(name.casefold().split())

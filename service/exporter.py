@@ -26,6 +26,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 
 from ledger.operate.writer_client import WriterConnection
+from service import core_dumps
 from service.gauges import Ledger, of_ledgers, of_processes
 from service.log_lines import configure
 from service.runtime import Runtime
@@ -127,6 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def main() -> int:
     """Show metrics until told to end, or until whoever started it is gone; the exit status."""
+    core_dumps.switch_off()
     configure(os.environ.get("LEDGER_LOG_FORMAT", ""))
     parent = os.getppid()
     ended = threading.Event()

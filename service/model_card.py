@@ -5,12 +5,15 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ledger.operate.registry import ModelVersion, PolicyVersion
-from reports.documents import ExcludedFeature, FeatureLine, ModelCard, TrainingSet
+from reports.documents import ExcludedFeature, FeatureLine, LineageStage, ModelCard, TrainingSet
+from service.manifest_texts import spoken
 
 __all__ = ["model_card"]
 
 
-def model_card(version: ModelVersion, policy: PolicyVersion) -> ModelCard:
+def model_card(
+    version: ModelVersion, policy: PolicyVersion, lineage: tuple[LineageStage, ...] = ()
+) -> ModelCard:
     """What the version is made of; a member that its manifest leaves out stays empty."""
     manifest: Mapping[str, Any] = version.manifest
     artefact = _object(_object(manifest, "artefacts"), "model")
@@ -19,7 +22,7 @@ def model_card(version: ModelVersion, policy: PolicyVersion) -> ModelCard:
     return ModelCard(
         name=version.name,
         version=version.version,
-        kind=_text(manifest, "kind"),
+        kind=spoken(manifest.get("kind"), "en"),
         manifest=version.digest,
         artefact=_text(artefact, "sha256"),
         artefact_format=_text(artefact, "format"),
@@ -30,19 +33,20 @@ def model_card(version: ModelVersion, policy: PolicyVersion) -> ModelCard:
         explainer=_pairs(_object(manifest, "explainer")),
         metrics=_pairs(_object(manifest, "metrics")),
         features=tuple(
-            FeatureLine(_label(each), _text(each, "source"))
+            FeatureLine(_label(each), spoken(each.get("source"), "en"))
             for each in _objects(manifest, "features")
         ),
         excluded=tuple(
             ExcludedFeature(name, str(why)) for name, why in _object(manifest, "left_out").items()
         ),
-        purpose=_text(manifest, "purpose"),
+        purpose=spoken(manifest.get("purpose"), "en"),
         owner=_text(manifest, "owner"),
         approver=_text(manifest, "approver"),
         policy=policy.reference,
         policy_digest=policy.digest,
         cost=_amount(cost),
         currency=_text(cost, "currency") or "USD",
+        lineage=lineage,
     )
 
 

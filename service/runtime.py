@@ -11,6 +11,9 @@ from sqlalchemy import Engine
 
 from ledger.errors import NotFoundError, RefusedError
 from ledger.operate.access_log import AccessLog
+from ledger.operate.approvals import Approvals
+from ledger.operate.artefact_url import RemoteArtefacts
+from ledger.operate.artefacts import Artefacts, ArtefactStore
 from ledger.operate.attachments import Attachments
 from ledger.operate.attributions import LaterAttributions
 from ledger.operate.checkpoint_lock import FileCheckpointLock
@@ -30,6 +33,7 @@ from ledger.operate.incidents import Incidents
 from ledger.operate.key_ring import KeyRing
 from ledger.operate.log_clock import LogClock
 from ledger.operate.log_writer import LogWriter
+from ledger.operate.own_references import OwnReferences
 from ledger.operate.registry import Registry
 from ledger.operate.retention import Retention
 from ledger.operate.sequencer import Sequencer
@@ -42,6 +46,8 @@ from ledger.tlog.note import VerifierKey
 from service.event_services import read_services
 from service.eventing import Eventing
 from service.explaining import Explaining
+from service.policy_check import policy_check
+from service.quarantine import QUARANTINE_FILE, Quarantine
 from service.reporting import Reporting
 from service.retention import checking, expiry, rule_book
 from service.settings import Settings
@@ -133,6 +139,12 @@ def _incidents(
     }
 
 
+def _artefacts(settings: Settings) -> ArtefactStore:
+    nearby = Artefacts(settings.artefacts_dir)
+    url = settings.artefacts_url
+    return RemoteArtefacts(url, nearby, os.urandom) if url else nearby
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """One ledger, taken up. Its parts are safe to share between threads."""
@@ -143,11 +155,13 @@ class Runtime:
     writers: Mapping[str, LogWriter]
     keys: Mapping[str, KeyRing]
     registry: Registry
+    approvals: Approvals
     decisions: Decisions
     attributions: LaterAttributions
     attachments: Attachments
     corrections: Corrections
     access_log: AccessLog
+    own_references: OwnReferences
     cose: Mapping[str, CoseReceipts]
     api_keys: ApiKeys
     completeness: Completeness
@@ -221,17 +235,15 @@ class Runtime:
             check_vault(store, logs, vault_engine)
         vault = opened_vault(settings, vault_engine, now)
         writers = how.writers(logs, vault)
-        log, writer = logs["decisions"], writers["decisions"]
-        book = rule_book(settings)
-        check = checking(book, now)
-        registry = Registry(engine, log, writer, settings.artefacts_dir, now, os.urandom, check)
+        log, writer, _ = parts = (logs["decisions"], writers["decisions"], vault)
+        check = policy_check(checking(book := rule_book(settings), now))
+        registry = Registry(engine, log, writer, _artefacts(settings), now, os.urandom, check)
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
-        completeness = Completeness(log, writer, vault)
         erasing = Erasing(log, writer, vault, engine, now, os.urandom)
         attachments = Attachments(log, writer, vault, now, os.urandom)
-        parts = (log, writer, vault)
         corrections = Corrections(*parts, registry, decisions, attachments, now, os.urandom)
+        told = (registry, decisions, attributions, attachments)
         return cls(
             settings=settings,
             clock=now,
@@ -239,21 +251,23 @@ class Runtime:
             writers=writers,
             keys=keys,
             registry=registry,
+            approvals=Approvals(*parts, registry, now, os.urandom),
             decisions=decisions,
             attributions=attributions,
             attachments=attachments,
             corrections=corrections,
             access_log=AccessLog(logs["access"], writers["access"], vault, now, os.urandom),
+            own_references=OwnReferences(vault, now),
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
-            completeness=completeness,
-            incidents=_incidents(logs, writers, vault, now),
+            completeness=(completeness := Completeness(log, writer, vault)),
+            incidents=(incidents := _incidents(logs, writers, vault, now)),
             disclosures=Disclosures(log, writer, vault, now, os.urandom),
             erasing=erasing,
             holds=Holds(log, writer, vault, now, os.urandom),
-            explaining=Explaining(registry, decisions, attributions),
+            explaining=Explaining(*told, _quarantine(settings, incidents, now)),
             eventing=_eventing(settings, vault, registry, decisions, completeness, now),
-            reporting=Reporting(settings, registry, decisions, attributions),
+            reporting=Reporting(settings, *told),
             expiring=expiry(settings, book, registry, erasing, logs, writers, vault, engine, now),
             session_key=_session_key(settings.session_key_path),
             databases=databases,
@@ -266,6 +280,11 @@ class Runtime:
             name: ring.verifier_keys(self.logs[name].own_checkpoint())
             for name, ring in self.keys.items()
         }
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The model versions that are set apart."""
+        return self.explaining.quarantine
 
     @property
     def policy_text(self) -> str:
@@ -288,6 +307,10 @@ def _migrated(databases: tuple[Engine, Engine]) -> tuple[Engine, Engine]:
     for engine, schema in zip(databases, (Schema.LEDGER, Schema.VAULT), strict=True):
         migrate(engine, schema)
     return databases
+
+
+def _quarantine(settings: Settings, incidents: Mapping[str, Incidents], now: Clock) -> Quarantine:
+    return Quarantine(settings.data / QUARANTINE_FILE, incidents["decisions"], now)
 
 
 def _eventing(

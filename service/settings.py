@@ -11,7 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+
+from service.office_hours import OfficeHours
+from service.setting_values import (
+    MAIN,
+    TENANT_NAME,
+    SettingsError,
+    of_tenant,
+    read_hours,
+    read_number,
+    read_passphrase,
+    read_path,
+    read_tenant,
+    read_text,
+    read_yes_or_no,
+)
 
 __all__ = ["MAIN", "TENANT_NAME", "Settings", "SettingsError", "read_passphrase"]
 
@@ -23,24 +37,11 @@ MAX_PORT: Final = 65_535
 MAX_WORKERS: Final = 64  # web processes; a writer serves some 250
 MAX_THREADS: Final = 64  # beyond this one SQLite writer only queues longer
 
-MAIN: Final = "main"  # what {tenant} stands for in the main ledger's own addresses
-TENANT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")  # a path segment, and a label in names
-_PLACEHOLDER: Final = "{tenant}"
-_DATABASES: Final = ("LEDGER_DATABASE_URL", "LEDGER_VAULT_URL")
-_PER_TENANT: Final = (*_DATABASES, "LEDGER_CONTACTS", "LEDGER_EVENTS", "LEDGER_KEY_PASSPHRASE_FILE",
-               "LEDGER_RETENTION", "LEDGER_VAULT_PASSPHRASE_FILE",
-               "LEDGER_VAULT_KEY_SERVICE")  # fmt: skip
-
+LANGUAGES: Final = ("de", "en", "es", "fr", "it", "nl", "pl")  # of which there are catalogues
 LOG_FORMATS: Final = ("text", "json")
 
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]+(/[A-Za-z0-9._-]+)*")
-_LANGUAGE = re.compile(r"[a-z]{2}")
 OTHERS: Final = frozenset({"LEDGER_CLIENT_KEY"})  # read by `python -m ledger.client`, not here
-_YES_NO: Final = {"0": False, "1": True, "false": False, "no": False, "true": True, "yes": True}
-
-
-class SettingsError(Exception):
-    """A setting is unknown or cannot be used; the text names it and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Settings:
             (SQLite `ledger.db` in `data`).
         vault_url: `LEDGER_VAULT_URL`, address of the vault, a separate database so
             that it has separate backups (SQLite `vault.db` in `data`).
+        artefacts_url: `LEDGER_ARTEFACTS_URL`, where model files lie, an address of fsspec such as
+            `s3://bucket/prefix` (`artefacts` in `data`, which otherwise keeps what was read).
         origin: `LEDGER_ORIGIN`, base of the log's names, a host and path without a
             scheme; fixed at `init` and remembered in `data` (`localhost/ledger`).
         host: `LEDGER_HOST`, address to listen on (`127.0.0.1`: this machine only).
@@ -71,6 +74,8 @@ class Settings:
         metrics_host: `LEDGER_METRICS_HOST`, address at which metrics are shown (`127.0.0.1`).
         metrics_port: `LEDGER_METRICS_PORT`, its TCP port (0: no metrics are kept or shown).
         log_format: `LEDGER_LOG_FORMAT`, how log lines are written, `text` or `json` (`text`).
+        office_hours: `LEDGER_OFFICE_HOURS`, when looks at records are expected, such as
+            `Mon-Fri 07:00-19:00 Europe/Berlin` (none: no look is out of hours).
         language: `LEDGER_LANGUAGE`, language of explanations and letters (`en`).
         contacts: `LEDGER_CONTACTS`, a JSON file of everyone that a letter names
             (`contacts.json` in `data`); without it no letter can be written.
@@ -88,6 +93,7 @@ class Settings:
     data: Path
     database_url: str = field(default="", repr=False)  # may hold a password
     vault_url: str = field(default="", repr=False)
+    artefacts_url: str = field(default="", repr=False)
     origin: str = ""
     host: str = "127.0.0.1"
     port: int = 8000
@@ -100,6 +106,7 @@ class Settings:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     log_format: str = "text"
+    office_hours: OfficeHours | None = None
     language: str = "en"
     contacts: Path | None = None
     key_passphrase: bytes | None = field(default=None, repr=False)
@@ -132,8 +139,8 @@ class Settings:
             raise SettingsError(f"LEDGER_WORKERS: give a number from 1 to {MAX_WORKERS}")
         if self.log_format not in LOG_FORMATS:
             raise SettingsError(f"LEDGER_LOG_FORMAT: give {' or '.join(LOG_FORMATS)}")
-        if not _LANGUAGE.fullmatch(self.language):
-            raise SettingsError("LEDGER_LANGUAGE: give a language of two letters, such as en")
+        if self.language not in LANGUAGES:
+            raise SettingsError(f"LEDGER_LANGUAGE: give one of {', '.join(LANGUAGES)}")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -148,10 +155,10 @@ class Settings:
             raise SettingsError(
                 f"{unknown[0]}: no such setting; known are {', '.join(sorted(KNOWN))}"
             )
-        tenant = _tenant("LEDGER_TENANT", environ.get("LEDGER_TENANT", ""))
+        tenant = read_tenant("LEDGER_TENANT", environ.get("LEDGER_TENANT", ""))
         values: dict[str, object] = {"data": Path("data")}
         for name, (member, read) in KNOWN.items():
-            text = _of_tenant(name, environ.get(name, ""), tenant)
+            text = of_tenant(name, environ.get(name, ""), tenant)
             if text:
                 values[member] = read(name, text)
         if tenant:
@@ -196,7 +203,7 @@ class Settings:
 
     @property
     def artefacts_dir(self) -> Path:
-        """Where model files lie, by digest."""
+        """Where model files lie by digest, or those of them that were read from an address."""
         return self.data / "artefacts"
 
     @property
@@ -294,93 +301,28 @@ def _remembered_origin(data: Path) -> str:
     return path.read_text("utf-8").strip() if path.is_file() else ""
 
 
-def _of_tenant(name: str, value: str, tenant: str) -> str:
-    """A setting as it holds for one ledger, with the tenant's name in its place.
-
-    Raises:
-        SettingsError: it names one database for all of them.
-    """
-    if name not in _PER_TENANT or not value:
-        return value
-    if tenant and name in _DATABASES:
-        address = urlsplit(value)
-        if (
-            _PLACEHOLDER not in address.path
-            and _PLACEHOLDER not in address.netloc.rpartition("@")[2]
-        ):
-            raise SettingsError(
-                f"{name}: with tenants, put {_PLACEHOLDER} into the database's name, because two"
-                " ledgers may not share a database"
-            )
-    if tenant and name == "LEDGER_CONTACTS" and _PLACEHOLDER not in value:
-        return ""  # nobody's letters go out in another's name: the file in its own directory
-    return value.replace(_PLACEHOLDER, tenant or MAIN)
-
-
-def _tenant(name: str, value: str) -> str:
-    if value and not TENANT_NAME.fullmatch(value):
-        raise SettingsError(
-            f"{name}: give a tenant's name: lower-case letters, digits and hyphens, at most 31,"
-            " beginning with a letter or digit"
-        )
-    return value
-
-
-def _text(_name: str, value: str) -> str:
-    return value
-
-
-def _path(_name: str, value: str) -> Path:
-    return Path(value)
-
-
-def _number(name: str, value: str) -> int:
-    if not value.isascii() or not value.isdigit():
-        raise SettingsError(f"{name}: give a whole number")
-    return int(value)
-
-
-def _yes_or_no(name: str, value: str) -> bool:
-    if value.lower() not in _YES_NO:
-        raise SettingsError(f"{name}: give yes or no")
-    return _YES_NO[value.lower()]
-
-
-def read_passphrase(name: str, value: str) -> bytes:
-    """The passphrase in the file that a setting or an option names.
-
-    Raises:
-        SettingsError: the file cannot be read, or is empty.
-    """
-    try:
-        passphrase = Path(value).read_bytes().strip()
-    except OSError as error:
-        raise SettingsError(f"{name}: the file cannot be read") from error
-    if not passphrase:
-        raise SettingsError(f"{name}: the file is empty")
-    return passphrase
-
-
 KNOWN: Final = {
-    "LEDGER_CONTACTS": ("contacts", _path),
-    "LEDGER_DATA": ("data", _path),
-    "LEDGER_DATABASE_URL": ("database_url", _text),
-    "LEDGER_EVENTS": ("events", _path),
-    "LEDGER_HOST": ("host", _text),
-    "LEDGER_HTTPS": ("https", _yes_or_no),
+    "LEDGER_ARTEFACTS_URL": ("artefacts_url", read_text),
+    "LEDGER_CONTACTS": ("contacts", read_path),
+    "LEDGER_DATA": ("data", read_path),
+    "LEDGER_DATABASE_URL": ("database_url", read_text),
+    "LEDGER_EVENTS": ("events", read_path),
+    "LEDGER_HOST": ("host", read_text),
+    "LEDGER_HTTPS": ("https", read_yes_or_no),
     "LEDGER_KEY_PASSPHRASE_FILE": ("key_passphrase", read_passphrase),
-    "LEDGER_LANGUAGE": ("language", _text),
-    "LEDGER_LOG_FORMAT": ("log_format", _text),
-    "LEDGER_LOG_PUBLIC": ("log_public", _yes_or_no),
-    "LEDGER_METRICS_HOST": ("metrics_host", _text),
-    "LEDGER_METRICS_PORT": ("metrics_port", _number),
-    "LEDGER_ORIGIN": ("origin", _text),
-    "LEDGER_RETENTION": ("retention", _path),
-    "LEDGER_TENANT": ("tenant", _tenant),
-    "LEDGER_THREADS": ("threads", _number),
-    "LEDGER_VAULT_KEY_SERVICE": ("vault_key_service", _text),
+    "LEDGER_LANGUAGE": ("language", read_text),
+    "LEDGER_LOG_FORMAT": ("log_format", read_text),
+    "LEDGER_LOG_PUBLIC": ("log_public", read_yes_or_no),
+    "LEDGER_METRICS_HOST": ("metrics_host", read_text),
+    "LEDGER_METRICS_PORT": ("metrics_port", read_number),
+    "LEDGER_OFFICE_HOURS": ("office_hours", read_hours),
+    "LEDGER_ORIGIN": ("origin", read_text),
+    "LEDGER_RETENTION": ("retention", read_path),
+    "LEDGER_TENANT": ("tenant", read_tenant),
+    "LEDGER_THREADS": ("threads", read_number),
+    "LEDGER_VAULT_KEY_SERVICE": ("vault_key_service", read_text),
     "LEDGER_VAULT_PASSPHRASE_FILE": ("vault_passphrase", read_passphrase),
-    "LEDGER_VAULT_URL": ("vault_url", _text),
-    "LEDGER_WORKERS": ("workers", _number),
-    "PORT": ("port", _number),
+    "LEDGER_VAULT_URL": ("vault_url", read_text),
+    "LEDGER_WORKERS": ("workers", read_number),
+    "PORT": ("port", read_number),
 }

@@ -67,7 +67,8 @@ def check_vault(store: SqlLogStore, logs: Mapping[str, Sequencer], vault: Engine
         what = "is empty" if is_new(vault) else "is older than the logs, or another one"
         raise RefusedError(
             f"start-up: the vault {what}: {'; '.join(map(str, gaps.values()))}. All of these"
-            " would read as erased. Correct LEDGER_VAULT_URL or restore a newer backup of the"
-            " vault; if there is none, decision-ledger incident vault-lost records the loss and"
-            " goes on"
+            " would read as erased; receipts and the logs verify as before. Correct"
+            " LEDGER_VAULT_URL or restore a newer backup of the vault. decision-ledger vault check"
+            " says exactly what is lost and what still holds; if there is no newer backup,"
+            " decision-ledger incident vault-lost records the loss and goes on"
         )

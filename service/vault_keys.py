@@ -19,6 +19,7 @@ __all__ = [
     "KekState",
     "kek_ring",
     "kek_states",
+    "missing_keks",
     "protect",
     "protection",
     "retire_kek",
@@ -67,6 +68,20 @@ def kek_states(settings: Settings) -> tuple[KekState, ...]:
         for at, each in enumerate(kept)
     ]
     return (*here, *(KekState(key_id, False, "", count) for key_id, count in under.items()))
+
+
+def missing_keks(settings: Settings) -> tuple[KekState, ...]:
+    """The key-encryption keys that something is wrapped under and that are not here.
+
+    Raises:
+        RefusedError: the file does not hold keys.
+    """
+    try:
+        return tuple(each for each in kek_states(settings) if not each.place)
+    except NotFoundError:
+        with _vault(settings) as engine:
+            under = wrapped_under(engine)
+        return tuple(KekState(each.key_id, False, "", each.count) for each in under)
 
 
 def rotate_kek(settings: Settings, on_progress: Progress | None = None) -> tuple[str, int]:

@@ -15,6 +15,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from service import core_dumps
 from service.log_lines import configure
 from service.settings import Settings
 
@@ -38,6 +39,7 @@ def main(application: str = "service.wsgi:served") -> int:
 
     Benchmarks have another application served as this one is.
     """
+    core_dumps.switch_off()  # workers are forked from here
     settings = Settings.from_environ(os.environ)
     server = Granian(
         application,

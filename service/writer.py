@@ -12,6 +12,7 @@ import sys
 from ledger.errors import LedgerError
 from ledger.operate.writer_process import WriterProcess
 from ledger.storage.database import give_room
+from service import core_dumps
 from service.erasing import go_on
 from service.log_lines import configure
 from service.meters import WriterMeters, keep, meters
@@ -27,6 +28,7 @@ _log = logging.getLogger("service.writer")
 
 def main() -> int:
     """Serve the writers of the ledger that the environment names; the exit status."""
+    core_dumps.switch_off()
     configure(os.environ.get("LEDGER_LOG_FORMAT", ""))
     parent = os.getppid()
     keep()

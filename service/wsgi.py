@@ -9,7 +9,7 @@ which needs no other process; several of them take turns at the log.
 import os
 from typing import TYPE_CHECKING
 
-from service import create_app
+from service import core_dumps, create_app
 from service.intake import Intake
 from service.log_lines import configure
 from service.meters import keep
@@ -36,6 +36,7 @@ def worker() -> "WSGIApplication":
 def served() -> Intake:
     """The application of :func:`worker` behind an intake; its process ends with its parent."""
     end_with_parent()
+    core_dumps.switch_off()
     keep()
     app = worker()
     return Intake(app, Settings.from_environ(os.environ).threads)

@@ -78,6 +78,19 @@ class ModelVersionStatus(Body):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelVersionAct(Body):
+    """Somebody asked for a stage of a model version, agreed, refused, or put it there.
+
+    Who and why is committed to. An entry of the stage itself is what moves the version.
+    """
+
+    kind: ClassVar[Kind] = Kind.MODEL_VERSION_ACT
+    model: Digest
+    act: Code
+    detail: Commitment
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyRegistered(Body):
     """A decision policy exists: SHA-256 of cut-offs, rules and reason-code map."""
 
@@ -327,7 +340,7 @@ BODIES: Mapping[str, type[Body]] = MappingProxyType(
             *(PolicyRegistered, Decision, AttributionsAttached, ExplanationIssued),
             *(NoticeIssued, Correction, Review, HoldSet, HoldReleased, Erased, Expired),
             *(SourceRegistered, SourceGap, SourceTotal, SourcePeriodTotal),
-            *(ExportIssued, Incident, Access, AccessDenied),
+            *(ExportIssued, Incident, Access, AccessDenied, ModelVersionAct),
         )
     }
 )

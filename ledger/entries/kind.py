@@ -23,6 +23,7 @@ class Kind(StrEnum):
     INCIDENT = "incident"
     LOG_CREATED = "log_created"
     LOG_KEY_ROTATED = "log_key_rotated"
+    MODEL_VERSION_ACT = "model_version_act"
     MODEL_VERSION_REGISTERED = "model_version_registered"
     MODEL_VERSION_STATUS = "model_version_status"
     NOTICE_ISSUED = "notice_issued"

@@ -159,6 +159,10 @@ class AccessLog:
             AccessDenied, principal, _Asked(purpose, case, tuple(records), tuple(fields), 0, manner)
         )
 
+    def actor_pseudonym(self, key_id: str, at: datetime) -> str:
+        """What entries of the month of `at` call the holder of an API key."""
+        return self._vault.pseudonym("actor", key_id, at)
+
     def case_pseudonym(self, case: str, at: datetime) -> str:
         """What entries of the month of `at` call a case; of "" those that name none."""
         return self._vault.pseudonym("case", case, at)

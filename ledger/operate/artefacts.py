@@ -1,14 +1,15 @@
 """Files of model versions, kept by the SHA-256 of their bytes.
 
-The directory is not trusted: every read hashes again. Nothing here loads or runs a
+A store is not trusted: every read hashes again. Nothing here loads or runs a
 file; that is `explain.artifacts`, which refuses formats that can execute.
 """
 
 import hashlib
 import os
 import re
+import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from ledger.errors import (
     MalformedError,
@@ -17,40 +18,62 @@ from ledger.errors import (
     RefusedError,
     VerificationError,
 )
-from ledger.private_files import FILE_MODE, ROOM_SECONDS, no_room, private_directory
+from ledger.private_files import ROOM_SECONDS, no_room, private_directory, sync_directory
+
+__all__ = ["MAX_ARTEFACT_BYTES", "ArtefactStore", "Artefacts", "checked_size", "place_of"]
 
 MAX_ARTEFACT_BYTES: Final = 256_000_000  # one file; a booster of 10,000 trees takes some 50 MB
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
-class Artefacts:
-    """A directory of files, `sha256/ab/<digest>` below its root."""
+class ArtefactStore(Protocol):
+    """Where the files of model versions lie, by the SHA-256 of their bytes.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    What was kept is durable when :meth:`keep` returns; readers see a whole file or none, and
+    bytes with another digest are never handed out. Calls may come from several threads and
+    processes at once, also for one file.
+    """
 
     def keep(self, data: bytes) -> str:
         """The digest under which the bytes are durably kept from now on.
 
         Raises:
             MalformedError: the file is too large.
-            PushbackError: there is no room for it now.
+            PushbackError: there is no room for it, or the store does not answer now.
             RefusedError: it cannot be written.
         """
-        if len(data) > MAX_ARTEFACT_BYTES:
-            raise MalformedError(f"artefact: larger than {MAX_ARTEFACT_BYTES:,} bytes")
-        digest = hashlib.sha256(data).hexdigest()
-        path = self._path(digest)
-        beside = path.with_suffix(".new")
+
+    def read(self, digest: str) -> bytes:
+        """The bytes with this digest.
+
+        Raises:
+            NotFoundError: there is no such file.
+            VerificationError: the file is not what its name says.
+            PushbackError: the store does not answer now.
+        """
+
+    def has(self, digest: str) -> bool:
+        """Say whether there is a file of this name; only :meth:`read` checks what is in it.
+
+        Raises:
+            NotFoundError: it is not a digest.
+            PushbackError: the store does not answer now.
+        """
+
+
+class Artefacts:
+    """A directory of files, `sha256/ab/<digest>` below its root: an :class:`ArtefactStore`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def keep(self, data: bytes) -> str:
+        """As :meth:`ArtefactStore.keep`."""
+        digest = hashlib.sha256(checked_size(data)).hexdigest()
+        path = self._root / place_of(digest)
         try:
-            private_directory(path.parent)
-            descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, FILE_MODE)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)  # readers see the whole file or none
+            _put(path, data, digest)
         except OSError as error:
             if no_room(error):
                 raise PushbackError(
@@ -60,14 +83,10 @@ class Artefacts:
         return digest
 
     def read(self, digest: str) -> bytes:
-        """The bytes with this digest.
-
-        Raises:
-            NotFoundError: there is no such file.
-            VerificationError: the file is not what its name says.
-        """
+        """As :meth:`ArtefactStore.read`."""
         try:
-            data = self._path(digest).read_bytes()
+            with (self._root / place_of(digest)).open("rb") as file:
+                data = file.read(MAX_ARTEFACT_BYTES + 1)
         except FileNotFoundError:
             raise NotFoundError("artefact: there is none with this digest") from None
         if hashlib.sha256(data).hexdigest() != digest:
@@ -75,10 +94,43 @@ class Artefacts:
         return data
 
     def has(self, digest: str) -> bool:
-        """Say whether there is a file of this name; only :meth:`read` checks what is in it."""
-        return self._path(digest).exists()
+        """As :meth:`ArtefactStore.has`."""
+        return (self._root / place_of(digest)).exists()
 
-    def _path(self, digest: str) -> Path:
-        if _DIGEST.fullmatch(digest) is None:  # also keeps every path inside the root
-            raise NotFoundError("artefact: not a digest")
-        return self._root / "sha256" / digest[:2] / digest
+
+def _put(path: Path, data: bytes, digest: str) -> None:
+    private_directory(path.parent)
+    # A name that nobody else writes, for its owner only; a power cut leaves it behind.
+    descriptor, beside = tempfile.mkstemp(".new", digest, path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).replace(path)  # readers see the whole file or none
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def checked_size(data: bytes) -> bytes:
+    """The bytes.
+
+    Raises:
+        MalformedError: there are too many of them.
+    """
+    if len(data) > MAX_ARTEFACT_BYTES:
+        raise MalformedError(f"artefact: larger than {MAX_ARTEFACT_BYTES:,} bytes")
+    return data
+
+
+def place_of(digest: str) -> str:
+    """Where a file of this digest lies below the root of its store.
+
+    Raises:
+        NotFoundError: it is not a digest.
+    """
+    if _DIGEST.fullmatch(digest) is None:  # also keeps every path inside the root
+        raise NotFoundError("artefact: not a digest")
+    return f"sha256/{digest[:2]}/{digest}"

@@ -14,22 +14,13 @@ from sqlalchemy import Engine, Table
 
 from ledger.errors import PushbackError, RefusedError
 from ledger.storage.database import RETRY_AFTER_SECONDS, translated
-from ledger.storage.models import (
-    access_detail,
-    access_index,
-    decision_index,
-    erasure,
-    erasure_record,
-    record_key,
-    sealed_payload,
-    subject_key,
-)
+from ledger.storage.models import sealed_payload
+from ledger.storage.models import vault as vault_tables
 
 __all__ = ["LEDGER_TABLES", "VAULT_TABLES", "cut_write_ahead_log", "rewrite"]
 
-VAULT_TABLES: Final = (
-    access_detail, access_index, decision_index, erasure, erasure_record, record_key, subject_key,
-)  # fmt: skip
+# All of them: rows about people go from each, halves of an exchange and released holds as well.
+VAULT_TABLES: Final = tuple(vault_tables.sorted_tables)
 LEDGER_TABLES: Final = (sealed_payload,)
 
 

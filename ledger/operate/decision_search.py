@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, null, or_, select
 
 from ledger.errors import MalformedError
 from ledger.operate.hold_store import covering
@@ -98,6 +98,16 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """The decisions of one model version under one policy: how many, decided from when to when."""
+
+    policy: str
+    count: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Cursor:
     """The last row of a page: the next one continues below it."""
 
@@ -155,6 +165,27 @@ def rows_of(vault: Vault, record_ids: Collection[str]) -> Iterator[DecisionRow]:
         query = select(decision_index, null().label("hold")).where(named, column.seq.is_not(None))
         with reading(vault.engine) as connection:
             yield from _told(connection.execute(query))
+
+
+def tallies(vault: Engine, model: str) -> tuple[Tally, ...]:
+    """The decisions of the model version with this digest, by policy; most first.
+
+    Of erased and expired ones nothing is left to count. As in :func:`search`, only what is settled
+    counts.
+    """
+    column, count = decision_index.c, func.count()
+    query = (
+        select(column.policy, count, func.min(column.decided_us), func.max(column.decided_us))
+        .where(column.seq.is_not(None), column.model == model)
+        .group_by(column.policy)
+        .order_by(count.desc(), column.policy)
+    )
+    with reading(vault) as connection:
+        rows = connection.execute(query).all()
+    return tuple(
+        Tally(policy, number, *(EPOCH + timedelta(microseconds=at) for at in (first, last)))
+        for policy, number, first, last in rows
+    )
 
 
 def _conditions(vault: Vault, query: DecisionQuery) -> ColumnElement[bool]:

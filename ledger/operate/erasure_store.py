@@ -198,9 +198,10 @@ class ErasureStore:
             )
             with reading(self._vault) as connection:
                 found = tuple(connection.scalars(query))
-            if not found:
+            if found:
+                yield found
+            if len(found) < size:  # that was the end: an erasure of one record asks this often
                 return
-            yield found
             after = found[-1]
 
     def held(self, erasure_id: str) -> tuple[tuple[str, str], ...]:

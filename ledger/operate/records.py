@@ -77,18 +77,21 @@ class Records:
         unix_ms = microseconds(self._clock()) // 1000
         return uuid7(unix_ms, self._random(UUID7_RANDOM_BYTES))
 
-    def write(self, new: Sequence[NewRecord], *, whole: bool = False) -> Written:
+    def write(
+        self, new: Sequence[NewRecord], *, whole: bool = False, after: Sequence[Record] = ()
+    ) -> Written:
         """Log those of these records that are new.
 
         Args:
             new: at least one; in the order in which they are to stand.
             whole: write nothing if one of them is in the log already.
+            after: entries without secrets that belong to them, in the same commit.
 
         Raises:
             MalformedError: a payload is not I-JSON, or too large.
             PushbackError, StoppedError: as :meth:`LogWriter.write`.
         """
-        return self._writer.write(Submission(tuple(map(self._prepared, new)), whole))
+        return self._writer.write(Submission((*map(self._prepared, new), *after), whole))
 
     def attach(
         self,

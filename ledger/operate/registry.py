@@ -7,7 +7,6 @@ says; the manifests and files beside it are only believed by their digests.
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
@@ -22,7 +21,7 @@ from ledger.entries import (
     uuid7,
 )
 from ledger.errors import MalformedError, RefusedError
-from ledger.operate.artefacts import Artefacts
+from ledger.operate.artefacts import ArtefactStore
 from ledger.operate.decision_check import check_policy, features_of
 from ledger.operate.key_wrapper import Random
 from ledger.operate.log_writer import LogWriter, Record, Submission
@@ -83,7 +82,7 @@ class Registry:
         engine: Engine,
         log: PublishedLog,
         writer: LogWriter,
-        artefacts: Path,
+        artefacts: ArtefactStore,
         clock: Clock,
         random: Random,
         check_retention: Callable[[Mapping[str, JsonValue]], object] = dict,
@@ -95,7 +94,7 @@ class Registry:
         self._check_retention = check_retention
         self._log = log
         self._writer = writer
-        self._artefacts = Artefacts(artefacts)
+        self._artefacts = artefacts
         self._models = Manifests(engine, log, writer, model_version, ModelVersionRegistered)
         self._policies = Manifests(engine, log, writer, policy_version, PolicyRegistered)
         self._clock = clock
@@ -143,6 +142,8 @@ class Registry:
     def set_status(self, reference: str, status: str) -> ModelVersion:
         """Log that a model version enters a stage: approved, promoted, suspended, retired.
 
+        It asks nobody and checks no order: who may do what is `approvals`.
+
         Raises:
             NotFoundError: there is no such model version.
             MalformedError: there is no such stage.
@@ -179,6 +180,7 @@ class Registry:
         Raises:
             NotFoundError: there is no such file.
             VerificationError: the file is not what its name says.
+            PushbackError: the store does not answer now.
         """
         return self._artefacts.read(digest)
 

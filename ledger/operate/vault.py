@@ -128,6 +128,12 @@ class Vault:
         """What a subject is known by here: HMAC of the reference, 32 bytes."""
         return hmac.digest(self._index_key, reference.encode(), hashlib.sha256)
 
+    def own_tag(self, key_id: str, subject_tag: bytes) -> bytes:
+        """What a subject is known by as somebody whom the holder of an API key is close to."""
+        # References hold no line feed, so no subject can have this tag.
+        statement = f"own\n{key_id}\n".encode() + subject_tag
+        return hmac.digest(self._index_key, statement, hashlib.sha256)
+
     def period_tag(self, retention_class: str, at: datetime) -> bytes:
         """The holder of records without a subject: a retention class and a month."""
         # References hold no line feed, so no subject can have this tag.

@@ -242,6 +242,17 @@ access_index = Table(
     sqlite_strict=True,
 )
 
+# References that are a colleague's own, or of people close to them: HMACs, each with the key.
+own_reference = Table(
+    "own_reference",
+    vault,
+    Column("key_id", Text, nullable=False),
+    Column("tag", LargeBinary, nullable=False),
+    Column("declared_us", _COUNT, nullable=False),
+    PrimaryKeyConstraint("key_id", "tag"),
+    sqlite_strict=True,
+)
+
 # Half of an exchange with a model server, sealed, until its other half comes; and how many
 # predictions of each such source were counted so far.
 event_half = Table(

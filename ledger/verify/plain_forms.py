@@ -25,6 +25,7 @@ from ledger.entries import (
     HoldReleased,
     HoldSet,
     Incident,
+    ModelVersionAct,
     ModelVersionRegistered,
     ModelVersionStatus,
     NoticeIssued,
@@ -45,7 +46,7 @@ from ledger.entries.identifiers import UUID7_PATTERN
 PLAIN: Final = (
     *(Decision, Access, AccessDenied, AttributionsAttached, ExplanationIssued, NoticeIssued),
     *(Correction, Review, HoldSet, HoldReleased, ModelVersionRegistered, ModelVersionStatus),
-    *(PolicyRegistered, ExportIssued, Incident),
+    *(PolicyRegistered, ExportIssued, Incident, ModelVersionAct),
 )
 
 _AT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"

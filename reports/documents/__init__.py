@@ -34,6 +34,7 @@ from reports.documents.letter import (
     Regime,
     SubjectLetter,
 )
+from reports.documents.lineage import LineageItem, LineageStage
 from reports.documents.model_card import ExcludedFeature, FeatureLine, ModelCard, TrainingSet
 from reports.documents.movement import ItemMoved, Movement, ScoresMoved
 from reports.documents.subject_copy import (
@@ -72,6 +73,8 @@ __all__ = [
     "ItemMoved",
     "LedgerPlace",
     "LetterDecision",
+    "LineageItem",
+    "LineageStage",
     "LogVerification",
     "MissingRange",
     "ModelCard",

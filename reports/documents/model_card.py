@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from reports.documents.lineage import LineageStage
+
 __all__ = ["ExcludedFeature", "FeatureLine", "ModelCard", "TrainingSet"]
 
 
@@ -37,7 +39,8 @@ class ModelCard:
     """What a model is made of; digests are SHA-256 in hexadecimal.
 
     `cost` is what the training run cost in `currency` (ISO 4217), None if unknown.
-    `metrics` and `explainer` are (name, value) pairs, formatted.
+    `metrics` and `explainer` are (name, value) pairs, formatted. `lineage` leads from data to
+    decisions; without it the card has no picture of it.
     """
 
     name: str
@@ -61,3 +64,4 @@ class ModelCard:
     policy_digest: str
     cost: Decimal | None = None
     currency: str = "USD"
+    lineage: tuple[LineageStage, ...] = ()

@@ -7,7 +7,7 @@ from marshmallow import fields, validate
 
 from ledger.errors import MalformedError
 from ledger.roles import Permission
-from ledger.verify.disclosure import MAX_DISCLOSED, MAX_TEXT_CHARACTERS, Ground
+from ledger.verify.disclosure import MAX_DISCLOSED, MAX_TEXT_CHARACTERS, Ground, Manifest
 from service import auth
 from service.api import bodies
 from service.api.decisions import written
@@ -16,7 +16,7 @@ from service.api.schemas import Strict
 from service.disclosing import MAX_NAMES, Disclosing, Wanted
 from service.problems import Problem
 
-__all__ = ["routes"]
+__all__ = ["handed_over", "routes"]
 
 routes = Routes("disclosures", "Show chosen fields to an outsider, who checks them offline.")
 
@@ -76,6 +76,13 @@ _REQUEST: Final = DisclosureRequestSchema()
 _ISSUE: Final = DisclosureIssueSchema()
 
 
+def handed_over(manifest: Manifest, package: bytes) -> Response:
+    """A package as a download."""
+    response = Response(package, content_type=ZIP)
+    response.headers["Content-Disposition"] = f'attachment; filename="disclosure-{manifest.id}.zip"'
+    return response
+
+
 def _disclosing() -> Disclosing:
     return Disclosing(runtime(), auth.caller())
 
@@ -106,9 +113,7 @@ def issue() -> Response:
         manifest, package = _disclosing().issue(_wanted(read), read.get("token", ""))
     except MalformedError as error:
         raise Problem("invalid", str(error), error.member) from error
-    response = Response(package, content_type=ZIP)
-    response.headers["Content-Disposition"] = f'attachment; filename="disclosure-{manifest.id}.zip"'
-    return response
+    return handed_over(manifest, package)
 
 
 @routes.add(

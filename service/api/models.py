@@ -2,21 +2,30 @@
 
 import base64
 import binascii
+import re
+from dataclasses import asdict
 from typing import Any, Final
 
 from flask import Response, request
 
 from ledger.operate.registry import ModelVersion, PolicyVersion
 from ledger.roles import Permission
+from service import registering
 from service.api import bodies, schemas
 from service.api.over_time_schemas import OverTimeSchema
+from service.api.registry_schemas import ChangesSchema, DictionarySchema, LineageSchema
 from service.api.routes import Routes, answer, runtime
+from service.dictionary import feature_dictionary
+from service.lineage import lineage
+from service.manifest_changes import changes
 from service.over_time.monitoring import latest
 from service.problems import Problem
 
 __all__ = ["routes"]
 
 routes = Routes("registry", "Model versions and policies.")
+
+_LANGUAGE: Final = re.compile(r"[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,3}")  # BCP 47, roughly
 
 _MODEL: Final = schemas.ModelSchema()
 _POLICY: Final = schemas.PolicySchema()
@@ -42,7 +51,7 @@ def register_model() -> Response:
     read: dict[str, Any] = bodies.checked(_MODEL, bodies.json_body(bodies.MAX_MANIFEST_BYTES))
     files = {name: _decoded(name, text) for name, text in read["artefacts"].items()}
     with bodies.content():
-        version = runtime().registry.register_model(read["manifest"], files)
+        version = registering.register_model(runtime().registry, read["manifest"], files)
     return answer(
         _version(version), 201, {"Location": f"{request.script_root}/v1/models/{version.digest}"}
     )
@@ -69,6 +78,34 @@ def over_time(reference: str) -> Response:
     """
     version = runtime().registry.model(reference)
     return answer(latest(runtime(), version))
+
+
+@routes.add(
+    "GET", "/v1/models/<reference>/lineage", Permission.MODELS_READ,
+    returns={200: LineageSchema}, problems=("not-found",),
+)  # fmt: skip
+def show_lineage(reference: str) -> Response:
+    """The way from training data over files and version to decisions, as a graph."""
+    found = lineage(runtime(), runtime().registry.model(reference))
+    return answer(asdict(found))
+
+
+@routes.add(
+    "GET", "/v1/models/<reference>/features", Permission.MODELS_READ,
+    returns={200: DictionarySchema}, problems=("not-found",),
+    parameters=({"in": "query", "name": "language", "schema": {"type": "string"},
+                 "description": "Two letters, such as de; the ledger's own if left out."},),
+)  # fmt: skip
+def show_features(reference: str) -> Response:
+    """The feature dictionary: what each input of the version is, in a language."""
+    version = runtime().registry.model(reference)
+    language = request.args.get("language") or runtime().settings.language
+    if _LANGUAGE.fullmatch(language) is None:
+        raise Problem("invalid", "Give a language tag, such as en or de-AT.", "language")
+    found = feature_dictionary(version.manifest, language)
+    shown = asdict(found) | {"model": version.digest, "untranslated": list(found.untranslated)}
+    shown["features"] = [asdict(each) | {"values": dict(each.values)} for each in found.features]
+    return answer(shown)
 
 
 @routes.add("GET", "/v1/policies", Permission.MODELS_READ, returns={200: _VERSIONS})
@@ -101,9 +138,25 @@ def show_policy(reference: str) -> Response:
     return answer(_version(version) | {"manifest": dict(version.manifest)})
 
 
+@routes.add(
+    "GET", "/v1/policies/<reference>/changes/<later>", Permission.MODELS_READ,
+    returns={200: ChangesSchema}, problems=("not-found",),
+)  # fmt: skip
+def show_changes(reference: str, later: str) -> Response:
+    """What changed from one policy version to another, member by member."""
+    old, new = runtime().registry.policy(reference), runtime().registry.policy(later)
+    found, total = changes(old.manifest, new.manifest)
+    shown = [asdict(each) for each in found]
+    return answer({"old": old.digest, "new": new.digest, "changes": shown, "total": total})
+
+
 def _version(version: ModelVersion | PolicyVersion) -> dict[str, Any]:
     shown = {"digest": version.digest, "name": version.name, "version": version.version}
-    return shown | ({"status": version.status} if isinstance(version, ModelVersion) else {})
+    if not isinstance(version, ModelVersion):
+        return shown
+    apart = runtime().quarantine.of(version.digest)
+    told = {"quarantine": {"why": apart.why, "since": apart.since}} if apart else {}
+    return shown | {"status": version.status} | told
 
 
 def _decoded(name: str, text: str) -> bytes:

@@ -1,11 +1,16 @@
 """Who looked: the patterns of a month, for whoever reviews accesses."""
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.commands.erasures import acts
+from service.commands.erasures import acts, caller, reference
 from service.commands.terminal import print_json, speaks
+
+if TYPE_CHECKING:
+    from service.own_looks import Declaring
 
 __all__ = ["access"]
 
@@ -22,31 +27,66 @@ def access() -> None:
 @speaks
 def report(month: str, *, as_json: bool, **who: Any) -> None:
     """Say what stands out in a month of looks: something to ask about, no proof of a wrong."""
+    from service.access_patterns import as_json as written
     from service.access_patterns import report as reported
-    from service.commands.disclosing import caller_of
 
-    with caller_of(**who) as (runtime, caller):
-        found = reported(runtime, caller, month)
+    with caller(**who) as (runtime, acting):
+        found = reported(runtime, acting, month)
     if as_json:
-        print_json({
-            "month": month,
-            "looks": found.looks,
-            "actors": found.actors,
-            "without_case": found.without_case,
-            "days": [
-                {"day": str(day), "actor": actor, "role": role, "purpose": purpose,
-                 "looks": looks, "records": records}
-                for (day, actor, role, purpose), (looks, records) in found.rows.items()
-            ],
-            "findings": [
-                {"code": each.code, "day": str(each.day), "actor": each.actor, "role": each.role,
-                 "count": each.count, "usual": each.usual}
-                for each in found.findings
-            ],
-        })  # fmt: skip
+        print_json(written(month, found))
         return
-    click.echo(f"{month}: {found.looks:,} looks by {found.actors:,} pseudonyms of this month;")
-    click.echo(f"{found.without_case:,} named no case. Findings: {len(found.findings):,}")
+    total = found.total
+    click.echo(f"{month}: {total.looks:,} looks by {found.actors:,} pseudonyms of this month;")
+    click.echo(f"{total.without_case:,} named no case. Findings: {len(found.findings):,}")
     for each in found.findings:
         usual = "" if each.usual is None else f", usually {each.usual:g}"
-        click.echo(f"  {each.day}  {each.code:<10}  {each.actor}  {each.role}  {each.count}{usual}")
+        click.echo(f"  {each.day}  {each.code:<12}  {each.actor}  {each.role}  {each.count}{usual}")
+
+
+@access.command()
+@click.argument("key_id", metavar="KEY")
+@click.option("--subject", default="-", help="The reference; - asks for it.  [default: -]")
+@acts
+@speaks
+def declare(key_id: str, subject: str, **who: Any) -> None:
+    """Declare a reference as that of the holder of a key, or of somebody close to them.
+
+    From then on the report marks their looks at it, earlier ones too. KEY is the id that key
+    list prints. What is kept is a keyed hash: it can be compared, and not read again.
+    """
+    with _declaring(**who) as declaring:
+        done = declaring.declare(key_id, reference(subject) or "")
+    click.echo(f"{done.count:,} of {done.name}")
+
+
+@access.command()
+@click.argument("key_id", metavar="KEY")
+@click.option("--subject", help="The reference; - asks for it.")
+@click.option("--all", "every", is_flag=True, help="All of this key.")
+@acts
+@speaks
+def withdraw(key_id: str, subject: str | None, *, every: bool, **who: Any) -> None:
+    """Forget a reference that was declared, or all of a key; never one's own."""
+    if (subject is None) != every:
+        raise click.UsageError("give --subject or --all")
+    with _declaring(**who) as declaring:
+        done = declaring.withdraw(key_id, None if every else reference(subject))
+    click.echo(f"{done.count:,} of {done.name}")
+
+
+@access.command()
+@acts
+@speaks
+def declared(**who: Any) -> None:
+    """List for whose keys references were declared, and how many: never which."""
+    with _declaring(**who) as declaring:
+        for each in declaring.all():
+            click.echo(f"{each.key}  {each.count:>4,}  {each.name}")
+
+
+@contextmanager
+def _declaring(**who: Any) -> "Iterator[Declaring]":
+    from service.own_looks import Declaring
+
+    with caller(**who) as (runtime, found):
+        yield Declaring(runtime, found)

@@ -21,6 +21,7 @@ ROLES = (
     "case_handler",
     "data_protection_officer",
     "model_owner",
+    "model_risk",
     "regulator",
     "source",
 )

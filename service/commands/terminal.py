@@ -62,8 +62,10 @@ def settings(tenant: str | None = None) -> "Settings":
 @contextmanager
 def opened() -> "Iterator[Runtime]":
     """The ledger that the settings name, taken up."""
+    from service import core_dumps
     from service.runtime import Runtime
 
+    core_dumps.switch_off()
     runtime = Runtime.open(settings())
     try:
         yield runtime

@@ -10,6 +10,7 @@ from service.commands.terminal import NO, print_json, settings, speaks
 
 if TYPE_CHECKING:
     from ledger.operate.vault_report import Holding
+    from service.vault_keys import KekState
 
 __all__ = ["vault"]
 
@@ -26,18 +27,25 @@ def vault() -> None:
 def check(*, opening: bool, as_json: bool) -> None:
     """Say of which records key and payload are there, by month; exit status 1 if any are lost.
 
-    Works with a vault that lacks records, or is empty. Reads both logs twice.
+    Works with a vault that lacks records, or is empty. Reads both logs twice. A key-encryption
+    key that is needed and not here is named, and is exit status 1 as well.
     """
     from dataclasses import asdict
 
     from service.vault_checking import checked_vault
+    from service.vault_keys import missing_keks
 
-    found = checked_vault(settings(), opening=opening)
+    chosen = settings()
+    missing = missing_keks(chosen)
+    found = checked_vault(chosen, opening=opening and not missing)
     if as_json:
-        print_json({name: [asdict(each) for each in held] for name, held in found.items()})
+        print_json({
+            **{name: [asdict(each) for each in held] for name, held in found.items()},
+            "missing_keys": [{"id": each.id, "keys": each.count} for each in missing],
+        })  # fmt: skip
     else:
-        _print(found, opening=opening)
-    if any(each.lost or each.damaged for held in found.values() for each in held):
+        _print(found, missing, opening=opening and not missing)
+    if missing or any(each.lost or each.damaged for held in found.values() for each in held):
         raise click.exceptions.Exit(NO)
 
 
@@ -140,7 +148,9 @@ def protect(path: Path | None, service: str) -> None:
     click.echo(f"From now on: {name}={value}")
 
 
-def _print(found: "dict[str, tuple[Holding, ...]]", *, opening: bool) -> None:
+def _print(
+    found: "dict[str, tuple[Holding, ...]]", missing: "tuple[KekState, ...]", *, opening: bool
+) -> None:
     word = "open" if opening else "there"
     for name, held in found.items():
         click.echo(f"{name}:")
@@ -156,8 +166,15 @@ def _print(found: "dict[str, tuple[Holding, ...]]", *, opening: bool) -> None:
                     parts.append(f"{count:,} {what}")
             click.echo(line + ", ".join(parts))
     lost = sum(each.lost + each.damaged for held in found.values() for each in held)
+    for kek in missing:
+        click.echo(
+            f"\nThe key-encryption key {kek.id} is not here, and {kek.count:,} keys of the vault"
+            " are wrapped under it: nothing under it can be opened. Bring back the vault.kek that"
+            " has it; without it all of that is lost, and what the log proves still holds."
+        )
     if not lost:
-        click.echo("Nothing is lost.")
+        if not missing:
+            click.echo("Nothing is lost.")
         return
     click.echo(
         f"\n{lost:,} records cannot be opened: what they say is lost, and nobody can show what the"

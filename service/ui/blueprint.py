@@ -21,11 +21,25 @@ from service.api.routes import runtime
 from service.explaining import NotIssued
 from service.problems import Problem
 from service.reading import Reading
-from service.ui import corrections, exports, officers, rendering, session, subjects, troubles
+from service.settings import LANGUAGES
+from service.ui import (
+    accesses,
+    corrections,
+    dictionary_page,
+    disclosures,
+    exports,
+    models,
+    officers,
+    over_time_page,
+    policies,
+    rendering,
+    session,
+    subjects,
+    troubles,
+)
 from service.ui.decision_list import DecisionList
 from service.ui.decision_page import Shown
 from service.ui.filters import Filter
-from service.ui.over_time_page import over_time_page
 from service.ui.overview import overview as overview_of
 from service.ui.proof import file_name
 from service.ui.session import PURPOSES, Visit
@@ -71,6 +85,12 @@ def _admit() -> AnyResponse | None:
 officers.add_to(blueprint)
 subjects.add_to(blueprint)
 corrections.add_to(blueprint)
+accesses.add_to(blueprint)
+disclosures.add_to(blueprint)
+models.add_to(blueprint)
+over_time_page.add_to(blueprint)
+dictionary_page.add_to(blueprint)
+policies.add_to(blueprint)
 blueprint.after_request(rendering.guard)
 blueprint.register_error_handler(Exception, troubles.answer)
 
@@ -124,20 +144,9 @@ def overview() -> Response:
         runtime(),
         lambda wanted: wanted.address(here),
         lambda name: url_for("ui.source", name=name),
-        lambda digest: url_for("ui.over_time", reference=digest),
+        lambda reference: url_for("ui.model", reference=reference),
     )
     return rendering.page("overview", value, here="overview")
-
-
-@blueprint.get("/models/<reference>/over-time")
-def over_time(reference: str) -> Response:
-    """What a model version did in each period, as it was counted last."""
-    _visit().caller.principal.require(Permission.MODELS_READ)
-    version = runtime().registry.model(reference)
-    here = url_for("ui.over_time", reference=version.digest)
-    wanted = request.args.get("period", "")
-    value = over_time_page(runtime(), version, wanted, lambda period: f"{here}?period={period}")
-    return rendering.page("over_time", value)
 
 
 @blueprint.get("/sources")
@@ -219,7 +228,10 @@ def issue(decision_id: str) -> AnyResponse:
     caller = _visit().caller
     caller.principal.require(Permission.EXPLANATIONS_ISSUE)
     Reading(runtime(), caller).note([decision_id], ("explanation",))
-    runtime().explaining.issue(decision_id, runtime().settings.language)
+    language = request.form.get("language", "") or runtime().settings.language
+    if language not in LANGUAGES:
+        raise Problem("invalid", f"There is: {', '.join(LANGUAGES)}.", member="language")
+    runtime().explaining.issue_in(decision_id, language)
     return redirect(url_for("ui.decision", decision_id=decision_id), 303)
 
 
@@ -234,19 +246,18 @@ def receipt(decision_id: str) -> Response:
 
 @blueprint.get("/decisions/<decision_id>/letter.pdf")
 def letter(decision_id: str) -> Response:
-    """The letter to the person, as it was issued."""
+    """The letter to the person, as it was issued; in another language if it was in that too."""
     caller = _visit().caller
     caller.principal.require(Permission.DECISIONS_READ)
     fields = ("attributions", "context", "explanation", "input", "output")  # with its attachments
     Reading(runtime(), caller).note([decision_id], fields, manner=Manner.PRINT)
     try:
-        issued = runtime().explaining.issued(decision_id)
+        issued = runtime().explaining.issued(decision_id, request.args.get("language", ""))
     except NotIssued as error:
         raise Problem("not-issued", "None has been issued.") from error
     if not runtime().settings.contacts_path.is_file():
         raise Problem("not-issued", "The operator has not said who sends letters.")
-    if not issued.explanation.automatic_text_allowed:
-        raise Problem("not-explainable", "A check failed, so a person has to write the letter.")
+    issued.explanation.check_automatic()
     body = runtime().reporting.letter_pdf(decision_id, issued)
     return _file(body, "application/pdf", f"explanation-{decision_id}.pdf", how="inline")
 

@@ -8,11 +8,15 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
+from flask import Blueprint, Response, request, url_for
+
 from ledger.errors import NotFoundError
 from ledger.operate.registry import ModelVersion
+from ledger.roles import Permission
+from service.api.routes import runtime
 from service.over_time.monitoring import latest
 from service.runtime import Runtime
-from service.ui import wording
+from service.ui import rendering, wording
 from service.ui.drawing import WIDTH
 from service.ui.listing import labels
 from service.ui.over_time_views import (
@@ -24,9 +28,10 @@ from service.ui.over_time_views import (
     Range,
     ReasonShare,
 )
+from service.ui.session import visitor
 from service.ui.views import Fact, Icon, Moment, Tag, Tone
 
-__all__ = ["over_time_page"]
+__all__ = ["add_to"]
 
 PERIODS: Final = 60  # rows of the table, newest first: five years of months
 ROOM: Final = Decimal("1.04")  # of the largest figure, so that no bar ends at the edge
@@ -43,15 +48,30 @@ Address = Callable[[str], str]
 """The address of this page with a period chosen."""
 
 
+def add_to(blueprint: Blueprint) -> None:
+    """Give the audit UI this page."""
+    blueprint.add_url_rule("/models/<reference>/over-time", view_func=over_time)
+
+
+def over_time(reference: str) -> Response:
+    """What a model version did in each period, as it was counted last."""
+    visitor().require(Permission.MODELS_READ)
+    version = runtime().registry.model(reference)
+    here = url_for("ui.over_time", reference=version.reference)
+    wanted = request.args.get("period", "")
+    value = over_time_page(runtime(), version, wanted, lambda period: f"{here}?period={period}")
+    return rendering.page("over_time", value, here="models", exact=False)
+
+
 def over_time_page(
-    runtime: Runtime, version: ModelVersion, wanted: str, address: Address
+    ledger: Runtime, version: ModelVersion, wanted: str, address: Address
 ) -> OverTimePage:
     """Return what is known of a model version over time, with the period `wanted` in detail.
 
     The newest period with enough decisions is chosen where that is none of them.
     """
     try:
-        found = latest(runtime, version)
+        found = latest(ledger, version)
     except NotFoundError:
         return _page(version)
     periods = found["periods"][-PERIODS:][::-1]
@@ -67,7 +87,7 @@ def over_time_page(
         space=str(found["space"]),
         min_cases=wording.number(found["min_cases"]),
         periods=_rows(periods, chosen, address),
-        chosen=_chosen(runtime, version, chosen, reference) if chosen else None,
+        chosen=_chosen(ledger, version, chosen, reference) if chosen else None,
     )
 
 
@@ -78,6 +98,8 @@ def _page(
         "facts": (), "reference": "", "space": "", "min_cases": "", "periods": (), "chosen": None,
     }  # fmt: skip
     return OverTimePage(
+        home=url_for("ui.models"),
+        href=url_for("ui.model", reference=version.reference),
         model=f"{version.name} {version.version}",
         digest=wording.short_digest(version.digest),
         command=f"decision-ledger monitor --model {version.reference}",
@@ -122,7 +144,7 @@ def _rows(
 
 
 def _chosen(
-    runtime: Runtime,
+    ledger: Runtime,
     version: ModelVersion,
     period: Mapping[str, Any],
     reference: Sequence[Mapping[str, Any]],
@@ -131,7 +153,7 @@ def _chosen(
     before = {f["name"]: f["importance"] for each in reference for f in each["features"]}
     sizes = [each["importance"] for each in period["features"]]
     most = _most(each["high"] for each in sizes if "high" in each)
-    words = _reason_words(runtime)
+    words = _reason_words(ledger)
     return Chosen(
         name=_period(period["period"]),
         features=tuple(
@@ -161,10 +183,10 @@ def _chosen(
     )
 
 
-def _reason_words(runtime: Runtime) -> dict[str, str]:
+def _reason_words(ledger: Runtime) -> dict[str, str]:
     """The text of each reason code in the newest policy that has it."""
     found: dict[str, str] = {}
-    for policy in runtime.registry.policies():
+    for policy in ledger.registry.policies():
         codes = policy.manifest.get("reason_codes")
         for code, text in codes.items() if isinstance(codes, Mapping) else ():
             if isinstance(text, Mapping) and isinstance(text.get("en"), str):

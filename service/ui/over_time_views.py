@@ -78,8 +78,13 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class OverTimePage:
-    """A model version over time; `computed` is None before the first run of the command."""
+    """A model version over time; `computed` is None before the first run of the command.
 
+    `home` leads to all models, `href` to this one.
+    """
+
+    home: str
+    href: str
     model: str
     digest: str
     command: str

@@ -37,22 +37,22 @@ Address = Callable[[Filter], str]
 """The address of the decision list under a filter."""
 
 SourceAddress = Callable[[str], str]
-"""The address of the page of one source."""
-
-
-ModelAddress = Callable[[str], str]
-"""The address of the page of one model version over time."""
+"""The address of the page of one source, or of one model version."""
 
 
 def overview(
-    runtime: Runtime, address: Address, source_at: SourceAddress, model_at: ModelAddress
+    runtime: Runtime, address: Address, source_at: SourceAddress, model_at: SourceAddress
 ) -> OverviewPage:
     """Return the state of the ledger as this server has it now."""
     everything = runtime.decisions.find(DecisionQuery(limit=1))
     sources = runtime.completeness.families()
     models = runtime.registry.models()
     entries, reads = runtime.logs["decisions"].size(), runtime.logs["access"].size()
-    notices = (*_gap_notices(sources, source_at), *_model_notices(models))
+    notices = (
+        *_gap_notices(sources, source_at),
+        *_quarantine_notices(runtime, models),
+        *_model_notices(models),
+    )
     return OverviewPage(
         verdict=f"{wording.counted(entries, 'entry', 'entries')} under a signed checkpoint",
         detail="The checkpoint covers every entry that this server has acknowledged. It cannot "
@@ -168,6 +168,21 @@ def _gap_notices(sources: tuple[Family, ...], source_at: SourceAddress) -> tuple
     return tuple(notices)
 
 
+def _quarantine_notices(runtime: Runtime, models: tuple[ModelVersion, ...]) -> tuple[Notice, ...]:
+    apart = runtime.quarantine.all()
+    return tuple(
+        Notice(
+            title=f"{model.name} {model.version} is set apart",
+            text="It does not answer here as when it was registered, so nothing is explained or "
+            "replayed with it. Decisions are recorded as before. The operator has to look: "
+            "decision-ledger model check.",
+            tone=Tone.CAUTION,
+        )
+        for model in models
+        if model.digest in apart
+    )
+
+
 def _model_notices(models: tuple[ModelVersion, ...]) -> tuple[Notice, ...]:
     return tuple(
         Notice(
@@ -185,7 +200,7 @@ def _models(
     models: tuple[ModelVersion, ...],
     everything: Page,
     address: Address,
-    model_at: ModelAddress,
+    model_at: SourceAddress,
 ) -> tuple[ModelRow, ...]:
     counts = dict(everything.facets.model)
     rows = []
@@ -195,12 +210,12 @@ def _models(
         rows.append(
             ModelRow(
                 name=f"{model.name} {model.version}",
+                page=model_at(model.reference),
                 digest=wording.short_digest(model.digest),
                 status=wording.words(model.status),
                 decisions=wording.number(counts.get(model.digest, 0)),
                 href=address(Filter(model=model.digest)),
                 last=Moment(wording.minute(last), wording.iso(last)) if last else None,
-                over_time=model_at(model.digest),
             )
         )
     return tuple(rows)

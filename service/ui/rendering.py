@@ -60,4 +60,6 @@ def _viewer() -> Viewer | None:
         purpose=PURPOSES.get(visit.caller.purpose, wording.words(visit.caller.purpose)),
         sees_erasures=principal.may(Permission.ERASURES_READ),
         answers_people=principal.may(Permission.SUBJECTS_EXPORT),
+        sees_disclosures=principal.may(Permission.DISCLOSURES_READ),
+        reviews_accesses=principal.may(Permission.ACCESSES_REVIEW),
     )

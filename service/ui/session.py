@@ -12,14 +12,15 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from flask import session
+from flask import g, session
 
 from ledger.errors import KeyExpired, RefusedError
 from ledger.operate.access_log import Purpose
 from ledger.operate.credentials import ApiKeys
+from ledger.roles import Principal
 from service.reading import Caller
 
-__all__ = ["PURPOSES", "Visit", "begin", "current", "end"]
+__all__ = ["PURPOSES", "Visit", "begin", "current", "end", "visitor"]
 
 LENGTH: Final = timedelta(hours=8)  # a working day; then the key is asked for again
 MAX_KEY_CHARS: Final = 200  # characters; our keys have fewer than 120
@@ -92,3 +93,15 @@ def current(keys: ApiKeys, now: datetime) -> Visit | None:
 def end() -> None:
     """Forget the session."""
     session.clear()
+
+
+def visitor() -> Principal:
+    """Who visits the page that is being made.
+
+    Raises:
+        TypeError: it was reached without a session, which its blueprint should not allow.
+    """
+    visit = g.visit
+    if not isinstance(visit, Visit):
+        raise TypeError("no session was asked for")
+    return visit.caller.principal

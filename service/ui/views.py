@@ -61,6 +61,8 @@ class Viewer:
     purpose: str
     sees_erasures: bool = False
     answers_people: bool = False
+    reviews_accesses: bool = False
+    sees_disclosures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +139,15 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """A model version in use."""
+    """A model version in use; `page` is its own page, `href` the list of its decisions."""
 
     name: str
+    page: str
     digest: str
     status: str
     decisions: str
     href: str
     last: Moment | None
-    over_time: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +278,8 @@ class Waterfall:
 class WhyPanel:
     """The explanation in words, with its figures; `standing` says whether it was given.
 
-    `late` says when its contributions were worked out, if that was after the decision.
+    The words are in `language`, whatever the page's own is. `late` says when its contributions
+    were worked out, if that was after the decision.
     """
 
     standing: str
@@ -288,6 +291,7 @@ class WhyPanel:
     limits: tuple[str, ...]
     gates: tuple[Tag, ...]
     late: str = ""
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,9 +345,10 @@ class ProofPanel:
 class DecisionPage:
     """Everything known about one decision.
 
-    `letter` is the address of the letter once it was issued; `issue` is where to post to
-    issue it, for those who may; `hold` is the legal hold that keeps it, if one does;
-    `corrected` are the values that stand beside recorded ones since.
+    `letter` is the address of the letter once it was issued, and `letters` those in further
+    languages; `issue` is where to post to issue it, in one of `languages`, for those who may;
+    `hold` is the legal hold that keeps it, if one does; `corrected` are the values that stand
+    beside recorded ones since.
     """
 
     id: str
@@ -359,7 +364,9 @@ class DecisionPage:
     provenance: tuple[Fact, ...]
     proof: ProofPanel
     letter: str = ""
+    letters: tuple[Choice, ...] = ()
     issue: str = ""
+    languages: tuple[Choice, ...] = ()
     hold: str = ""
     restricted: bool = False
     corrected: tuple[Fact, ...] = ()

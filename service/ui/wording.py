@@ -45,6 +45,11 @@ def day(value: date | datetime) -> str:
     return format_date(_utc(value), "d MMMM y", locale=LOCALE)
 
 
+def weekday(value: date | datetime) -> str:
+    """Return `Thu 14 May`."""
+    return format_date(_utc(value), "EEE d MMM", locale=LOCALE)
+
+
 def month(value: date | datetime) -> str:
     """Return `May 2026`."""
     return format_date(_utc(value), "MMMM y", locale=LOCALE)

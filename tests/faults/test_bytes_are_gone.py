@@ -13,8 +13,9 @@ from sqlalchemy import Engine, create_engine, make_url, select, text
 
 from ledger.errors import RefusedError
 from ledger.operate.cleaning import LEDGER_TABLES, VAULT_TABLES, cut_write_ahead_log, rewrite
+from ledger.operate.event_halves import REQUEST, EventHalves
 from ledger.storage.database import reading
-from ledger.storage.models import record_key, sealed_payload, subject_key
+from ledger.storage.models import event_half, record_key, sealed_payload, subject_key
 from tests.faults.test_erasing_steps import second_database
 from tests.ledger.operate.eraser import Eraser
 from tests.ledger.operate.premises import Premises
@@ -124,6 +125,19 @@ def on_postgres(postgres_url: str, bare: Path, tmp_path: Path) -> Iterator[Premi
         one.close()
 
 
+def half_of_an_exchange(premises: Premises, eraser: Eraser) -> list[bytes]:
+    """What was kept of a model server's request about the person, until it was recorded."""
+    halves = EventHalves(eraser.ledger.vault, premises.clock, premises.random)
+    tag = halves.tag("desk", "http://desk/", "e-1")
+    halves.keep(tag, REQUEST, "desk", {"data": {"late": 2}, "subject": PERSON, "at": "now"})
+    with reading(premises.vault_engine) as connection:
+        kept = connection.execute(select(event_half.c.wrapped, event_half.c.sealed)).one()
+    found = halves.read(tag)
+    assert found is not None
+    halves.settle(found)
+    return list(map(bytes, kept))
+
+
 def heap_of(engine: Engine) -> list[Path]:
     """The files of the engine's database, as the server has them on the disk."""
     with engine.connect() as connection:
@@ -150,7 +164,10 @@ def test_no_heap_file_of_postgresql_holds_them(on_postgres: Premises) -> None:
     before = secrets(on_postgres, ids)
     assert holding(on_disk(), before)
     gone = erased(eraser, ids)
+    halves = half_of_an_exchange(on_postgres, eraser)
     assert holding(on_disk(), gone)  # dead rows: deleting them is not enough
+    assert holding(on_disk(), halves)
+    gone += halves
     for engine, tables in engines.items():
         rewrite(engine, tables)
     assert holding(on_disk(), [*gone, *before, PERSON.encode()]) == set()

@@ -18,13 +18,16 @@ SECONDS = 60  # for the server to answer, on a busy machine
 class RealServer:
     """`decision-ledger serve` on a free port, with these settings."""
 
-    def __init__(self, settings: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, settings: Mapping[str, str], log: Path, directory: Path | None = None
+    ) -> None:
         clean = {name: text for name, text in os.environ.items() if not name.startswith("LEDGER_")}
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self._log = log
+        self._directory = directory
         self._settings = clean | dict(settings) | {"PORT": str(port)}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -47,6 +50,7 @@ class RealServer:
                 env=self._settings,
                 stdout=log,
                 stderr=log,
+                cwd=self._directory,
                 start_new_session=True,  # one signal reaches the worker too
             )
         until = time.monotonic() + SECONDS
@@ -83,16 +87,24 @@ class RealServer:
 
     def _kill_child(self, module: bytes) -> None:
         assert self._process is not None
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = path.read_bytes().split(b"\0")
-                parent = int((path.parent / "stat").read_text().rpartition(")")[2].split()[1])
-            except (OSError, ValueError):
-                continue  # it ended meanwhile
-            if module in words and parent == self._process.pid:
-                os.kill(int(path.parent.name), signal.SIGKILL)
+        for pid, words in self.processes().items():
+            if module in words and parent(pid) == self._process.pid:
+                os.kill(pid, signal.SIGKILL)
                 return
         raise AssertionError(f"there is no {module.decode()}")
+
+    def processes(self) -> dict[int, list[bytes]]:
+        """Every process of it now, those below others as well, with its command."""
+        assert self._process is not None
+        found = {}
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            pid = int(path.parent.name)
+            try:
+                if os.getpgid(pid) == self._process.pid:
+                    found[pid] = path.read_bytes().split(b"\0")
+            except OSError:
+                continue  # it ended meanwhile
+        return found
 
     def client(self, key: str, **headers: str) -> httpx.Client:
         """A client that holds this key."""
@@ -113,3 +125,11 @@ class RealServer:
         if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, how)
             self._process.wait(SECONDS)
+
+
+def parent(pid: int) -> int | None:
+    """The process that started another; None if that ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, ValueError):
+        return None

@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from ledger.errors import (
     LedgerError,
     MalformedError,
     NotFoundError,
+    RefusedError,
     VerificationError,
 )
 from ledger.operate.backup_manifest import Part
@@ -24,8 +26,12 @@ from ledger.operate.sequencer import Draft
 from ledger.storage import database_copy
 from service.continuing import continue_under, ended
 from service.inspecting import inspected
+from service.restoring import put_back
 from service.settings import Settings
+from service.vault_checking import checked_vault
+from service.vault_keys import kek_states
 from tests.service.deployment import ORIGIN, Deployment, decision, note, quiet
+from tests.service.test_erasing import BEN, gone, requested
 from tests.service.test_restore import restore
 
 # Found without importing it, which has to wait for the session's directories.
@@ -136,6 +142,40 @@ def test_a_backup_during_writes_is_audited_and_restored_elsewhere(
         with pytest.raises(ErasedError):
             runtime.decisions.read(first)
     other.grow()
+
+
+def test_an_older_vault_does_not_bring_back_what_was_erased_and_an_empty_one_is_refused(
+    one: Deployment, server: Server, tmp_path: Path
+) -> None:
+    first, second = one.grow(2)
+    with one.opened() as runtime:
+        runtime.decisions.attach_explanation(first, {"a": "b"}, "0" * 64, "1" * 64)
+    one.back_up(tmp_path / "v", Part.VAULT)
+    with one.opened() as runtime:
+        runtime.erasing.approve(BEN, requested(runtime, first))
+    vault = server.new("older_vault")
+    bare = Deployment(replace(one.settings, vault_url=vault))
+    with (
+        pytest.raises(RefusedError, match=r"the vault is empty: .* up to entry \d+"),
+        bare.opened(),
+    ):
+        pass
+    lost = checked_vault(bare.settings)["decisions"]
+    assert sum(each.lost for each in lost) == 3  # what was erased is not among them
+    assert sum(each.erased for each in lost) == 2
+    bare = Deployment(replace(one.settings, vault_url=server.new("put_back")))
+    with inspected([tmp_path / "v"], None, quiet) as inspection:
+        replayed, _ = put_back(bare.settings, inspection, quiet, write_lock=False)
+    assert replayed.keys == 2
+    with bare.opened() as runtime:
+        assert gone(runtime, first)
+        assert not gone(runtime, second)
+    other = Deployment(Settings(data=tmp_path / "other", origin="ledger.example/other"))
+    other.found()
+    needed, here = (kek_states(each.settings)[0].id for each in (bare, other))
+    shutil.copyfile(other.settings.kek_path, bare.settings.kek_path)
+    with pytest.raises(VerificationError, match=f"{needed}, which is not here; here: {here}"):
+        bare.sizes()
 
 
 def test_a_restore_that_was_cut_short_is_taken_up(

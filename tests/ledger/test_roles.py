@@ -19,7 +19,8 @@ EXPECTED = {
         " disclosures_read erasures_manage erasures_read explanations_issue holds_manage"
         " holds_read models_read reports_export subjects_export"
     ),
-    "model_owner": "models_read models_register sources_state",
+    "model_owner": "models_read models_register models_suspend sources_state",
+    "model_risk": "models_approve models_read models_suspend",
     "regulator": (
         "decisions_find decisions_read disclosures_read erasures_read holds_read models_read"
         " reports_export"
@@ -45,6 +46,11 @@ def test_every_role_is_in_the_table_and_both_lists_are_alphabetical() -> None:
     assert set(PERMISSIONS) == set(Role)
     assert [str(role) for role in Role] == sorted(Role)
     assert [str(permission) for permission in Permission] == sorted(Permission)
+
+
+def test_nobody_both_proposes_and_approves_a_model() -> None:
+    for granted in PERMISSIONS.values():
+        assert not {Permission.MODELS_REGISTER, Permission.MODELS_APPROVE} <= granted
 
 
 def test_nobody_both_records_and_reads() -> None:

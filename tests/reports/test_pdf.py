@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
@@ -63,6 +64,34 @@ def report_pdf() -> bytes:
     return quietly(report_html(samples.report()))
 
 
+WITHOUT_FILES = """
+import resource, sys
+from reports.html import letter_html
+from reports.pdf import render
+from tests.reports import samples
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # of every file that this process writes
+try:
+    with open(sys.argv[1], "wb") as file:
+        file.write(b"anything")
+except OSError:
+    page = letter_html(samples.letter())
+    made = render(page, title="A title", created=samples.MOMENT, author="A bank", attachments=())
+    sys.stdout.buffer.write(made)
+"""
+
+
+def test_a_letter_touches_no_file_while_it_is_made(tmp_path: Path) -> None:
+    """Nor does native code: the kernel writes not one byte for it into a file."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_FILES, str(tmp_path / "probe")],
+        cwd=ROOT, capture_output=True, check=False, timeout=120,
+        env=os.environ | {"TMPDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    assert "600 points" in "".join(pages(done.stdout))
+    assert [(each.name, each.stat().st_size) for each in tmp_path.iterdir()] == [("probe", 0)]
+
+
 def pages(data: bytes) -> list[str]:
     document = pypdfium2.PdfDocument(data)
     try:
@@ -82,7 +111,13 @@ def both_regimes() -> bytes:
     return rendered(letter_html(samples.letter(regimes=(Regime.GDPR, Regime.ECOA))))
 
 
-@pytest.mark.parametrize("made", [letter_pdf, report_pdf, both_regimes])
+def in_polish() -> bytes:
+    """Every law that a letter knows, and letters that English does not have."""
+    explained = replace(samples.explanation(), language="pl")
+    return quietly(letter_html(samples.letter(explained, regimes=tuple(Regime))))
+
+
+@pytest.mark.parametrize("made", [letter_pdf, report_pdf, both_regimes, in_polish])
 def test_documents_conform(made: object) -> None:
     assert callable(made)
     assert problems(made()) == []

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.access_patterns import Seen, patterns
+from service.access_patterns import Seen, Tally, patterns
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -53,6 +53,8 @@ def test_denials_and_one_by_one() -> None:
 )
 def test_every_look_is_counted_once(looks: list[Seen]) -> None:
     found = patterns(looks)
-    assert found.looks == len(looks) == sum(count for count, _ in found.rows.values())
-    assert sum(records for _, records in found.rows.values()) == sum(each.size for each in looks)
-    assert found.without_case == sum(not each.has_case for each in looks)
+    for rows in (found.rows, found.by_day, found.by_actor):
+        assert found.total == sum(rows.values(), Tally())
+    assert found.total.looks == len(looks)
+    assert found.total.records == sum(each.size for each in looks)
+    assert found.total.without_case == sum(not each.has_case for each in looks)

@@ -15,12 +15,17 @@ from explain.model import Model
 from ledger.canonical import JsonValue
 from ledger.commitments import commit, verify_opening
 from ledger.entries import AttributionsAttached, parse_entry
-from ledger.errors import MalformedError
+from ledger.errors import MalformedError, NotFoundError
 from ledger.operate.decision import ABSENT, Decision, gathered, spread
 from ledger.operate.tombstones import delete_sealed, forget
-from ledger.roles import Role
+from ledger.roles import Principal, Role
+from ledger.tlog.policy import Policy
+from ledger.verify.disclosure import verify_disclosure
 from service.attributing import MAX_CRASHES, Attributing, State, Trouble
 from service.cli import main
+from service.disclosing import Disclosing, Wanted
+from service.opened_models import opened_models
+from service.reading import Caller
 from tests.service.ui.lender import Lender
 
 
@@ -218,11 +223,11 @@ def test_a_version_that_kills_the_worker_is_set_aside(
 
 
 def test_a_model_file_that_is_gone_is_named_and_waited_for(lender: Lender) -> None:
-    bare(lender)
+    decision = bare(lender)
     moved = [p for p in lender.settings.artefacts_dir.rglob("*") if p.is_file()]
     for path in moved:
         path.rename(path.with_suffix(".away"))
-    lender.runtime.explaining._models.clear()
+    opened_models().forget(decision.model)
     one = task(lender)
     assert one.work() == 0
     assert "not in the archive" in status(lender, 1)
@@ -319,3 +324,21 @@ def test_gathering_undoes_spreading() -> None:
     assert gathered(spread(value)) == value
     assert gathered(spread({"status": "absent"})) == {"status": "absent"}
     assert commit(bytes(32), "attributions", spread(value))
+
+
+def test_they_are_disclosed_from_their_own_entry(lender: Lender) -> None:
+    decision = bare(lender)
+    officer = Principal("k-ann", "Ann", Role.DATA_PROTECTION_OFFICER)
+    disclosing = Disclosing(lender.runtime, Caller(officer))
+    field = "attributions.values.late"
+    wanted = Wanted((decision.id,), (field,), "The Court", "legal_claims", "Evidence")
+    assert "values.late" not in disclosing.choices(decision.id)["attributions"]
+    with pytest.raises(NotFoundError, match="still worked out"):
+        disclosing.issue(wanted)
+    task(lender).work()
+    (name, value) = ("values.late", of(lender, decision).value["values"]["late"])
+    assert disclosing.choices(decision.id)["attributions"][name] == value
+    _, package = disclosing.issue(wanted)
+    policy = Policy.parse(lender.settings.policy_path.read_text())
+    (part,) = verify_disclosure(package, policy).parts
+    assert part.part == "attributions"

@@ -115,6 +115,7 @@ def test_an_older_vault_does_not_start_and_says_what_is_lost(
     assert f"of {ORIGIN}/log/decisions it knows none after entry 4" in said
     assert "up to entry 6" in said
     assert "incident vault-lost" in said
+    assert "vault check says exactly what is lost and what still holds" in said
 
 
 def test_the_vault_alone_needs_its_logs(one: Deployment, tmp_path: Path) -> None:

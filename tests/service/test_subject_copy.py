@@ -274,6 +274,21 @@ def test_it_does_not_write_explanations_without_end(
     assert b"There is no explanation in words: ask us for it." in files["index.html"]
 
 
+def test_a_copy_speaks_the_language_asked_for_and_what_was_told_stays_as_it_was(
+    lender: Lender,
+) -> None:
+    person = with_another(lender)
+    french = copied(lender, person, language="fr")["index.html"].decode()
+    assert '<html lang="fr"' in french
+    assert "Copie des données que nous détenons sur vous" in french
+    # The model has no words in French, so the explanation is in the ledger's own language;
+    # and from then on it is what the person was told.
+    assert "the model\u2019s score was" in french
+    german = copied(lender, person, language="de")["index.html"].decode()
+    assert "Was das Modell über Sie erhalten hat" in german
+    assert "the model\u2019s score was" in german
+
+
 def test_what_cannot_be_explained_says_why(lender: Lender, monkeypatch: pytest.MonkeyPatch) -> None:
     person = with_another(lender)
 

@@ -74,3 +74,28 @@ def test_what_is_lost_is_counted_by_month(settings: Settings) -> None:
     assert "every receipt" in said
     assert '"lost": 1' in run("check", "--json", code=1)
     assert "1 LOST" in run("check", "--open", code=1)  # nor is the empty vault given keys
+
+
+def test_another_file_of_keys_is_refused_at_the_start_and_the_one_needed_is_named(
+    settings: Settings, tmp_path: Path
+) -> None:
+    other = Settings.from_environ({"LEDGER_DATA": str(tmp_path / "other")})
+    found(other)
+    needed = run("keys").split()[0]
+    settings.kek_path.rename(tmp_path / "kept.kek")
+    settings.kek_path.write_bytes(other.kek_path.read_bytes())
+    before = {path: path.read_bytes() for path in settings.data.rglob("*.db")}
+    done = CliRunner().invoke(main, ["serve"])
+    assert done.exit_code == 1
+    here = run("keys").split()[0]
+    assert "vault.kek is not the file of keys that the vault was written with" in done.output
+    assert f"under the key-encryption key {needed}, which is not here; here: {here}" in done.output
+    said = run("check", code=1)
+    assert f"The key-encryption key {needed} is not here, and 3 keys" in said
+    assert "Nothing is lost" not in said
+    assert f'"id": "{needed}"' in run("check", "--open", "--json", code=1)
+    settings.kek_path.unlink()
+    assert f"The key-encryption key {needed} is not here" in run("check", code=1)
+    assert before == {path: path.read_bytes() for path in settings.data.rglob("*.db")}
+    (tmp_path / "kept.kek").rename(settings.kek_path)
+    assert "Nothing is lost" in run("check", "--open")

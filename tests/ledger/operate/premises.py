@@ -12,6 +12,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from ledger.entries import uuid7
 from ledger.operate.access_log import AccessLog
+from ledger.operate.artefacts import Artefacts
 from ledger.operate.checkpoint_lock import CheckpointLock, FileCheckpointLock
 from ledger.operate.decisions import Decision, Decisions
 from ledger.operate.group_commit import GroupCommit
@@ -126,7 +127,7 @@ class Premises:
         log = log or self.sequencer()
         vault = vault or self.vault()
         writer = GroupCommit(log, vault)
-        artefacts = self.directory / "artefacts"
+        artefacts = Artefacts(self.directory / "artefacts")
         registry = Registry(self.engine, log, writer, artefacts, self.clock, self.random)
         decisions = Decisions(log, writer, vault, registry, self.clock, self.random)
         access = self.sequencer("access")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import jsonschema
 import pytest
@@ -32,6 +32,7 @@ from ledger.tlog.note import SignedNote, encode_base64
 from ledger.tlog.policy import Log, Policy
 from ledger.tlog.proof import Receipt
 from ledger.verify.audit import audit
+from ledger.verify.postgres_reader import PostgresLogReader
 from ledger.verify.sqlite_reader import SqliteLogReader
 from tests.ledger.operate.eraser import ANN, BEN, ONE, ZERO, Eraser
 from tests.ledger.operate.premises import Open, Premises
@@ -46,7 +47,13 @@ def eraser(premises: Premises, ledger: Open) -> Eraser:
 
 def audited(premises: Premises) -> int:
     keys = premises.keys["decisions"].verifier_keys(premises.clock)
-    with SqliteLogReader.open(premises.directory / "ledger.db") as readers:
+    url = premises.engine.url
+    if url.get_backend_name() == "sqlite":
+        opened: Any = SqliteLogReader.open(premises.directory / "ledger.db")
+    else:
+        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        opened = PostgresLogReader.open(plain)
+    with opened as readers:
         (reader,) = (each for each in readers if each.origin.endswith("/decisions"))
         result = audit(reader, Policy(tuple(map(Log, keys))))
     assert result.findings == ()

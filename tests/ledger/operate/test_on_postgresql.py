@@ -3,7 +3,7 @@
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,10 +13,13 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from ledger.errors import DuplicateSubmission, ErasedError
 from ledger.operate.decisions import DecisionQuery
 from ledger.operate.event_halves import EventHalves
+from ledger.operate.own_references import OwnReferences
 from ledger.operate.rewrapping import retire, rewrap, wrapped_under
 from ledger.operate.sequencer import Appended, Draft
 from ledger.operate.vault import Vault
 from ledger.storage.database import reading
+from tests.ledger.operate import test_erasing, test_erasing_together
+from tests.ledger.operate.eraser import Eraser
 from tests.ledger.operate.premises import AUDITOR, Premises
 
 pytestmark = pytest.mark.postgres
@@ -151,3 +154,41 @@ def test_the_key_encryption_key_is_rotated_and_retired(on_postgres: Premises) ->
         retire(ledger.vault.engine, ring, old)
     for each in recorded:
         assert on_postgres.open().decisions.read(each.id).seq == each.seq
+
+
+@pytest.mark.parametrize(
+    "holds",
+    [
+        test_erasing_together.test_decisions_that_arrive_meanwhile_are_erased_or_whole,
+        test_erasing_together.test_a_hold_and_an_approval_never_pass_each_other,
+        test_erasing.test_erasing_a_person_again_gives_the_same_certificate,
+        test_erasing.test_a_hold_keeps_its_records_and_no_others,
+    ],
+    ids=["while decisions arrive", "beside a hold", "twice", "under a hold"],
+)
+def test_an_erasure(on_postgres: Premises, holds: Callable[[Eraser], None]) -> None:
+    holds(Eraser(on_postgres, on_postgres.found()))
+
+
+def test_the_whole_log_verifies_after_an_erasure(on_postgres: Premises) -> None:
+    eraser = Eraser(on_postgres, on_postgres.found())
+    test_erasing.test_a_person_is_erased_and_the_log_verifies(eraser, on_postgres)
+
+
+def test_own_references(on_postgres: Premises) -> None:
+    ledger = on_postgres.found()
+    (mine, other) = (
+        ledger.decisions.record([on_postgres.decision(seq, subject=subject)])[0].id
+        for seq, subject in enumerate(("MTG-7", "MTG-8"))
+    )
+    own = OwnReferences(ledger.vault, on_postgres.clock)
+    assert [own.declare("k1", "MTG-7") for _ in range(2)] == [True, False]
+    own.declare("k2", "MTG-8")
+    entry = ledger.access_log.record(
+        AUDITOR, purpose="audit", case="", records=[mine, other], fields=["input"], size=2
+    )
+    assert own.among(["k1"], [entry.id, mine]) == {entry.id: {mine}}
+    assert own.among(["k1", "k2"], [entry.id]) == {entry.id: {mine, other}}
+    assert own.counts() == {"k1": 1, "k2": 1}
+    assert (own.withdraw("k1", "MTG-8"), own.withdraw("k1", "MTG-7")) == (0, 1)
+    assert own.among(["k1"], [entry.id]) == {}

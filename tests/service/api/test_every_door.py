@@ -20,7 +20,7 @@ from tests.service.ui.conftest import enter
 
 FREE: Final = {  # of people they show nothing: counts, registries, what is public, what is written
     *(Permission.DECISIONS_RECORD, Permission.MODELS_READ, Permission.MODELS_REGISTER),
-    *(Permission.SOURCES_STATE, None),
+    *(Permission.MODELS_APPROVE, Permission.MODELS_SUSPEND, Permission.SOURCES_STATE, None),
 }
 OFFICER: Final = Role.DATA_PROTECTION_OFFICER
 NOBODY: Final = "01a20aa6-1a5c-7fcf-9ba7-5831c882ac71"
@@ -42,14 +42,19 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/restrictions": {
         "records": [NOBODY], "ground": "objection", "review_at": "2026-09-01T00:00:00Z",
     },
+    "/v1/own-references": {"key": NOBODY, "subject": "MTG-000123"},
+    "/v1/own-references/withdraw": {"key": NOBODY, "subject": "MTG-000123"},
     "/v1/subjects/export": {"subject": "MTG-000123"},
     "/v1/decisions/<decision_id>/corrections": {"changes": {"input.late": 1}, "why": "a"},
     "/v1/decisions/<decision_id>/corrections/<correction_id>/close": {"why": "a"},
 }  # fmt: skip
-# Pages without anybody's data: who signs in, what the overview counts, an empty form.
+# Pages without anybody's data: who signs in, what the overview counts, models, an empty form.
 FREE_PAGES: Final = {
     *("/", "/sign-in", "/sign-out", "/sources", "/sources/<name>", "/sources/<name>/explain"),
-    *("/assets/<path:filename>", "/subjects", "/models/<reference>/over-time"),
+    *("/assets/<path:filename>", "/subjects"),
+    *("/models", "/models/<reference>", "/models/<reference>/lineage.json"),
+    *("/models/<reference>/features", "/policies/<reference>"),
+    "/models/<reference>/over-time",
 }
 FORMS: Final[dict[str, dict[str, str]]] = {
     "/decisions/find": {"q": "MTG-000123"},
@@ -61,6 +66,14 @@ FORMS: Final[dict[str, dict[str, str]]] = {
     "/holds/<hold_id>/release": {"reason": "closed"},
     "/restrictions": {"ground": "objection", "records": NOBODY, "review": "2026-09-01"},
     "/subjects/export": {"subject": "MTG-000123"},
+    "/accesses/own": {"key": NOBODY, "subject": "MTG-000123"},
+    "/accesses/own/withdraw": {"key": NOBODY},
+    "/decisions/<decision_id>/disclosures": {
+        "field": "output", "recipient": "a", "ground": "consent", "purpose": "b",
+    },
+    "/decisions/<decision_id>/disclosures/ask": {
+        "field": "output", "recipient": "a", "ground": "consent", "purpose": "b",
+    },
 }  # fmt: skip
 DISCLOSE: Final = (
     "--record", "{id}", "--field", "output", "--recipient", "a", "--ground", "consent",
@@ -79,6 +92,9 @@ COMMANDS: Final[dict[str, list[str]]] = {
         "--model", "mortgage-approval@1.0.0", "--since", "2026-01-01", "--until", "2026-12-31",
         "--html", "-o", "{out}", "--sample", "1",
     ],
+    "access declare": [NOBODY, "--subject", "MTG-000123", "--key-file", "{key}"],
+    "access declared": ["--key-file", "{key}"],
+    "access withdraw": [NOBODY, "--all", "--key-file", "{key}"],
     "access report": ["--month", "2026-05", "--key-file", "{key}"],
     "correction close": ["{id}", NOBODY, "--why", "a", "--key-file", "{key}"],
     "correction list": ["--key-file", "{key}"],
@@ -130,7 +146,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def path_of(rule: str, decision: str) -> str:
-    path = rule.replace("<decision_id>", decision)
+    path = rule.replace("<decision_id>", decision).replace("<month>", "2026-05")
     for name in ("<erasure_id>", "<hold_id>", "<disclosure_id>", "<correction_id>"):
         path = path.replace(name, NOBODY)
     return path

@@ -15,6 +15,8 @@ _WITHIN = Tag("Within chance", Tone.PLAIN, Icon.TICK)
 _SPAN = Range(330, 470, 400)
 
 OVER_TIME = OverTimePage(
+    home="/models",
+    href="/models/mortgage-approval@1.0.0",
     model="mortgage-approval 1.0.0",
     digest="3f9a1c77e0b2…",
     command="decision-ledger monitor --model mortgage-approval@1.0.0",

@@ -38,7 +38,7 @@ from service.ui.views import (
     WaterfallRow,
     WhyPanel,
 )
-from tests.service.ui import over_time_samples, receipts, source_samples
+from tests.service.ui import access_samples, over_time_samples, receipts, source_samples
 
 MINUS = "\N{MINUS SIGN}"
 APPROVED = Tag("Approved", Tone.FAVOURABLE, Icon.TICK)
@@ -107,13 +107,13 @@ OVERVIEW = OverviewPage(
     ),
     (
         ModelRow(
-            "mortgage-approval 1.0.0",
-            "3f9a1c77e0b2…",
-            "promoted",
-            "1,590",
-            "/decisions",
-            THEN,
-            "/models/3f9a1c77e0b2/over-time",
+            name="mortgage-approval 1.0.0",
+            page="/models/mortgage-approval@1.0.0",
+            digest="3f9a1c77e0b2…",
+            status="promoted",
+            decisions="1,590",
+            href="/decisions",
+            last=THEN,
         ),
     ),
 )
@@ -348,4 +348,7 @@ PAGES = {
     "sources": source_samples.SOURCES,
     "source": source_samples.SOURCE,
     "over_time": over_time_samples.OVER_TIME,
+    "accesses": access_samples.ACCESSES,
+    "own_references": access_samples.OWN,
+    "disclosures": access_samples.DISCLOSURES,
 }

@@ -30,7 +30,7 @@ def words(text: str) -> str:
 
 def test_a_model_over_time(watched: Lender) -> None:
     browser = enter(watched, Role.MODEL_OWNER)
-    address = re.search(r'href="(/models/[0-9a-f]+/over-time)"', browser.get("/").text)
+    address = re.search(r'href="(/models/[^/"]+/over-time)"', browser.get(f"/models/{MODEL}").text)
     assert address is not None
     empty = browser.get(address[1])
     assert "Nothing is worked out yet" in empty.text
@@ -61,7 +61,7 @@ def test_a_model_over_time(watched: Lender) -> None:
     chosen = browser.get(f"{address[1]}?period=2026-Q2")
     assert "What weighed in 2026, quarter 2" in words(chosen.text)
     assert "The loan is a large share of the price LTV" in words(chosen.text)
-    assert chosen.text.count('aria-current="true"') == 1
+    assert chosen.text.count('aria-current="true"') == 2  # the menu's, and the period's
     nobody = browser.get(f"{address[1]}?period=%3Cscript%3E")
     assert nobody.text.count("What weighed in 2026, quarter 3") == 1
 

@@ -111,6 +111,14 @@ def _create_index() -> None:
         sqlite_strict=True,
     )
     op.create_index("ix_access_index_entry_id", "access_index", ["entry_id"])
+    op.create_table(
+        "own_reference",
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("tag", sa.LargeBinary(), nullable=False),
+        sa.Column("declared_us", _COUNT, nullable=False),
+        sa.PrimaryKeyConstraint("key_id", "tag", name="pk_own_reference"),
+        sqlite_strict=True,
+    )
 
 
 def _create_events() -> None:
