@@ -125,6 +125,22 @@ def test_every_record_is_noted_once_and_not_opened_again(own: Runtime, lender: L
     assert looks(own) > before + 4
 
 
+def test_a_run_that_was_cut_short_goes_on(own: Runtime, lender: Lender) -> None:
+    def die(done: int, _of: int) -> None:
+        if done == 32:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        monitored(own, told=die)
+    before = looks(own)
+    found = monitored(own)
+    entries = list(own.logs["access"].entries(before))
+    opened = {r for raw in entries for r in own.access_log.open(json.loads(raw)["id"]).records}
+    places = own.logs["decisions"].locate(lender.ids)
+    assert opened == {record for record, at in places.items() if at >= 32}
+    assert sum(each.decided for each in found.periods) == COUNT
+
+
 def test_a_record_without_its_key_counts_as_erased(own: Runtime, lender: Lender) -> None:
     forget(own.databases[1], lender.ids[40:42])
     assert monitored(own).unseen.erased == 2
