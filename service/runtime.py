@@ -145,6 +145,9 @@ def _artefacts(settings: Settings) -> ArtefactStore:
     return RemoteArtefacts(url, nearby, os.urandom) if url else nearby
 
 
+_Databases = tuple[Engine, Engine]  # of the logs, and of the vault
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """One ledger, taken up. Its parts are safe to share between threads."""
@@ -223,9 +226,7 @@ class Runtime:
         return runtime
 
     @classmethod
-    def _take_up(
-        cls, settings: Settings, now: Clock, how: "_How", databases: tuple[Engine, Engine]
-    ) -> Self:
+    def _take_up(cls, settings: Settings, now: Clock, how: "_How", databases: _Databases) -> Self:
         engine, vault_engine = _migrated(databases)
         store = SqlLogStore(engine)
         keys = {name: log_keys(settings, name, now) for name in LOGS}
@@ -260,7 +261,7 @@ class Runtime:
             own_references=OwnReferences(vault, now),
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
-            completeness=(completeness := Completeness(log, writer, vault)),
+            completeness=(completeness := Completeness(*parts)),
             incidents=(incidents := _incidents(logs, writers, vault, now)),
             disclosures=Disclosures(log, writer, vault, now, os.urandom),
             erasing=erasing,

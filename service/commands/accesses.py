@@ -37,7 +37,10 @@ def report(month: str, *, as_json: bool, **who: Any) -> None:
         return
     total = found.total
     click.echo(f"{month}: {total.looks:,} looks by {found.actors:,} pseudonyms of this month;")
-    click.echo(f"{total.without_case:,} named no case. Findings: {len(found.findings):,}")
+    click.echo(
+        f"{total.without_case:,} named no case, {total.denied:,} were refused, {total.outside:,}"
+        f" were out of hours, {total.own:,} at own records. Findings: {len(found.findings):,}"
+    )
     for each in found.findings:
         usual = "" if each.usual is None else f", usually {each.usual:g}"
         click.echo(f"  {each.day}  {each.code:<12}  {each.actor}  {each.role}  {each.count}{usual}")

@@ -140,6 +140,7 @@ PLACES = st.integers(-40, 40).map(lambda tenths: round(tenths / 10, 1))
     limit=st.integers(-60, 90),
     sign=st.sampled_from([1, -1]),
     bar=st.none() | PLACES,
+    double=st.booleans(),
 )
 def test_whatever_is_found_passes_and_is_allowed(  # what can be asked
     *,
@@ -150,11 +151,14 @@ def test_whatever_is_found_passes_and_is_allowed(  # what can be asked
     limit: int,
     sign: int,
     bar: float | None,
+    double: bool,
 ) -> None:
     parts = zip("abc", ways, steps, strict=True)
     entries = [ENTRY | {"name": name, "mutability": way, "step": step} for name, way, step in parts]
-    schema = FeatureSchema.from_manifest({"features": entries})
-    row, background = np.array(start, np.float32), np.array(seen, np.float32)
+    read = FeatureSchema.from_manifest({"features": entries})
+    schema = FeatureSchema(read.features, double=double)
+    kind: Any = np.float64 if double else np.float32
+    row, background = np.array(start, kind), np.array(seen, kind)
     condition = {"feature": "a", "op": ">=", "value": bar}
     rule = {"id": "r", "reason": "R", "when": condition}
     rules = read_rules({"rules": [] if bar is None else [rule]})
@@ -173,6 +177,7 @@ def test_whatever_is_found_passes_and_is_allowed(  # what can be asked
             schema.names[at]: decode(schema.features[at], float(way.row[at])) for at in changed
         }
         scored = schema.row({**given_values, **shown})
+        assert scored.tolist() == way.row.tolist()
         margin = float(Sum().margin(scored[None, :])[0])
         assert (round(margin * 1e6) - limit * 100_000) * sign >= 0
         assert fired(rules, {**given_values, **shown}) == ()

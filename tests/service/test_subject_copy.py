@@ -82,7 +82,7 @@ def checked(files: dict[str, bytes], folder: Path, policy: Path | None = None) -
 
 def with_another(lender: Lender, **context: Any) -> str:
     """One more decision, of a person of its own, with these in its context."""
-    payload = lender.runtime.decisions.read(lender.ids[0]).payload.to_json()
+    payload = lender.runtime.decisions.read(lender.ids[1]).payload.to_json()
     new = lender.runtime.decisions.new_id()
     told: Any = payload["context"]
     payload |= {"id": new, "subject": f"MTG-{new[-6:]}", "context": told | context}
