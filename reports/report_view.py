@@ -10,6 +10,7 @@ from reports.charts import Bar, bars
 from reports.columns import Column, ColumnWords, columns
 from reports.completeness_view import CompletenessView, view_completeness
 from reports.documents.audit_report import AuditReport, FairnessTable, Recomputation
+from reports.documents.movement import ItemMoved, Movement, ScoresMoved
 from reports.formatting import NOTHING, Formatting
 from reports.lineage_chart import lineage
 from reports.proportions import rate, ratio, wilson_interval
@@ -60,6 +61,27 @@ class GroupTable:
 
 
 @dataclass(frozen=True, slots=True)
+class MovedRow:
+    """One month, or one item of the last month: how it moved, and what chance does."""
+
+    name: str
+    decisions: str
+    index: str
+    chance: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class MovementView:
+    """What moved, in words and rows; `last` is the month of the items."""
+
+    said: str
+    last: str
+    months: tuple[MovedRow, ...]
+    items: tuple[MovedRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReportView:
     """Everything that a template of the report needs beside the report itself."""
 
@@ -75,6 +97,7 @@ class ReportView:
     groups: tuple[GroupTable, ...]
     reason_rates: tuple[str, ...]
     completeness: CompletenessView
+    movement: MovementView
 
 
 def view_report(report: AuditReport, write: Formatting) -> ReportView:
@@ -102,6 +125,7 @@ def view_report(report: AuditReport, write: Formatting) -> ReportView:
             write.percent(rate(reason.count, report.declined)) for reason in report.reasons
         ),
         completeness=view_completeness(report.verification.completeness, write),
+        movement=_movement(report.movement, write),
     )
 
 
@@ -232,6 +256,38 @@ def _weights(report: AuditReport, write: Formatting) -> str:
     ]
     title = "How far each item moves the score on average, in points"
     return bars(shown, chart_id="weights", title=title)
+
+
+def _movement(found: Movement | None, write: Formatting) -> MovementView:
+    if found is None:
+        return MovementView("Nobody looked whether it moved.", "", (), ())
+    few = f"fewer than {write.count(found.fewest)} decisions"
+    if found.reference is None:
+        return MovementView(f"Not compared: every month of the period has {few}.", "", (), ())
+    said = (
+        f"Compared with {write.month(found.reference)}, the first month of the period with enough"
+        f" decisions ({write.count(found.reference_decisions)})."
+    )
+    if not found.scores:
+        said += " No later month has enough to be compared."
+    if found.left_out:
+        said += f" Not compared: {_counted(write, found.left_out, 'month')} with {few}."
+    return MovementView(
+        said,
+        write.month(found.last) if found.last else "",
+        tuple(_moved_row(write.month(each.first), each, write) for each in found.scores),
+        tuple(_moved_row(each.label, each, write) for each in found.items),
+    )
+
+
+def _moved_row(name: str, moved: ScoresMoved | ItemMoved, write: Formatting) -> MovedRow:
+    return MovedRow(
+        name=name,
+        decisions=write.count(moved.decisions),
+        index=write.decimal(moved.index, 3),
+        chance=write.decimal(moved.chance, 3),
+        verdict="more than chance" if moved.index > moved.chance else "within chance",
+    )
 
 
 def _group_table(table: FairnessTable, write: Formatting) -> GroupTable:

@@ -36,6 +36,7 @@ from reports.html import REPORT_LANGUAGE
 from service.completeness_report import completeness_of, gap_findings, gaps_files
 from service.lineage_words import lineage_in_words
 from service.model_card import model_card
+from service.over_time.movement import movement
 from service.publishing import publish
 from service.reading import Reading
 from service.replaying import Tally, line_of
@@ -161,6 +162,7 @@ def audit_report(
         signatories=SIGNATORIES,
         sample=tuple(_sampled(each, read) for each in sorted(drawn, key=lambda one: one.view.seq)),
         attachments=gaps_files(result.sources),
+        movement=movement(((each.view, each.attribution) for each in cases), _labels(model)),
     )
 
 
@@ -299,12 +301,16 @@ def _weights(
     for each in cases:
         for name, amount in each.attribution.values if each.attribution else ():
             totals[name] += abs(amount)
-    labels = {feature.name: feature.label.speak("en") for feature in model.schema.features}
+    labels = _labels(model)
     known = sum(each.attribution is not None for each in cases)
     return tuple(
         documents.FeatureWeight(labels[name], rounded(abs(policy.points(1)) * total / known))
         for name, total in totals.most_common()
     )
+
+
+def _labels(model: Model) -> dict[str, str]:
+    return {feature.name: feature.label.speak("en") for feature in model.schema.features}
 
 
 def _reasons(

@@ -27,6 +27,7 @@ from service.commands.forks import fork
 from service.commands.holds import hold
 from service.commands.incidents import incident
 from service.commands.keys import key
+from service.commands.monitoring import monitor
 from service.commands.registry import model, policy
 from service.commands.replaying import replay
 from service.commands.reports import report, verify
@@ -50,7 +51,7 @@ class _Sections(click.Group):
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay", "attributions", "events")),
         ("Answer", ("subject", "correction", "disclose", "erasure", "hold", "retention", "access")),
-        ("Check", ("proof", "sources", "report", "verify")),
+        ("Check", ("proof", "sources", "monitor", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
         ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
     )
@@ -92,7 +93,7 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
                  restore, fork, incident, continue_, vault, access, attributions, disclose, erasure,
-                 hold, events, retention, subject, correction):  # fmt: skip
+                 hold, events, retention, subject, correction, monitor):  # fmt: skip
     main.add_command(_command)
 
 

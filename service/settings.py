@@ -217,6 +217,11 @@ class Settings:
         return self.data / "attributions.json"
 
     @property
+    def monitoring_dir(self) -> Path:
+        """Where counts and figures of models over time are kept; derived, and made anew."""
+        return self.data / "monitoring"
+
+    @property
     def metrics_dir(self) -> Path:
         """Where the processes of a server keep what they count, while it runs."""
         return self.data / "metrics"

@@ -7,11 +7,12 @@ never reached the log is never shown or counted.
 import base64
 import binascii
 import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, null, or_, select
 
 from ledger.errors import MalformedError
 from ledger.operate.hold_store import covering
@@ -21,6 +22,7 @@ from ledger.storage.models import decision_index
 
 MAX_LIMIT: Final = 500  # rows of one page; some 100 kB as JSON
 DEFAULT_LIMIT: Final = 50
+_IDS_PER_QUERY: Final = 500  # bound variables of one statement; SQLite's oldest limit is 999
 MAX_CURSOR_CHARACTERS: Final = 128  # ours have 76
 
 _CURSOR: Final = re.compile(r"(-?[0-9]{1,18}):([0-9a-f-]{36})")
@@ -151,6 +153,20 @@ def search(vault: Vault, query: DecisionQuery) -> Page:
     return Page(page, last, total, facets)
 
 
+def rows_of(vault: Vault, record_ids: Collection[str]) -> Iterator[DecisionRow]:
+    """What the index says of those of these decisions that it knows, in no order.
+
+    Raises:
+        PushbackError: the database does not answer.
+    """
+    ids, column = sorted(record_ids), decision_index.c
+    for at in range(0, len(ids), _IDS_PER_QUERY):
+        named = column.record_id.in_(ids[at : at + _IDS_PER_QUERY])
+        query = select(decision_index, null().label("hold")).where(named, column.seq.is_not(None))
+        with reading(vault.engine) as connection:
+            yield from _told(connection.execute(query))
+
+
 def tallies(vault: Engine, model: str) -> tuple[Tally, ...]:
     """The decisions of the model version with this digest, by policy; most first.
 
@@ -201,6 +217,10 @@ def _rows(
     if below is not None:
         same_time = and_(column.decided_us == below.decided_us, column.record_id < below.record_id)
         query = query.where(or_(column.decided_us < below.decided_us, same_time))
+    return _told(connection.execute(query))
+
+
+def _told(rows: Iterable[Row[Any]]) -> tuple[DecisionRow, ...]:
     return tuple(
         DecisionRow(
             id=row.record_id,
@@ -212,7 +232,7 @@ def _rows(
             margin=row.margin,
             hold=row.hold,
         )
-        for row in connection.execute(query)
+        for row in rows
     )
 
 

@@ -5,7 +5,7 @@ the log, answer with a receipt. The id is the idempotency key: the same content 
 is answered with a receipt for the same entry, other content is a conflict.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar, cast
@@ -23,7 +23,7 @@ from ledger.errors import (
 )
 from ledger.operate.decision import Decision, first_difference, section_members
 from ledger.operate.decision_check import check_decision, features_of
-from ledger.operate.decision_search import DecisionQuery, DecisionRow, Facets, Page, search
+from ledger.operate.decision_search import DecisionQuery, DecisionRow, Facets, Page, rows_of, search
 from ledger.operate.decision_view import (
     DecisionView,
     Recorded,
@@ -171,6 +171,11 @@ class Decisions:
         except NotFoundError:
             return Page((), None, 0, Facets((), (), ()))
         return search(self._vault, replace(query, model=model, policy=policy))
+
+    def rows(self, record_ids: Collection[str]) -> Iterator[DecisionRow]:
+        """What lists show of those of these decisions that there are, in no order."""
+        self._records.settle()
+        return rows_of(self._vault, record_ids)
 
     def history(self, record_id: str) -> tuple[Entry, ...]:
         """The decision's entry and every entry about it, in order.

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Row,
+    and_,
     delete,
     func,
     insert,
@@ -146,6 +147,20 @@ class HoldStore:
                 rows = connection.execute(query)
                 found |= {record: hold for record, hold in rows if hold is not None}
         return found
+
+    def restricted_places(self) -> frozenset[int]:
+        """The log's indexes of the settled decisions that a restriction in force covers."""
+        in_force = and_(legal_hold.c.released_us.is_(None), legal_hold.c.restriction.is_not(None))
+        people = select(legal_hold.c.tag).where(in_force, legal_hold.c.tag.is_not(None))
+        named = select(hold_record.c.record_id).join(
+            legal_hold, and_(legal_hold.c.id == hold_record.c.hold_id, in_force)
+        )
+        column = decision_index.c
+        query = select(column.seq).where(
+            column.seq.is_not(None), or_(column.tag.in_(people), column.record_id.in_(named))
+        )
+        with reading(self._vault) as connection:
+            return frozenset(connection.scalars(query))
 
     def _change(self, hold_id: str, **values: object) -> None:
         with writing(self._vault) as connection:

@@ -210,6 +210,11 @@ class Holds:
         """As :meth:`of`, of restrictions of use alone."""
         return self._store.of(record_ids, restriction=True)
 
+    def restricted_places(self) -> frozenset[int]:
+        """The log's indexes of all decisions whose use is restricted now."""
+        self._records.settle()
+        return self._store.restricted_places()
+
     def _check_decision(self, record_id: str) -> None:
         entry = parse_entry(self._log.entry(parse_id(record_id)))
         if not isinstance(entry.body, Decision):

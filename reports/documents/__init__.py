@@ -36,6 +36,7 @@ from reports.documents.letter import (
 )
 from reports.documents.lineage import LineageItem, LineageStage
 from reports.documents.model_card import ExcludedFeature, FeatureLine, ModelCard, TrainingSet
+from reports.documents.movement import ItemMoved, Movement, ScoresMoved
 from reports.documents.subject_copy import (
     CopiedDecision,
     CopiedErasure,
@@ -69,6 +70,7 @@ __all__ = [
     "GroupOutcome",
     "Held",
     "InputUsed",
+    "ItemMoved",
     "LedgerPlace",
     "LetterDecision",
     "LineageItem",
@@ -77,6 +79,7 @@ __all__ = [
     "MissingRange",
     "ModelCard",
     "Month",
+    "Movement",
     "Organisation",
     "ReasonCount",
     "Recomputation",
@@ -84,6 +87,7 @@ __all__ = [
     "RegisterCount",
     "Relationship",
     "SampledDecision",
+    "ScoresMoved",
     "Signatory",
     "Signature",
     "SourceCompleteness",

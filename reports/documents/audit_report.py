@@ -12,6 +12,7 @@ from typing import Final
 from reports.documents.attachment import Attachment
 from reports.documents.completeness import Completeness
 from reports.documents.model_card import ModelCard
+from reports.documents.movement import Movement
 from reports.errors import DocumentError
 from reports.texts import check_texts
 
@@ -204,7 +205,7 @@ class SampledDecision:
 class AuditReport:
     """Everything that a report on one model says; `until` is the last day of the period.
 
-    `attachments` are files that go with it.
+    `attachments` are files that go with it; `movement` is None where nobody looked.
 
     Raises:
         DocumentError: a text that cannot be printed, or parts that contradict each other.
@@ -229,6 +230,7 @@ class AuditReport:
     signatories: tuple[Signatory, ...]
     sample: tuple[SampledDecision, ...]
     attachments: tuple[Attachment, ...] = ()
+    movement: Movement | None = None
 
     def __post_init__(self) -> None:
         """Hold that the parts agree with each other."""

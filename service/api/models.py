@@ -12,11 +12,13 @@ from ledger.operate.registry import ModelVersion, PolicyVersion
 from ledger.roles import Permission
 from service import registering
 from service.api import bodies, schemas
+from service.api.over_time_schemas import OverTimeSchema
 from service.api.registry_schemas import ChangesSchema, DictionarySchema, LineageSchema
 from service.api.routes import Routes, answer, runtime
 from service.dictionary import feature_dictionary
 from service.lineage import lineage
 from service.manifest_changes import changes
+from service.over_time.monitoring import latest
 from service.problems import Problem
 
 __all__ = ["routes"]
@@ -63,6 +65,19 @@ def show_model(reference: str) -> Response:
     """One model version with its whole manifest, by digest or `name@version`."""
     version = runtime().registry.model(reference)
     return answer(_version(version) | {"manifest": dict(version.manifest)})
+
+
+@routes.add(
+    "GET", "/v1/models/<reference>/over-time", Permission.MODELS_READ,
+    returns={200: OverTimeSchema}, problems=("not-found",),
+)  # fmt: skip
+def over_time(reference: str) -> Response:
+    """What a model version did in each period, as `decision-ledger monitor` found it last.
+
+    Nothing is counted when you ask: `computed_at` says when it was.
+    """
+    version = runtime().registry.model(reference)
+    return answer(latest(runtime(), version))
 
 
 @routes.add(

@@ -30,6 +30,7 @@ from service.ui import (
     exports,
     models,
     officers,
+    over_time_page,
     policies,
     rendering,
     session,
@@ -87,6 +88,7 @@ corrections.add_to(blueprint)
 accesses.add_to(blueprint)
 disclosures.add_to(blueprint)
 models.add_to(blueprint)
+over_time_page.add_to(blueprint)
 dictionary_page.add_to(blueprint)
 policies.add_to(blueprint)
 blueprint.after_request(rendering.guard)

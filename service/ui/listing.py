@@ -51,7 +51,7 @@ class Scale:
         except ExplainError:
             read = None
         return cls(f"{model.get('name', '')} {model.get('version', '')}".strip(),
-                   _labels(model), read)  # fmt: skip
+                   labels(model), read)  # fmt: skip
 
     def tag(self, outcome: str) -> Tag:
         """Return the outcome as a word with the icon and tone of its side of the limit."""
@@ -122,13 +122,14 @@ def _told(values: Mapping[str, int], scale: Scale, outcome: str) -> str:
     return ", ".join(f"{scale.labels.get(n, n)} {wording.signed(side[n])}" for n in largest)
 
 
-def _labels(model: Mapping[str, JsonValue]) -> dict[str, str]:
+def labels(model: Mapping[str, JsonValue]) -> dict[str, str]:
+    """Return the English label of each feature of a model's manifest, or its name in words."""
     features = model.get("features")
-    labels = {}
+    found = {}
     for feature in features if isinstance(features, list) else []:
         if isinstance(feature, dict):
             label = feature.get("label")
             text = label.get("en") if isinstance(label, dict) else None
             name = str(feature.get("name"))
-            labels[name] = text if isinstance(text, str) else wording.words(name)
-    return labels
+            found[name] = text if isinstance(text, str) else wording.words(name)
+    return found

@@ -69,7 +69,8 @@ class LineagePart:
 class ModelPage:
     """One model version: what it is, where it stands, what may be done, what happened.
 
-    Its dictionary is at `features`. `late` says that it decided when it was retired.
+    Its dictionary is at `features`, what it did at `over_time`. `late` says that it decided when
+    it was retired.
     """
 
     name: str
@@ -79,6 +80,7 @@ class ModelPage:
     waits: str
     facts: tuple[Fact, ...]
     features: str
+    over_time: str
     forms: tuple[StageForm, ...]
     history: tuple[EventRow, ...]
     lineage: LineagePart

@@ -162,6 +162,7 @@ def _model(reference: str, *, problem: str = "", status: int = 200) -> Response:
         waits=_told(waits, me),
         facts=_facts(found),
         features=url_for("ui.features", reference=found.reference),
+        over_time=url_for("ui.over_time", reference=found.reference),
         forms=tuple(_forms(found, waits, me)),
         history=tuple(map(_event, reversed(history))),
         lineage=_lineage(found, graph),

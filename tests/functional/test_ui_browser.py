@@ -11,7 +11,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 from werkzeug.serving import make_server
 
-from ledger.roles import Role
+from ledger.roles import Principal, Role
+from service.over_time.figures import Period
+from service.over_time.monitoring import monitor
+from service.reading import Caller, Reading
 from tests.service.ui.lender import Lender
 
 CHROMIUM: Final = Path("/usr/bin/chromium")  # Debian's; Playwright's own would be a download
@@ -26,6 +29,7 @@ ARGUMENTS: Final = [
     "--disable-sync",
 ]
 DECISIONS: Final = 28  # more than a page
+MONITORING: Final = Caller(Principal("k", "K", Role.DATA_PROTECTION_OFFICER), "model_monitoring")
 LOOKS: Final = [(scheme, width) for scheme in ("light", "dark") for width in (1440, 390)]
 
 pytestmark = [
@@ -101,6 +105,16 @@ def visit(chromium: Browser, site: str, lender: Lender) -> Iterator[tuple[Page, 
     context, page, seen = signed_in(chromium, site, lender)
     yield page, seen
     context.close()
+
+
+def counted_over_time(lender: Lender) -> str:
+    """The model's digest, once its page over time has figures."""
+    found = monitor(
+        lender.runtime, Reading(lender.runtime, MONITORING), "mortgage-approval@1.0.0",
+        by=Period.YEAR, reference=None, anew=False, told=lambda _done, _of: None,
+    )  # fmt: skip
+    assert found.periods[0].features
+    return found.digest
 
 
 def faults(page: Page) -> list[tuple[str, str]]:
@@ -226,8 +240,11 @@ def test_nobody_is_shut_out(
                 "/policies/mortgage-cutoff@1.0.0?against=mortgage-cutoff@1.0.0")  # fmt: skip
     pages = ("/", "/decisions?outcome=declined", "/sources", "/sources/loan-desk", "/models",
              "/models/mortgage-approval@1.0.0")  # fmt: skip
-    for address in (*pages, f"/decisions/{record}", *rare):
+    over_time = f"/models/{counted_over_time(lender)}/over-time"
+    for address in (*pages, over_time, f"/decisions/{record}", *rare):
         page.goto(address)
+        if address == over_time:
+            assert page.get_by_text("Within chance").or_(page.get_by_text("Reference")).count()
         if address.endswith(record):
             verdict(page)
             page.eval_on_selector_all(

@@ -20,18 +20,21 @@ from reports.documents import (
     Finding,
     GroupOutcome,
     InputUsed,
+    ItemMoved,
     LedgerPlace,
     LetterDecision,
     LogVerification,
     MissingRange,
     ModelCard,
     Month,
+    Movement,
     Organisation,
     ReasonCount,
     Recomputation,
     Regime,
     RegisterCount,
     SampledDecision,
+    ScoresMoved,
     Signatory,
     Signature,
     SourceCompleteness,
@@ -187,6 +190,29 @@ def completeness(**changes: object) -> Completeness:
     return Completeness(**(values | changes))  # type: ignore[arg-type]
 
 
+def moved() -> Movement:
+    return Movement(
+        fewest=20,
+        left_out=1,
+        reference=date(2026, 1, 1),
+        reference_decisions=372,
+        scores=tuple(
+            ScoresMoved(date(2026, month, 1), decisions, Decimal(index), Decimal(chance))
+            for month, decisions, index, chance in (
+                (2, 401, "0.031", "0.088"),
+                (3, 455, "0.102", "0.083"),
+            )
+        ),
+        last=date(2026, 3, 1),
+        items=(
+            ItemMoved(
+                "Loan amount as a share of the price", 455, Decimal("0.140"), Decimal("0.083")
+            ),
+            ItemMoved("Bankruptcy on file", 455, Decimal("0.012"), Decimal("0.019")),
+        ),
+    )
+
+
 def report(**changes: object) -> AuditReport:
     explained = explanation()
     values: dict[str, object] = {
@@ -268,5 +294,6 @@ def report(**changes: object) -> AuditReport:
             Signatory("Internal audit", "The checks of sections 5 and 6 were run as described."),
         ),
         "sample": sampled(40),
+        "movement": moved(),
     }
     return AuditReport(**(values | changes))  # type: ignore[arg-type]

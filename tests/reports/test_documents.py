@@ -28,6 +28,19 @@ def refused(make: object, member: str, **changes: object) -> None:
     assert caught.value.member == member
 
 
+@pytest.mark.parametrize(
+    ("member", "changes"),
+    [
+        ("reference", {"reference": None}),
+        ("scores", {"reference": date(2026, 2, 1)}),
+        ("scores", {"scores": samples.moved().scores[::-1]}),
+        ("last", {"last": None}),
+    ],
+)
+def test_nothing_is_compared_with_nothing(member: str, changes: dict[str, object]) -> None:
+    refused(lambda **values: replace(samples.moved(), **values), member, **changes)
+
+
 def test_a_failed_gate_stops_the_letter() -> None:
     failed = replace(
         samples.explanation(), gates=(Gate("rerun", False, "drifted"),), automatic_text_allowed=False

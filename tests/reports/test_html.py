@@ -16,6 +16,7 @@ from reports.documents import (
     Finding,
     InputUsed,
     Month,
+    Movement,
     Organisation,
     Regime,
 )
@@ -127,6 +128,11 @@ def test_the_report_says_its_figures() -> None:
         "89.2\u00a0% to 91.8\u00a0%",
         "$4.27",
         "0.000003 log-odds",
+        "Compared with January 2026, the first month of the period with enough decisions (372).",
+        "Not compared: 1 month with fewer than 20 decisions.",
+        "March 2026 455 0.102 0.083 more than chance",
+        "Item, in March 2026",
+        "Bankruptcy on file 455 0.012 0.019 within chance",
     ):
         assert said in text
 
@@ -145,6 +151,23 @@ def test_a_missing_test_is_not_a_pass() -> None:
         "No reason was given in the period.",
     ):
         assert said in text
+
+
+@pytest.mark.parametrize(
+    ("movement", "said"),
+    [
+        (None, "Nobody looked whether it moved."),
+        (Movement(20, 2), "Not compared: every month of the period has fewer than 20 decisions."),
+        (
+            Movement(20, 0, date(2026, 1, 1), 40),
+            "No later month has enough to be compared.",
+        ),
+    ],
+)
+def test_what_was_not_compared_is_said(movement: Movement | None, said: str) -> None:
+    text = plain(report_html(samples.report(movement=movement)))
+    assert said in text
+    assert "Limit of chance" not in text
 
 
 def test_an_empty_month_has_no_rate() -> None:

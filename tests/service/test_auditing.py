@@ -80,6 +80,13 @@ def test_the_whole_log_is_verified_and_gaps_are_findings(lender: Lender) -> None
     )
 
 
+def test_a_period_of_small_months_is_not_compared_and_says_so(lender: Lender) -> None:
+    moved = report(lender).movement
+    assert moved is not None
+    assert (moved.reference, moved.scores, moved.items) == (None, (), ())
+    assert moved.left_out == len(report(lender).months)
+
+
 def test_every_record_read_is_on_the_access_log(lender: Lender) -> None:
     log = lender.runtime.access_log.log
     before = log.size()

@@ -54,6 +54,7 @@ FREE_PAGES: Final = {
     *("/assets/<path:filename>", "/subjects"),
     *("/models", "/models/<reference>", "/models/<reference>/lineage.json"),
     *("/models/<reference>/features", "/policies/<reference>"),
+    "/models/<reference>/over-time",
 }
 FORMS: Final[dict[str, dict[str, str]]] = {
     "/decisions/find": {"q": "MTG-000123"},
@@ -86,6 +87,7 @@ COMMANDS: Final[dict[str, list[str]]] = {
     "proof": ["{id}", "-o", "{out}"],
     "replay": ["{id}"],
     "attributions proof": [NOBODY],
+    "monitor": ["--model", "mortgage-approval@1.0.0", "-o", "{out}"],
     "report": [
         "--model", "mortgage-approval@1.0.0", "--since", "2026-01-01", "--until", "2026-12-31",
         "--html", "-o", "{out}", "--sample", "1",

@@ -38,7 +38,7 @@ from service.ui.views import (
     WaterfallRow,
     WhyPanel,
 )
-from tests.service.ui import access_samples, receipts, source_samples
+from tests.service.ui import access_samples, over_time_samples, receipts, source_samples
 
 MINUS = "\N{MINUS SIGN}"
 APPROVED = Tag("Approved", Tone.FAVOURABLE, Icon.TICK)
@@ -347,6 +347,7 @@ PAGES = {
     "error": ERROR,
     "sources": source_samples.SOURCES,
     "source": source_samples.SOURCE,
+    "over_time": over_time_samples.OVER_TIME,
     "accesses": access_samples.ACCESSES,
     "own_references": access_samples.OWN,
     "disclosures": access_samples.DISCLOSURES,

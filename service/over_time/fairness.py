@@ -1,0 +1,147 @@
+"""Approval by group: rates with intervals, measures between groups, and what is not shown.
+
+The measures are fairlearn's, on counts: a group weighs as many cases as it has. Groups that are
+small are left out, and so many beside them that nobody can work them out from the total.
+"""
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from service.over_time.figures import DIGITS, MIN_CASES, Absence, Share, share
+
+__all__ = ["NOT_STATED", "GroupShares", "Measures", "NoMeasures", "compared"]
+
+NOT_STATED: Final = "not stated"
+TWO: Final = 2  # groups that can be compared; cells that hide each other
+
+
+class NoMeasures(StrEnum):
+    """Why groups are not compared."""
+
+    NOBODY_PASSED = "nobody_passed"
+    NOT_INSTALLED = "not_installed"
+    ONE_GROUP = "one_group"
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """How the rates of the groups that are shown compare; `not stated` is no group.
+
+    Attributes:
+        ratio: the lowest rate divided by the highest (29 CFR 1607.4(D) regards less than 4/5
+            as evidence of adverse impact, and more proves nothing).
+        difference: the highest rate less the lowest: demographic parity is 0.
+        lowest: the group of the lowest rate.
+        highest: the group of the highest.
+    """
+
+    ratio: float
+    difference: float
+    lowest: str
+    highest: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupShares:
+    """One trait in one period; an absent share belongs to a group that is not shown."""
+
+    trait: str
+    period: str
+    shares: tuple[tuple[str, Share | Absence], ...]
+    measures: Measures | NoMeasures
+
+    def to_json(self) -> dict[str, Any]:
+        """The shares and measures as JSON, rounded."""
+        measures = (
+            {"absent": self.measures.value}
+            if isinstance(self.measures, NoMeasures)
+            else {
+                "ratio": round(self.measures.ratio, DIGITS),
+                "difference": round(self.measures.difference, DIGITS),
+                "lowest": self.measures.lowest,
+                "highest": self.measures.highest,
+            }
+        )
+        return {
+            "trait": self.trait,
+            "period": self.period,
+            "groups": [
+                {"group": name, **_share_json(each), "impact_ratio": self._impact(name, each)}
+                for name, each in self.shares
+            ],
+            "measures": measures,
+        }
+
+    def _impact(self, name: str, found: Share | Absence) -> float | None:
+        """A group's rate divided by the highest of the groups that are shown."""
+        if not isinstance(self.measures, Measures) or isinstance(found, Absence):
+            return None
+        highest = dict(self.shares)[self.measures.highest]
+        if name == NOT_STATED or isinstance(highest, Absence):
+            return None
+        return round(found.share / highest.share, DIGITS)
+
+
+def compared(trait: str, period: str, counts: Mapping[str, tuple[int, int]]) -> GroupShares:
+    """Return the shares of groups, from (passed, decided) of each; the largest first."""
+    hidden = _hidden({name: decided for name, (_, decided) in counts.items()})
+    ranked = sorted(counts, key=lambda name: (name == NOT_STATED, -counts[name][1], name))
+    shares = tuple(
+        (name, Absence.TOO_FEW if name in hidden else share(*counts[name])) for name in ranked
+    )
+    shown = {name: counts[name] for name in ranked if name not in hidden and name != NOT_STATED}
+    return GroupShares(trait, period, shares, _measures(shown))
+
+
+def _hidden(sizes: Mapping[str, int]) -> frozenset[str]:
+    """The groups that are not shown: the small ones, and more until they hide each other."""
+    rising = sorted((name for name in sizes if sizes[name]), key=lambda name: (sizes[name], name))
+    hidden = [name for name in rising if sizes[name] < MIN_CASES]
+    rest = rising[len(hidden) :]
+    while hidden and rest and (len(hidden) < TWO or sum(map(sizes.get, hidden)) < MIN_CASES):  # type: ignore[arg-type]  # each has a size
+        hidden.append(rest.pop(0))
+    return frozenset(hidden) | {name for name, size in sizes.items() if not size}
+
+
+def _measures(counts: Mapping[str, tuple[int, int]]) -> Measures | NoMeasures:
+    if len(counts) < TWO:
+        return NoMeasures.ONE_GROUP
+    if not any(passed for passed, _ in counts.values()):
+        return NoMeasures.NOBODY_PASSED
+    if importlib.util.find_spec("fairlearn") is None:
+        return NoMeasures.NOT_INSTALLED
+    from fairlearn.metrics import MetricFrame, selection_rate
+
+    names, outcomes, weights = [], [], []
+    for name, (passed, decided) in counts.items():
+        names += [name, name]
+        outcomes += [1, 0]
+        weights += [passed, decided - passed]
+    frame = MetricFrame(
+        metrics=selection_rate,
+        y_true=outcomes,  # selection looks at what was decided alone
+        y_pred=outcomes,
+        sensitive_features=names,
+        sample_params={"sample_weight": weights},
+    )
+    return Measures(
+        ratio=float(frame.ratio(method="between_groups")),
+        difference=float(frame.difference(method="between_groups")),
+        lowest=str(frame.by_group.idxmin()),
+        highest=str(frame.by_group.idxmax()),
+    )
+
+
+def _share_json(found: Share | Absence) -> dict[str, Any]:
+    if isinstance(found, Absence):
+        return {"absent": found.value}
+    return {
+        "count": found.count,
+        "part": found.part,
+        "share": round(found.share, DIGITS),
+        "low": round(found.low, DIGITS),
+        "high": round(found.high, DIGITS),
+    }
