@@ -13,8 +13,16 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from ledger.errors import MalformedError
 from service.office_hours import OfficeHours
+from service.setting_values import (
+    SettingsError,
+    hours,
+    number,
+    path,
+    read_passphrase,
+    text,
+    yes_or_no,
+)
 
 __all__ = ["MAIN", "TENANT_NAME", "Settings", "SettingsError", "read_passphrase"]
 
@@ -40,11 +48,6 @@ LOG_FORMATS: Final = ("text", "json")
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]+(/[A-Za-z0-9._-]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2}")
 OTHERS: Final = frozenset({"LEDGER_CLIENT_KEY"})  # read by `python -m ledger.client`, not here
-_YES_NO: Final = {"0": False, "1": True, "false": False, "no": False, "true": True, "yes": True}
-
-
-class SettingsError(Exception):
-    """A setting is unknown or cannot be used; the text names it and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,70 +339,28 @@ def _tenant(name: str, value: str) -> str:
     return value
 
 
-def _text(_name: str, value: str) -> str:
-    return value
-
-
-def _path(_name: str, value: str) -> Path:
-    return Path(value)
-
-
-def _number(name: str, value: str) -> int:
-    if not value.isascii() or not value.isdigit():
-        raise SettingsError(f"{name}: give a whole number")
-    return int(value)
-
-
-def _hours(name: str, value: str) -> OfficeHours:
-    try:
-        return OfficeHours.parse(value)
-    except MalformedError as error:
-        raise SettingsError(f"{name}: {error}") from error
-
-
-def _yes_or_no(name: str, value: str) -> bool:
-    if value.lower() not in _YES_NO:
-        raise SettingsError(f"{name}: give yes or no")
-    return _YES_NO[value.lower()]
-
-
-def read_passphrase(name: str, value: str) -> bytes:
-    """The passphrase in the file that a setting or an option names.
-
-    Raises:
-        SettingsError: the file cannot be read, or is empty.
-    """
-    try:
-        passphrase = Path(value).read_bytes().strip()
-    except OSError as error:
-        raise SettingsError(f"{name}: the file cannot be read") from error
-    if not passphrase:
-        raise SettingsError(f"{name}: the file is empty")
-    return passphrase
-
-
 KNOWN: Final = {
-    "LEDGER_ARTEFACTS_URL": ("artefacts_url", _text),
-    "LEDGER_CONTACTS": ("contacts", _path),
-    "LEDGER_DATA": ("data", _path),
-    "LEDGER_DATABASE_URL": ("database_url", _text),
-    "LEDGER_EVENTS": ("events", _path),
-    "LEDGER_HOST": ("host", _text),
-    "LEDGER_HTTPS": ("https", _yes_or_no),
+    "LEDGER_ARTEFACTS_URL": ("artefacts_url", text),
+    "LEDGER_CONTACTS": ("contacts", path),
+    "LEDGER_DATA": ("data", path),
+    "LEDGER_DATABASE_URL": ("database_url", text),
+    "LEDGER_EVENTS": ("events", path),
+    "LEDGER_HOST": ("host", text),
+    "LEDGER_HTTPS": ("https", yes_or_no),
     "LEDGER_KEY_PASSPHRASE_FILE": ("key_passphrase", read_passphrase),
-    "LEDGER_LANGUAGE": ("language", _text),
-    "LEDGER_LOG_FORMAT": ("log_format", _text),
-    "LEDGER_LOG_PUBLIC": ("log_public", _yes_or_no),
-    "LEDGER_METRICS_HOST": ("metrics_host", _text),
-    "LEDGER_METRICS_PORT": ("metrics_port", _number),
-    "LEDGER_OFFICE_HOURS": ("office_hours", _hours),
-    "LEDGER_ORIGIN": ("origin", _text),
-    "LEDGER_RETENTION": ("retention", _path),
+    "LEDGER_LANGUAGE": ("language", text),
+    "LEDGER_LOG_FORMAT": ("log_format", text),
+    "LEDGER_LOG_PUBLIC": ("log_public", yes_or_no),
+    "LEDGER_METRICS_HOST": ("metrics_host", text),
+    "LEDGER_METRICS_PORT": ("metrics_port", number),
+    "LEDGER_OFFICE_HOURS": ("office_hours", hours),
+    "LEDGER_ORIGIN": ("origin", text),
+    "LEDGER_RETENTION": ("retention", path),
     "LEDGER_TENANT": ("tenant", _tenant),
-    "LEDGER_THREADS": ("threads", _number),
-    "LEDGER_VAULT_KEY_SERVICE": ("vault_key_service", _text),
+    "LEDGER_THREADS": ("threads", number),
+    "LEDGER_VAULT_KEY_SERVICE": ("vault_key_service", text),
     "LEDGER_VAULT_PASSPHRASE_FILE": ("vault_passphrase", read_passphrase),
-    "LEDGER_VAULT_URL": ("vault_url", _text),
-    "LEDGER_WORKERS": ("workers", _number),
-    "PORT": ("port", _number),
+    "LEDGER_VAULT_URL": ("vault_url", text),
+    "LEDGER_WORKERS": ("workers", number),
+    "PORT": ("port", number),
 }
