@@ -21,6 +21,7 @@ from benchmarks import (
     auditing,
     client,
     documents,
+    engines,
     erasing,
     explaining,
     growth,
@@ -43,6 +44,7 @@ GROUPS: dict[str, Callable[[Path, bool], Iterator[Measured]]] = {
     "growth": growth.measure,
     "client": lambda folder, _: client.measure(folder),
     "explaining": lambda *_: explaining.measure(),
+    "engines": lambda *_: engines.measure(),
     "documents": lambda *_: documents.measure(),
     "importing": lambda *_: importing.measure(),
 }

@@ -18,11 +18,13 @@ from benchmarks.measuring import (
     timed,
 )
 from examples.demo.training import CUT_OFF
-from explain.boosters import BoosterContributions, XGBoostPredictor
+from explain.boosters import XGBoostPredictor
+from explain.contributions import OwnContributions
 from explain.counterfactual import Limit, search
 from explain.model import Model
 from explain.predictor import Rows
 from explain.shapley import ShapTrees
+from explain.trees import parse
 from ledger.canonical import encode
 
 BATCH = 10_000
@@ -53,7 +55,7 @@ def _single(model: Model, predictor: XGBoostPredictor, row: Rows) -> tuple[float
 def _batch(model: Model, predictor: XGBoostPredictor, rows: Rows) -> tuple[float, ...]:
     """The same numbers, but held to the margin and exact to the unit, in one call of 10,000."""
     many = np.tile(rows, (BATCH // len(rows) + 1, 1))[:BATCH]
-    engine = BoosterContributions(predictor, model.schema.names)
+    engine = OwnContributions("xgboost-contributions", predictor, model.schema.names)
     return _warm(
         rate_ratios,
         lambda: engine.attribute(many),
@@ -65,7 +67,13 @@ def _batch(model: Model, predictor: XGBoostPredictor, rows: Rows) -> tuple[float
 
 def _reasons(model: Model, predictor: XGBoostPredictor, row: Rows) -> tuple[float, ...]:
     """One row against the whole reference group of 889."""
-    theirs = ShapTrees(predictor, model.background, model.schema.names)
+    theirs = ShapTrees(
+        predictor.booster,
+        parse(lender.trained().artefacts["model"], binary=False).forest(),
+        predictor,
+        model.background,
+        model.schema.names,
+    )
     return _warm(
         time_ratios,
         lambda: model.attributor.attribute(row),

@@ -1,81 +1,76 @@
-"""Model files, opened safely: the digest first, then the structure, then the library.
+"""A registered model version, opened: its file, its reference group, its engine, its golden rows.
 
-Never opened: pickle, joblib and anything zipped, which can run code on the way in and do
-not survive the next version of the library that wrote them.
+Never opened: pickle, joblib and whatever else can run code on the way in
+(:mod:`explain.executable_files`).
 """
 
-import hashlib
-import hmac
 import json
 from collections.abc import Mapping
-from typing import cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
-from explain import trees
-from explain.attribution import XGBOOST_TOLERANCE, Attribution, Attributor
-from explain.boosters import BoosterContributions, XGBoostPredictor, library_version
-from explain.errors import ArtefactRefused, ExplainError, ModelMismatch, SchemaError
-from explain.leaf_tables import LeafTables
-from explain.model import Model
-from explain.predictor import FeatureSchema, Rows
-from explain.replay import replay
-from explain.shapley import ShapTrees
-from explain.trees import TreeEnsemble
-
-__all__ = ["load_ensemble", "load_model", "open_model", "read_background"]
-
-MAX_ARTEFACT_BYTES = 256 * 2**20  # one model file; 3,000 deep trees take a tenth
-FORMATS = {"xgboost-json": False, "xgboost-ubj": True}  # name: whether it is binary
-
-# First bytes of files that run code, or hide what they hold, when they are opened.
-_REFUSED_STARTS = (
-    (b"\x80", "a pickle"),
-    (b"PK", "a zip archive"),
-    (b"\x1f\x8b", "a compressed pickle"),
-    (b"x\x9c", "a compressed pickle"),
-    (b"x\x01", "a compressed pickle"),
-    (b"x\xda", "a compressed pickle"),
-    (b"x^", "a compressed pickle"),
-    (b"BZh", "a compressed pickle"),
-    (b"\xfd7zXZ", "a compressed pickle"),
-    (b"\x04\x22\x4d\x18", "a compressed pickle"),
-    (b"\x89HDF", "an HDF5 file"),
+from explain.attribution import XGBOOST_TOLERANCE, Attribution, Attributor, to_units
+from explain.engines import attributor_for
+from explain.errors import (
+    ExplainError,
+    ModelUnsupported,
+    NotReproduced,
+    SchemaError,
 )
+from explain.model import Model
+from explain.model_files import ModelFile, check_digest, open_file
+from explain.predictor import FeatureSchema, Predictor, Rows
+from explain.replay import replay
+
+__all__ = [
+    "SCORING_ONLY",
+    "Description",
+    "Unattributed",
+    "describe",
+    "load_model",
+    "open_model",
+    "read_background",
+]
+
+SCORING_ONLY = "none"
+"""The engine of a model that is asked for scores and never taken apart."""
 
 
-def load_model(data: bytes, expected_sha256: str, model_format: str) -> XGBoostPredictor:
-    """Return the model whose file has exactly this digest.
+@dataclass(frozen=True, slots=True, eq=False)
+class Description:
+    """What a manifest and its reference group say of a model, without opening the model's file."""
+
+    schema: FeatureSchema
+    background: Rows
+    tolerance: int
+
+
+class Unattributed:
+    """In the place of an engine, for a model that was registered for scoring only."""
+
+    def attribute(self, rows: Rows) -> tuple[Attribution, ...]:
+        """Say that there are none.
+
+        Raises:
+            ModelUnsupported: always.
+        """
+        del rows
+        raise ModelUnsupported("this model version was registered for scoring only")
+
+
+def load_model(
+    data: bytes, expected_sha256: str, model_format: str, schema: FeatureSchema
+) -> Predictor:
+    """Return the model whose file has exactly this digest, to ask it for scores.
 
     Raises:
         ModelMismatch: the bytes are not those that were registered.
         ArtefactRefused: a format that is not opened, a structure that does not hold, or a
             file written by a newer library than the one that would read it.
     """
-    load_ensemble(data, expected_sha256, model_format)
-    return XGBoostPredictor(data)
-
-
-def load_ensemble(data: bytes, expected_sha256: str, model_format: str) -> TreeEnsemble:
-    """Return the trees of the file with this digest, checked. Raises as :func:`load_model`."""
-    _check_digest(data, expected_sha256, "model")
-    for start, name in _REFUSED_STARTS:
-        if data.startswith(start):
-            raise ArtefactRefused(
-                f"model file: {name} can run code when it is opened; save the model in its own "
-                "format instead, for XGBoost booster.save_model('model.json')"
-            )
-    if model_format not in FORMATS:
-        raise ArtefactRefused(f"model file: the format must be one of {', '.join(FORMATS)}")
-    ensemble = trees.parse(data, binary=FORMATS[model_format])
-    reader = library_version()
-    # An older reader misreads base_score without an error: every score would be wrong.
-    if ensemble.version > reader:
-        raise ArtefactRefused(
-            f"model file: written by XGBoost {_dotted(ensemble.version)}, newer than the "
-            f"{_dotted(reader)} that would read it; update the reader"
-        )
-    return ensemble
+    return open_file(data, expected_sha256, model_format, schema).predictor
 
 
 def read_background(data: bytes, expected_sha256: str, schema: FeatureSchema) -> Rows:
@@ -85,7 +80,7 @@ def read_background(data: bytes, expected_sha256: str, schema: FeatureSchema) ->
         ModelMismatch: the bytes are not those that were registered.
         SchemaError: a row does not fit the model's features.
     """
-    _check_digest(data, expected_sha256, "background")
+    check_digest(data, expected_sha256, "background")
     try:
         rows = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -98,45 +93,76 @@ def read_background(data: bytes, expected_sha256: str, schema: FeatureSchema) ->
 def open_model(manifest: Mapping[str, object], artefacts: Mapping[str, bytes]) -> Model:
     """Return the model that a manifest describes, after it reproduced its golden rows.
 
-    `artefacts` holds the bytes of `model` and `background`, by their names in the manifest.
+    `artefacts` holds the bytes of `model` and `background`, by their names in the manifest; a
+    model for scoring only needs no background.
 
     Raises:
-        ModelMismatch: a digest differs, or a golden row comes out otherwise.
+        ModelMismatch: a digest differs.
+        NotReproduced: a golden row comes out otherwise.
         ArtefactRefused, SchemaError: as the parts say.
     """
-    schema = FeatureSchema.from_manifest(manifest)
-    model_data, model_entry = _artefact(manifest, artefacts, "model")
-    background_data, background_entry = _artefact(manifest, artefacts, "background")
-    ensemble = load_ensemble(model_data, _text(model_entry, "sha256"), _text(model_entry, "format"))
-    if ensemble.features != len(schema.features):
-        raise ModelMismatch("the model and its feature list differ in number")
-    background = read_background(background_data, _text(background_entry, "sha256"), schema)
-    predictor = XGBoostPredictor(model_data)
-    explainer = _object(manifest, "explainer")
-    attributor = _attributor(explainer, ensemble, predictor, background, schema.names)
-    model = Model(schema, predictor, attributor, background, _tolerance(explainer))
+    told = describe(manifest, artefacts)
+    schema, explainer = told.schema, _object(manifest, "explainer")
+    data, entry = _artefact(manifest, artefacts, "model")
+    found = open_file(data, _text(entry, "sha256"), _text(entry, "format"), schema)
+    _check_space(manifest, found.predictor)
+    attributor = _attributor(explainer, found, told.background, schema.names)
+    model = Model(schema, found.predictor, attributor, told.background, told.tolerance)
     _check_golden_rows(model, manifest, _text(explainer, "engine"))
     return model
 
 
-def _attributor(
+def describe(manifest: Mapping[str, object], artefacts: Mapping[str, bytes]) -> Description:
+    """Return what the manifest says of the model; of its files only the background is read.
+
+    Raises:
+        ModelMismatch: the background's digest differs.
+        SchemaError: a part of the manifest or of the background is not in the form.
+    """
+    schema, explainer = FeatureSchema.from_manifest(manifest), _object(manifest, "explainer")
+    background = _background(manifest, artefacts, schema, explainer)
+    return Description(schema, background, _tolerance(explainer))
+
+
+def _background(
+    manifest: Mapping[str, object],
+    artefacts: Mapping[str, bytes],
+    schema: FeatureSchema,
     explainer: Mapping[str, object],
-    ensemble: TreeEnsemble,
-    predictor: XGBoostPredictor,
-    background: Rows,
-    names: tuple[str, ...],
+) -> Rows:
+    listed = manifest.get("artefacts")
+    absent = not isinstance(listed, Mapping) or "background" not in listed
+    if absent and explainer.get("engine") == SCORING_ONLY:
+        return np.empty((0, len(schema.features)), np.float64 if schema.double else np.float32)
+    data, entry = _artefact(manifest, artefacts, "background")
+    return read_background(data, _text(entry, "sha256"), schema)
+
+
+def _check_space(manifest: Mapping[str, object], predictor: Predictor) -> None:
+    """A margin that is read in another space than it lies in is another decision."""
+    output = manifest.get("output")
+    stated = output.get("space") if isinstance(output, Mapping) else None
+    if stated is not None and stated != predictor.space:
+        raise SchemaError(f"the model's margins are in {predictor.space}", member="output.space")
+
+
+def _attributor(
+    explainer: Mapping[str, object], found: ModelFile, background: Rows, names: tuple[str, ...]
 ) -> Attributor:
-    tolerance = _tolerance(explainer)
-    match _text(explainer, "engine"):
-        case "leaf-tables":
-            return LeafTables(ensemble, background, predictor, names, tolerance)
-        case "shap-interventional":
-            return ShapTrees(predictor, background, names, tolerance)
-        case "shap-path-dependent":
-            return ShapTrees(predictor, None, names, tolerance)
-        case "xgboost-contributions":
-            return BoosterContributions(predictor, names, tolerance)
-    raise SchemaError("no such engine", member="explainer.engine")
+    """The engine that the manifest names, for this file (:mod:`explain.engines`)."""
+    engine, tolerance = _text(explainer, "engine"), _tolerance(explainer)
+    if engine == SCORING_ONLY:
+        return Unattributed()
+    parameters = explainer.get("parameters")
+    return attributor_for(
+        engine,
+        found.predictor,
+        background,
+        names,
+        parsed=found.parsed,
+        tolerance=tolerance,
+        parameters=parameters if isinstance(parameters, Mapping) else {},
+    )
 
 
 def _check_golden_rows(model: Model, manifest: Mapping[str, object], engine: str) -> None:
@@ -145,34 +171,38 @@ def _check_golden_rows(model: Model, manifest: Mapping[str, object], engine: str
         raise SchemaError("must be a list", member="golden_rows")
     for at, entry in enumerate(golden):
         member = f"golden_rows[{at}]"
-        values = _object(entry, "values", member)
         row = model.schema.row(_object(entry, "input", member))
-        margin = entry["margin"] if isinstance(entry, Mapping) and "margin" in entry else None
+        margin = entry.get("margin")
         if type(margin) is not int:
             raise SchemaError("must be a whole number", member=f"{member}.margin")
-        # The base is left to the residual: what is compared is the margin and each value.
-        recorded = Attribution.from_json(
-            {"engine": engine, "space": "log-odds", "scale": 6, "residual": 0}
-            | {"base": margin - sum(_whole_numbers(values, member)), "values": dict(values)}
-        )
-        outcome = replay(
-            model.predictor, model.attributor, row, recorded, tolerance=model.tolerance
-        )
-        if outcome.verdict != "reproduced":
-            raise ModelMismatch(f"golden row {at}: {outcome.verdict}, {outcome.why}", member=member)
+        if engine == SCORING_ONLY and "values" not in entry:
+            now = to_units(float(model.predictor.margin(row[None, :])[0]))
+            why = f"margin off by {abs(now - margin)} units of 10^-6"
+            if abs(now - margin) > model.tolerance:
+                raise NotReproduced(f"golden row {at}: drifted, {why}", member=member)
+            continue
+        _check_golden_row(model, entry, row, engine, at)
+
+
+def _check_golden_row(
+    model: Model, entry: Mapping[str, Any], row: Any, engine: str, at: int
+) -> None:
+    member = f"golden_rows[{at}]"
+    values, margin = _object(entry, "values", member), entry["margin"]
+    # The base is left to the residual: what is compared is the margin and each value.
+    recorded = Attribution.from_json(
+        {"engine": engine, "space": model.predictor.space, "scale": 6, "residual": 0}
+        | {"base": margin - sum(_whole_numbers(values, member)), "values": dict(values)}
+    )
+    outcome = replay(model.predictor, model.attributor, row, recorded, tolerance=model.tolerance)
+    if outcome.verdict != "reproduced":
+        raise NotReproduced(f"golden row {at}: {outcome.verdict}, {outcome.why}", member=member)
 
 
 def _whole_numbers(values: Mapping[str, object], member: str) -> list[int]:
     if not all(type(value) is int for value in values.values()):
         raise SchemaError("must be whole numbers", member=f"{member}.values")
     return cast("list[int]", list(values.values()))
-
-
-def _check_digest(data: bytes, expected: str, member: str) -> None:
-    if len(data) > MAX_ARTEFACT_BYTES:
-        raise ArtefactRefused("file is too large", member=member)
-    if not hmac.compare_digest(hashlib.sha256(data).hexdigest(), expected):
-        raise ModelMismatch("the file's digest is not the registered one", member=member)
 
 
 def _artefact(
@@ -205,7 +235,3 @@ def _tolerance(explainer: Mapping[str, object]) -> int:
             f"must be a whole number up to {XGBOOST_TOLERANCE}", member="explainer.tolerance"
         )
     return tolerance
-
-
-def _dotted(version: tuple[int, int, int]) -> str:
-    return ".".join(str(part) for part in version)

@@ -1,4 +1,4 @@
-"""XGBoost as a predictor, and its own contributions as an engine.
+"""XGBoost as a predictor.
 
 The only file that imports xgboost, and only once a model is opened: the import takes a
 second, and most of what this package does needs no model. Rows go in as plain float32
@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.attribution import XGBOOST_TOLERANCE, Attribution, quantise
 from explain.errors import ArtefactRefused
 from explain.predictor import Rows
 
-__all__ = ["BoosterContributions", "XGBoostPredictor", "library_version"]
+__all__ = ["XGBoostPredictor", "library_version"]
 
 _VERSION = re.compile(r"\d+")  # a pre-release, 3.5.0rc1, counts as its release
 
@@ -30,6 +29,8 @@ def library_version() -> tuple[int, int, int]:
 
 class XGBoostPredictor:
     """A saved model, opened. Give it only bytes that :mod:`explain.trees` accepted."""
+
+    space = "log-odds"
 
     def __init__(self, data: bytes) -> None:
         import xgboost
@@ -64,39 +65,3 @@ class XGBoostPredictor:
 
         matrix = xgboost.DMatrix(np.ascontiguousarray(rows, dtype=np.float32), nthread=1)
         return np.asarray(self._booster.predict(matrix, pred_contribs=True), dtype=np.float64)
-
-
-class BoosterContributions:
-    """XGBoost's own contributions: exact, fast, and without a reference group of people.
-
-    Path-dependent: the base is an average weighted by the training loss's curvature, not
-    of any group of applicants that could be named. Use it to check, not to give reasons.
-    """
-
-    engine = "xgboost-contributions"
-
-    def __init__(
-        self,
-        predictor: XGBoostPredictor,
-        names: tuple[str, ...],
-        tolerance: int = XGBOOST_TOLERANCE,
-    ) -> None:
-        self._predictor = predictor
-        self._names = names
-        self._tolerance = tolerance
-
-    def attribute(self, rows: Rows) -> tuple[Attribution, ...]:
-        """Return one attribution per row. Raises AdditivityError as the protocol says."""
-        contributions = self._predictor.contributions(rows)
-        margins = self._predictor.margin(rows)
-        return tuple(
-            quantise(
-                self.engine,
-                self._names,
-                base=float(parts[-1]),
-                phi=parts[:-1],
-                margin=float(margin),
-                tolerance=self._tolerance,
-            )
-            for parts, margin in zip(contributions, margins, strict=True)
-        )

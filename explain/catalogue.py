@@ -22,7 +22,7 @@ from fluent.runtime import FluentBundle, FluentResource
 
 from explain.errors import LanguageMissing
 
-__all__ = ["Catalogue", "load_catalogue"]
+__all__ = ["Catalogue", "languages", "load_catalogue"]
 
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")  # also keeps a path inside the package
 MINUS = "\u2212"  # the sign that typesetters and screen readers take for a minus
@@ -43,8 +43,10 @@ class Catalogue:
             raise LanguageMissing("not a language that numbers can be written in") from error
         self.language = language
         self.digest = hashlib.sha256(text.encode()).hexdigest()
-        # Without isolation marks: the documents mark direction themselves.
-        self._bundle = FluentBundle([language], use_isolating=False)
+        # Values keep their own direction inside a sentence that runs from right to left
+        # (Unicode Standard Annex 9, FSI and PDI); elsewhere the marks would only be noise.
+        isolating = self._locale.text_direction == "rtl"
+        self._bundle = FluentBundle([language], use_isolating=isolating)
         self._bundle.add_resource(FluentResource(text))
 
     def has(self, message: str) -> bool:
@@ -94,6 +96,14 @@ class Catalogue:
     def listed(self, items: Sequence[str]) -> str:
         """Return the items as one enumeration: "a, b and c"."""
         return str(format_list(list(items), locale=self._locale))
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """Return the languages that this package speaks, by tag."""
+    folder = resources.files("explain") / "locale"
+    names = [file.name for file in folder.iterdir() if file.name.endswith(".ftl")]
+    return tuple(sorted(name.removesuffix(".ftl") for name in names))
 
 
 @cache

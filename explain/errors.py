@@ -5,14 +5,20 @@ is raised again as one of these. A text never quotes a person's value; `member`
 names the place.
 """
 
+from collections.abc import Sequence
+
 __all__ = [
     "AdditivityError",
     "ArtefactRefused",
     "ExplainError",
+    "FactsDiffer",
     "LanguageMissing",
+    "LetterWithheld",
+    "ModelCrashed",
     "ModelMismatch",
     "ModelUnsupported",
     "NotAttributed",
+    "NotReproduced",
     "SchemaError",
 ]
 
@@ -45,12 +51,40 @@ class ModelMismatch(ExplainError):
     """A model file that opens, but is not the model that was described: raise the alarm."""
 
 
+class NotReproduced(ModelMismatch):
+    """A model that answers its golden rows otherwise than when it was registered: set it apart."""
+
+
+class ModelCrashed(ExplainError):
+    """What runs a model died, ran out of its limits or gave no answer: look at the model's file."""
+
+
 class ModelUnsupported(ExplainError):
     """A fitted model that is not taken apart exactly: state its predictions yourself."""
 
 
+class LetterWithheld(ExplainError):
+    """A check of the explanation failed: nothing goes out by itself, a person writes.
+
+    Attributes:
+        gates: the names of the checks that failed.
+    """
+
+    def __init__(self, gates: Sequence[str]) -> None:
+        named = ", ".join(gates)
+        super().__init__(
+            f"a check of this explanation failed ({named}), so no letter is made automatically:"
+            " read what the check found, and have a person write the letter"
+        )
+        self.gates = tuple(gates)
+
+
 class LanguageMissing(ExplainError):
     """No catalogue speaks this language, or it lacks a message: choose another."""
+
+
+class FactsDiffer(ExplainError):
+    """What would be said in another language is not what was said first: ask a person."""
 
 
 class NotAttributed(ExplainError):

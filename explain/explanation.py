@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Self, cast
 
-from explain.errors import SchemaError
+from explain.errors import FactsDiffer, LetterWithheld, SchemaError
 from explain.plain import JsonValue, from_plain, to_plain
 
 __all__ = [
@@ -20,9 +20,11 @@ __all__ = [
     "Counterfactual",
     "Explanation",
     "Gate",
+    "KeyFactor",
     "Points",
     "Reason",
     "Suppressed",
+    "Trial",
 ]
 
 MAX_REASONS = 4  # Regulation B, official interpretation 9(b)(2)-1: more are not likely to help
@@ -51,6 +53,8 @@ class Reason:
     `feature` is the member of the group with the largest push and supplies the label
     and the values; `features` are all members; `contribution` is their signed sum. `code`
     is empty for a group that counted in favour: reason codes name what counted against.
+    `rule` is the id of the knock-out rule that fired, which `group` repeats; then nothing
+    was scored, and `contribution` and `points` are 0. Else it is empty.
     """
 
     code: str
@@ -64,6 +68,36 @@ class Reason:
     contribution: int
     points: Decimal
     points_text: str
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFactor:
+    """One thing that lowered a credit score, as 15 USC 1681g(f)(1)(C) asks for it.
+
+    Not a reason for the outcome: a list of its own, strongest first, at most four and
+    enquiries into the consumer report as a possible fifth.
+    """
+
+    code: str
+    group: str
+    features: tuple[str, ...]
+    label: str
+    text: str
+    contribution: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The model asked again with one reason's items as the reference group has them.
+
+    `change` is how far the average margin moved, in units, better being above zero;
+    `crosses` whether it then passes the limit.
+    """
+
+    group: str
+    change: int
+    crosses: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +116,17 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One feature set to another value; the model was run on exactly the value shown."""
+    """One feature set to another value; the model was run on exactly the value shown.
+
+    `value` is that value as JSON, in the form that an input has.
+    """
 
     feature: str
     label: str
     from_text: str
     to_text: str
     text: str
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +142,16 @@ class Counterfactual:
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
-    """A group that counted against the applicant but is not among the reasons, and why."""
+    """A group that counted against the applicant but is not among the reasons, and why.
+
+    `ground` is the why as a code: `small`, `beyond_limit`, `same_reason` or `other_component`.
+    """
 
     code: str
     group: str
     contribution: int
     why: str
+    ground: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +167,14 @@ class Gate:
 class Explanation:
     """What one person may be told about one decision.
 
-    `reasons` are adverse, strongest first, at most four. `helped` are the groups that
+    `reasons` are the knock-out rules that fired, in the policy's order, then the groups that
+    counted against, strongest first, at most four together. `helped` are the groups that
     counted in favour. `contributions` are all features, adverse first by size, then
     favourable by size. `stable` is False where the last reason given and the first one
     left out are closer than noise. `automatic_text_allowed` is True only if every gate
-    passed: otherwise a person writes the letter.
+    passed: otherwise a person writes the letter. `fired` are the ids of all knock-out rules
+    that fired, `ties` pairs of neighbouring reasons that another draw of the reference group
+    would have put in the other order, `trials` what moving each reason's items did.
     """
 
     language: str
@@ -152,6 +197,10 @@ class Explanation:
     gates: tuple[Gate, ...]
     stable: bool
     automatic_text_allowed: bool
+    fired: tuple[str, ...] = ()
+    ties: tuple[tuple[str, ...], ...] = ()
+    trials: tuple[Trial, ...] = ()
+    key_factors: tuple[KeyFactor, ...] = ()
 
     def __post_init__(self) -> None:
         """Hold what every reader relies on."""
@@ -163,6 +212,50 @@ class Explanation:
             raise SchemaError("an explanation nobody checked", member="gates")
         if self.automatic_text_allowed != all(gate.passed for gate in self.gates):
             raise SchemaError("does not follow from the gates", member="automatic_text_allowed")
+
+    def check_same_facts(self, other: "Explanation") -> None:
+        """Hold that another language says the same: every figure and code, in the same order.
+
+        Raises:
+            FactsDiffer: it does not.
+        """
+        if self.facts() != other.facts():
+            raise FactsDiffer("what was told first does not follow from the archive any more")
+
+    def facts(self) -> tuple[object, ...]:
+        """Return everything that it says and that no language changes."""
+        points = self.points
+        return (
+            (self.outcome, self.margin, self.cut_off, self.stable, self.fired, self.ties),
+            (points.score, points.limit, points.reference),
+            [
+                (one.rule, one.code, one.features, one.contribution)
+                for one in (*self.reasons, *self.helped)
+            ],
+            [(one.feature, one.amount) for one in self.contributions],
+            [(one.code, one.group, one.contribution, one.ground) for one in self.suppressed],
+            [
+                (one.margin, one.outcome, [(to.feature, to.value) for to in one.changes])
+                for one in self.counterfactuals
+            ],
+            [(one.code, one.features, one.contribution) for one in self.key_factors],
+            self.trials,
+            [(gate.name, gate.passed) for gate in self.gates],
+        )
+
+    @property
+    def failed(self) -> tuple[Gate, ...]:
+        """The checks for whose failing no text about it goes out by itself."""
+        return tuple(gate for gate in self.gates if not gate.passed)
+
+    def check_automatic(self) -> None:
+        """Return if its words may go to the person without anybody writing them.
+
+        Raises:
+            LetterWithheld: a check failed; it names which.
+        """
+        if self.failed:
+            raise LetterWithheld([gate.name for gate in self.failed])
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the explanation as JSON types; decimals are text, so nothing is rounded."""

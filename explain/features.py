@@ -72,7 +72,10 @@ class Feature:
     as text ("1", "self-employed") to what a person reads. `phrase` is a clause with
     `{value}` in it ("the loan is {value} of the purchase price"). `adverse_when` says on
     which side of the reference group the reason's wording is true ("high for …": higher).
-    `reason` is empty where no reason code is mapped.
+    `reason` is empty where no reason code is mapped. `proxy` is true where it is known to
+    stand for a protected characteristic; `inquiries` where it counts enquiries into the
+    person's consumer report (15 USC 1681g(f)(9)). `step` is the smallest change that makes
+    sense, None where every shown value does.
     """
 
     name: str
@@ -92,6 +95,9 @@ class Feature:
     words: tuple[tuple[str, LocalText], ...]
     phrase: LocalText | None
     decimals: int
+    proxy: bool = False
+    inquiries: bool = False
+    step: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a description that no value could satisfy."""
@@ -99,6 +105,10 @@ class Feature:
             raise SchemaError("a category needs its values", member=f"{self.name}.categories")
         if self.lower is not None and self.upper is not None and self.lower > self.upper:
             raise SchemaError("lower bound above upper bound", member=f"{self.name}.bounds")
+        if self.step is not None and (
+            self.type not in {"number", "integer"} or round(self.step, self.decimals) != self.step
+        ):
+            raise SchemaError("must be a step of shown numbers", member=f"{self.name}.step")
 
     @classmethod
     def from_json(cls, entry: object, member: str) -> Self:
@@ -138,6 +148,9 @@ class Feature:
             words=_words(entry.get("values"), f"{member}.values"),
             phrase=None if phrase is None else LocalText.from_json(phrase, f"{member}.phrase"),
             decimals=_decimals(entry, member, 0 if kind != "number" else DECIMALS.get(unit, 2)),
+            proxy=_flag(entry, "proxy", member, default=False),
+            inquiries=_flag(entry, "inquiries", member, default=False),
+            step=_step(entry.get("step"), f"{member}.step"),
         )
 
 
@@ -166,8 +179,10 @@ def _choice(
     return value
 
 
-def _flag(entry: Mapping[str, object], name: str, member: str) -> bool:
-    value = entry.get(name)
+def _flag(
+    entry: Mapping[str, object], name: str, member: str, *, default: bool | None = None
+) -> bool:
+    value = entry.get(name, default)
     if not isinstance(value, bool):
         raise SchemaError("must be true or false", member=f"{member}.{name}")
     return value
@@ -196,6 +211,13 @@ def _bound(value: object, member: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise SchemaError("must be a number or null", member=member)
     return float(value)
+
+
+def _step(value: object, member: str) -> float | None:
+    step = _bound(value, member)
+    if step is not None and not step > 0:
+        raise SchemaError("must be above zero", member=member)
+    return step
 
 
 def _categories(value: object, member: str) -> tuple[str, ...]:

@@ -12,11 +12,13 @@ import numpy as np
 from explain.attribution import Attribution, to_units
 from explain.catalogue import Catalogue
 from explain.errors import ExplainError
-from explain.explanation import Gate
+from explain.explanation import Gate, Trial
 from explain.model import Model
 from explain.policy import Policy
 from explain.predictor import Row
 from explain.reason_codes import Push, Ranking
+from explain.rules import Rule
+from explain.stability import AGREED_PERCENT, DRAWS, Stability
 
 __all__ = ["Case", "Perturbation", "check", "perturb"]
 
@@ -25,7 +27,11 @@ MAX_COMPARED = 1_000  # rows of the reference group that a reason is tried again
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """One decision as it was recorded, and the reasons that would be given for it."""
+    """One decision as it was recorded, and the reasons that would be given for it.
+
+    `fired` are the knock-out rules that hold of its input, `stated` the rule that the source
+    said decided, if any. `ranking` is of the score alone, as far as its groups are reasons.
+    """
 
     model: Model
     policy: Policy
@@ -33,18 +39,31 @@ class Case:
     attribution: Attribution
     ranking: Ranking
     outcome: str
+    fired: tuple[Rule, ...] = ()
+    stated: str = ""
+
+    @property
+    def follows(self) -> bool:
+        """Whether score, limit and rules lead to the recorded outcome, and to no other rule."""
+        named = not self.stated or self.stated in {rule.id for rule in self.fired}
+        return named and self.outcome == self.policy.outcome(self.attribution.margin, self.fired)
 
 
 @dataclass(frozen=True, slots=True)
 class Perturbation:
     """What the model says once the reasons' items have the reference group's values.
 
-    `alone`: the groups whose change by itself improved the score. `together`: whether
-    changing all of them at once did.
+    `trials`: one for each reason, changed by itself. `together`: whether changing all of
+    them at once improved the score.
     """
 
-    alone: frozenset[str]
+    trials: tuple[Trial, ...]
     together: bool
+
+    @property
+    def alone(self) -> frozenset[str]:
+        """The groups whose change by itself improved the score."""
+        return frozenset(trial.group for trial in self.trials if trial.change > 0)
 
 
 def perturb(case: Case) -> Perturbation:
@@ -56,7 +75,7 @@ def perturb(case: Case) -> Perturbation:
     """
     reasons = case.ranking.reasons
     if not reasons:
-        return Perturbation(frozenset(), together=True)
+        return Perturbation((), together=True)
     background = case.model.background[:MAX_COMPARED]
     trials = [_columns(case, [push]) for push in reasons] + [_columns(case, reasons)]
     rows = np.repeat(case.row[None, :], len(trials) * len(background), axis=0)
@@ -65,10 +84,15 @@ def perturb(case: Case) -> Perturbation:
         rows[part, columns] = background[:, columns]
     before = float(case.model.predictor.margin(case.row[None, :])[0])
     after = case.model.predictor.margin(rows).reshape(len(trials), -1).mean(axis=1)
-    *alone, together = ((after - before) * case.policy.sign > 0).tolist()
+    sign = case.policy.sign
+    *alone, together = [to_units(margin) for margin in after.tolist()]
+    recorded = to_units(before)
     return Perturbation(
-        frozenset(push.group for push, better in zip(reasons, alone, strict=True) if better),
-        together,
+        tuple(
+            Trial(push.group, (margin - recorded) * sign, case.policy.passes(margin))
+            for push, margin in zip(reasons, alone, strict=True)
+        ),
+        (together - recorded) * sign > 0,
     )
 
 
@@ -76,12 +100,15 @@ def _columns(case: Case, pushes: Sequence[Push]) -> list[int]:
     return [case.model.schema.index(name) for push in pushes for name in push.features]
 
 
-def check(case: Case, trial: Perturbation, catalogue: Catalogue) -> tuple[Gate, ...]:
+def check(
+    case: Case, trial: Perturbation, firm: Stability, catalogue: Catalogue
+) -> tuple[Gate, ...]:
     """Return every gate's result, with a sentence on what was found."""
     return (
         _additivity(case, catalogue),
         _rerun(case, catalogue),
         _reference_group(case, catalogue),
+        _rank_stability(firm, catalogue),
         _perturbation(case, trial, catalogue),
         _reasons_scored(case, catalogue),
         _reasons_allowed(case, catalogue),
@@ -118,6 +145,20 @@ def _reference_group(case: Case, catalogue: Catalogue) -> Gate:
     return _within("reference-group", abs(average - case.attribution.base), case, catalogue)
 
 
+def _rank_stability(firm: Stability, catalogue: Catalogue) -> Gate:
+    if firm.agreed is None:
+        return Gate("rank_stability", False, catalogue.say("gate-rank-stability-unknown"))
+    detail = catalogue.say(
+        "gate-rank-stability",
+        agreed=str(firm.agreed),
+        draws=str(DRAWS),
+        needed=str(AGREED_PERCENT),
+        count=len(firm.doubtful),
+        groups=catalogue.listed(firm.doubtful),
+    )
+    return Gate("rank_stability", firm.firm, detail)
+
+
 def _perturbation(case: Case, trial: Perturbation, catalogue: Catalogue) -> Gate:
     reasons = case.ranking.reasons
     strongest = not reasons or reasons[0].group in trial.alone
@@ -143,12 +184,11 @@ def _reasons_scored(case: Case, catalogue: Catalogue) -> Gate:
 
 def _reasons_allowed(case: Case, catalogue: Catalogue) -> Gate:
     blocks = case.ranking.blocks
-    groups = catalogue.listed([block.group for block in blocks])
+    groups = catalogue.listed(list(dict.fromkeys(block.group for block in blocks)))
     detail = catalogue.say("gate-reasons-allowed", count=len(blocks), groups=groups)
     return Gate("reasons_allowed", not blocks, detail)
 
 
 def _outcome(case: Case, catalogue: Catalogue) -> Gate:
-    follows = case.outcome == case.policy.outcome(case.attribution.margin)
-    detail = catalogue.say("gate-outcome", follows="yes" if follows else "no")
-    return Gate("outcome", follows, detail)
+    detail = catalogue.say("gate-outcome", follows="yes" if case.follows else "no")
+    return Gate("outcome", case.follows, detail)

@@ -14,10 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explain.boosters import XGBoostPredictor
+from explain.catboost_values import CatBoostValues
 from explain.errors import ModelUnsupported
 from explain.shapley import PathDependentTrees
 
-__all__ = ["LOG_ODDS", "PROBABILITY", "RESPONSE", "LiveModel", "live_model"]
+__all__ = [
+    "LOG_ODDS",
+    "PROBABILITY",
+    "RESPONSE",
+    "LiveModel",
+    "Margins",
+    "double_rows",
+    "live_model",
+]
 
 LOG_ODDS: Final = "log-odds"
 PROBABILITY: Final = "probability"
@@ -86,7 +95,7 @@ def live_model(model: Any, reference: NDArray[np.float64] | None, *, attribute: 
     """Return how a fitted model is asked and taken apart.
 
     Args:
-        model: of XGBoost, LightGBM or scikit-learn.
+        model: of XGBoost, LightGBM, CatBoost or scikit-learn.
         reference: of a linear model: the row that contributions count from; None: zeros.
         attribute: refuse a model whose margin is known and whose contributions are not.
 
@@ -98,6 +107,8 @@ def live_model(model: Any, reference: NDArray[np.float64] | None, *, attribute: 
         return _xgboost(model)
     if library == "lightgbm" and kind in ("Booster", "LGBMClassifier", "LGBMRegressor"):
         return _lightgbm(model, attribute=attribute)
+    if library == "catboost" and kind in ("CatBoost", "CatBoostClassifier", "CatBoostRegressor"):
+        return _catboost(model)
     if library == "sklearn" and kind in _LOGISTIC | _LINEAR:
         return _linear(model, kind, reference)
     if library == "sklearn" and kind in _AVERAGED | _BOOSTED | _REGRESSION_TREES:
@@ -163,7 +174,7 @@ def _lightgbm(model: Any, *, attribute: bool) -> LiveModel:
 
     def ask(rows: Any, **what: bool) -> NDArray[np.float64]:
         if not coded:
-            rows = _double(rows)  # a table of one row would take longer than its prediction
+            rows = double_rows(rows)  # a table of one row would take longer than its prediction
         return np.asarray(booster.predict(rows, num_threads=1, **what), dtype=np.float64)
 
     def parts(rows: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -181,6 +192,27 @@ def _lightgbm(model: Any, *, attribute: bool) -> LiveModel:
     )
 
 
+def _catboost(model: Any) -> LiveModel:
+    values = CatBoostValues(model)
+    names = values.names
+    if names == tuple(map(str, range(len(names)))):
+        names = ()  # the library's own, where it was not told any
+
+    def parts(rows: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        found = values.contributions(rows)
+        return found[:, -1], found[:, :-1]
+
+    return LiveModel(
+        engine="catboost-contributions",
+        space=values.space,
+        columns=len(values.names),
+        names=names,
+        classes=_classes(model) if values.space == LOG_ODDS else (),
+        margins=values.margin,
+        parts=parts,
+    )
+
+
 def _linear(model: Any, kind: str, reference: NDArray[np.float64] | None) -> LiveModel:
     weights = np.atleast_2d(np.asarray(model.coef_, dtype=np.float64))
     if len(weights) != 1:
@@ -192,7 +224,7 @@ def _linear(model: Any, kind: str, reference: NDArray[np.float64] | None) -> Liv
     ask = model.decision_function if logistic else model.predict
 
     def parts(rows: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        phi = (_double(rows) - start) * weight
+        phi = (double_rows(rows) - start) * weight
         return np.full(len(phi), base), phi
 
     return LiveModel(
@@ -258,7 +290,8 @@ def _single(rows: Any) -> NDArray[np.float32]:
     return np.asarray(rows, dtype=np.float32)
 
 
-def _double(rows: Any) -> NDArray[np.float64]:
+def double_rows(rows: Any) -> NDArray[np.float64]:
+    """Return rows, a table or an array, as 64-bit numbers; what is missing is NaN."""
     if hasattr(rows, "to_numpy"):
         return np.asarray(rows.to_numpy(dtype=np.float64, na_value=np.nan))
     return np.asarray(rows, dtype=np.float64)

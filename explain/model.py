@@ -12,7 +12,7 @@ __all__ = ["Model"]
 class Model:
     """Ask it, take its outputs apart, compare with its reference group.
 
-    `background` is the reference group, shape (rows, features), float32. `tolerance` is
+    `background` is the reference group, shape (rows, features). `tolerance` is
     how far the engine may miss the model's own margin, in units of 10^-6.
     """
 

@@ -14,23 +14,30 @@ from typing import cast
 from explain import counterfactual, gates
 from explain.attribution import SCALE, Attribution, to_units
 from explain.catalogue import Catalogue, load_catalogue
-from explain.counterfactual import Alternative, Limit
+from explain.counterfactual import Alternative, Knockouts, Limit
 from explain.errors import SchemaError
-from explain.explanation import Counterfactual, Explanation, Reason
+from explain.explanation import MAX_REASONS, Counterfactual, Explanation, Reason
 from explain.features import LocalText
 from explain.gates import Case
+from explain.judgement import judge
 from explain.model import Model
 from explain.policy import Policy
 from explain.predictor import Scalar, decode
-from explain.reason_codes import rank
 from explain.sentences import Sentences
+from explain.stability import stability
 from explain.wording import typical_values
 
 __all__ = ["explain_decision"]
 
 # What an engine compares with, and so what may be said of its numbers.
 _METHODS = {
+    "all-subsets": "method-reference-group",
+    "catboost-contributions": "method-training-paths",
+    "ebm": "method-reference-group",
     "leaf-tables": "method-reference-group",
+    "lightgbm-contributions": "method-training-paths",
+    "linear": "method-reference-group",
+    "scorecard": "method-reference-group",
     "shap-interventional": "method-reference-group",
     "shap-path-dependent": "method-training-paths",
     "xgboost-contributions": "method-training-paths",
@@ -47,15 +54,17 @@ def explain_decision(
     language: str = "en",
     catalogue: Catalogue | None = None,
     outcome: str | None = None,
+    rule: str = "",
     worked_out: datetime | None = None,
 ) -> Explanation:
     """Return the explanation of one decision.
 
     `manifest` and `policy` are the registered ones that the decision names; `values` is its
     recorded input; `model` is that version, opened. `outcome` is the recorded outcome: where
-    it does not follow from score and limit, a rule or a person decided, and the explanation
-    may not go out by itself. None takes the outcome that follows. `worked_out` is when the
-    attribution was, if that was after the decision.
+    it does not follow from score, limit and the policy's rules, something else or a person
+    decided, and the explanation may not go out by itself. None takes the outcome that
+    follows. `rule` is the rule that the source said decided, if any. `worked_out` is when
+    the attribution was, if that was after the decision.
 
     Raises:
         SchemaError: the input does not fit the model, or a manifest lacks what is needed.
@@ -69,18 +78,15 @@ def explain_decision(
         given
     ):
         raise SchemaError("not one value per feature of the model", member="attributions.values")
-    ranking = rank(
-        model.schema,
-        attribution,
-        codes=decided.codes,
-        missing=[name for name, value in given.items() if value is None],
-        favourable=decided.favourable,
+    judged = judge(model.schema, decided, given, attribution, outcome)
+    case = Case(
+        model, decided, row, attribution, judged.ranking, judged.outcome, judged.fired, rule
     )
-    result = outcome or decided.outcome(attribution.margin)
-    case = Case(model, decided, row, attribution, ranking, result)
     typical = typical_values(model.schema.features, model.background)
     sentences = Sentences(speech, model.schema, decided, given, typical, dict(attribution.values))
-    return _compose(manifest, case, sentences, worked_out)
+    explanation = _compose(manifest, case, sentences, worked_out)
+    factors = tuple(sentences.key_factor(push) for push in judged.key_factors)
+    return replace(explanation, key_factors=factors)
 
 
 def _compose(
@@ -91,12 +97,15 @@ def _compose(
 ) -> Explanation:
     speech, attribution, ranking = sentences.catalogue, case.attribution, case.ranking
     trial = gates.perturb(case)
-    reasons = tuple(
+    sign, engine = case.policy.sign, attribution.engine
+    firm = stability(case.model, case.row, ranking, sign=sign, engine=engine)
+    rules = case.fired if case.outcome == case.policy.failed else ()
+    reasons = tuple(sentences.rule(rule) for rule in rules[:MAX_REASONS]) + tuple(
         sentences.reason(push, alone=push.group in trial.alone) for push in ranking.reasons
     )
     helped = tuple(sentences.helped(push) for push in ranking.helped)
     ways = _alternatives(case, sentences)
-    checks = gates.check(case, trial, speech)
+    checks = gates.check(case, trial, firm, speech)
     population = _population(manifest, speech.language)
     return Explanation(
         language=speech.language,
@@ -110,27 +119,35 @@ def _compose(
         reasons=reasons,
         helped=helped,
         contributions=sentences.contributions(attribution),
-        suppressed=tuple(sentences.suppressed(left) for left in ranking.left),
+        suppressed=tuple(sentences.suppressed_rule(rule) for rule in rules[MAX_REASONS:])
+        + tuple(sentences.suppressed(left) for left in ranking.left),
         counterfactuals=ways,
         counterfactual_note=sentences.counterfactual_note(
-            found=bool(ways), outcome=case.outcome, margin=attribution.margin
+            found=bool(ways), outcome=case.outcome, follows=case.follows
         ),
         reference=population,
         method=_method(case.policy, attribution, speech, worked_out),
-        limits=_limits(case, sentences),
+        limits=_limits(case, sentences, firm.ties),
         gates=checks,
         stable=ranking.stable,
         automatic_text_allowed=all(gate.passed for gate in checks),
+        fired=tuple(rule.id for rule in case.fired),
+        ties=firm.ties,
+        trials=trial.trials,
     )
 
 
 def _alternatives(case: Case, sentences: Sentences) -> tuple[Counterfactual, ...]:
-    # Only a score that missed the limit has another side to look for.
-    if case.outcome == case.policy.passed or case.policy.passes(case.attribution.margin):
+    # Only what score or rules decided against has another side to look for.
+    if case.outcome == case.policy.passed or not case.follows:
         return ()
-    limit = Limit(case.policy.cut_off, case.policy.sign)
     found = counterfactual.search(
-        case.model.schema, case.model.predictor, case.row, case.model.background, limit
+        case.model.schema,
+        case.model.predictor,
+        case.row,
+        case.model.background,
+        Limit(case.policy.cut_off, case.policy.sign),
+        Knockouts(case.policy.rules, sentences.values),
     )
     rescored = [_rescore(case, sentences.values, one) for one in found]
     return tuple(
@@ -166,13 +183,15 @@ def _summary(
         "score": sentences.score_text(case.attribution.margin),
         "limit": sentences.points(case.attribution.margin, case.attribution.base).limit_text,
     }
-    if case.outcome != case.policy.outcome(case.attribution.margin):
+    if not case.follows:
         return sentences.catalogue.say("summary-not-the-score", **parts)
+    if reasons and reasons[0].rule and not favourable:
+        text = reasons[0].text
+        return sentences.catalogue.say("summary-rule", outcome=parts["outcome"], reason=text)
     if not leading:
         return sentences.catalogue.say(f"{message}-bare", **parts)
     (one,) = leading
-    item = sentences.catalogue.say("item-with-value", label=one.label, value=one.value_text)
-    return sentences.catalogue.say(message, **parts, item=item)
+    return sentences.catalogue.say(message, **parts, item=sentences.named(one))
 
 
 def _paragraphs(
@@ -194,15 +213,29 @@ def _paragraphs(
             outcome=sentences.outcome(case.outcome),
         ),
         say("paragraph-reference", population=population, reference=points.reference_text),
-        say("paragraph-reasons", count=len(reasons), items=sentences.listed(reasons))
-        if reasons
-        else say("paragraph-no-reasons"),
     ]
+    rules, scored = _apart(reasons)
+    if rules:
+        texts = sentences.catalogue.listed([one.text for one in rules])
+        paragraphs[0] += " " + say("paragraph-rule", count=len(rules), items=texts)
+    if scored:
+        items = sentences.listed(scored)
+        paragraphs.append(say("paragraph-reasons", count=len(scored), items=items))
+    elif not rules:
+        paragraphs.append(say("paragraph-no-reasons"))
     if helped:
-        strongest = helped[: len(reasons) or None]
+        strongest = helped[: len(scored) or None]
         items = sentences.listed(strongest)
         paragraphs.append(say("paragraph-helped", count=len(strongest), items=items))
     return tuple(paragraphs)
+
+
+def _apart(reasons: tuple[Reason, ...]) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
+    """Return the reasons that are rules, and those that the model scored."""
+    return (
+        tuple(one for one in reasons if one.rule),
+        tuple(one for one in reasons if not one.rule),
+    )
 
 
 def _population(manifest: Mapping[str, object], language: str) -> str:
@@ -231,7 +264,7 @@ def _method(
     )
 
 
-def _limits(case: Case, sentences: Sentences) -> tuple[str, ...]:
+def _limits(case: Case, sentences: Sentences, ties: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
     messages = [
         "limit-not-causes",
         "limit-linked",
@@ -243,4 +276,5 @@ def _limits(case: Case, sentences: Sentences) -> tuple[str, ...]:
         messages.append("limit-unstable")
     if any(value is None for value in sentences.values.values()):
         messages.append("limit-missing")
-    return tuple(sentences.catalogue.say(message) for message in messages)
+    told = tuple(sentences.catalogue.say(message) for message in messages)
+    return (*told, sentences.tied(ties)) if ties else told

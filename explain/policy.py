@@ -1,11 +1,11 @@
-"""The part of a decision policy that explaining reads: limit, outcomes, points, reasons.
+"""The part of a decision policy that explaining reads: limit, outcomes, rules, reasons.
 
 Points are a straight-line picture of log-odds, as scorecards are written: 600 points at the
 limit, and so many per unit of log-odds. A straight line keeps contributions adding up, which
 a probability would not. Rounding happens once, half up, when a number is shown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Literal, Self
@@ -14,8 +14,10 @@ from explain.attribution import SCALE
 from explain.errors import SchemaError
 from explain.features import LocalText
 from explain.plain import MAX_INTEGER
+from explain.reg_b import CATALOGUE, FORM_C1
+from explain.rules import Rule, read_rules
 
-__all__ = ["POINT_DECIMALS", "Policy", "rounded"]
+__all__ = ["POINT_DECIMALS", "Policy", "check_reasons", "rounded"]
 
 POINT_DECIMALS = 1  # shown: a tenth of a point is a 0.003 of log-odds at 28.85 per unit
 MAX_NUMBER_TEXT = 20  # characters of a decimal number in a policy
@@ -23,7 +25,12 @@ MAX_NUMBER_TEXT = 20  # characters of a decimal number in a policy
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A limit in units of 10^-6 log-odds, the two outcomes, the points, the reason texts."""
+    """A limit in units of 10^-6 log-odds, the two outcomes, the points, the reason texts.
+
+    `reasons` are the policy's own and those of the standard catalogue that it names; its own
+    word for a code comes first. `rules` knock out whatever the score. `key_factors` says
+    that the score is one of which the Fair Credit Reporting Act asks for key factors.
+    """
 
     cut_off: int
     passed: str
@@ -32,6 +39,8 @@ class Policy:
     per_log_odds: Decimal
     reasons: tuple[tuple[str, LocalText], ...]
     favourable: Literal["higher", "lower"]
+    rules: tuple[Rule, ...] = ()
+    key_factors: bool = False
 
     @classmethod
     def from_manifests(cls, policy: Mapping[str, object], model: Mapping[str, object]) -> Self:
@@ -57,11 +66,10 @@ class Policy:
             failed=_outcome(outcomes, "fail"),
             offset=_decimal(points, "offset"),
             per_log_odds=per_log_odds,
-            reasons=tuple(
-                (code, LocalText.from_json(text, f"reason_codes.{code}"))
-                for code, text in sorted(_object(policy, "reason_codes").items())
-            ),
+            reasons=_reasons(policy),
             favourable="higher" if favourable == "higher" else "lower",
+            rules=read_rules(policy),
+            key_factors=_key_factors(policy),
         )
 
     @property
@@ -82,9 +90,9 @@ class Policy:
         """Tell whether a margin in units is at the limit or on its favourable side."""
         return (margin - self.cut_off) * self.sign >= 0
 
-    def outcome(self, margin: int) -> str:
-        """Return the outcome that a margin in units leads to."""
-        return self.passed if self.passes(margin) else self.failed
+    def outcome(self, margin: int, fired: Sequence[Rule] = ()) -> str:
+        """Return the outcome that a margin in units, and the rules that fired, lead to."""
+        return self.passed if self.passes(margin) and not fired else self.failed
 
     def score(self, margin: int) -> Decimal:
         """Return the points of a margin, not rounded; the limit is at `offset`."""
@@ -111,6 +119,41 @@ def rounded(number: Decimal, decimals: int = POINT_DECIMALS) -> Decimal:
     """Return the number at this many decimals, half away from zero; never minus zero."""
     result = number.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
     return abs(result) if result == 0 else result
+
+
+def check_reasons(policy: Mapping[str, object]) -> None:
+    """Return if a policy's manifest has a text for the reason of each of its rules.
+
+    Raises:
+        SchemaError: a rule's reason has none, or the rules or the texts are malformed.
+    """
+    rules = read_rules(policy)
+    _key_factors(policy)
+    if not rules and policy.get("standard_reasons") is None:
+        return
+    codes = {code for code, _ in _reasons(policy)}
+    for at, rule in enumerate(rules):
+        if rule.reason not in codes:
+            raise SchemaError("the reason code has no text", member=f"rules[{at}].reason")
+
+
+def _reasons(policy: Mapping[str, object]) -> tuple[tuple[str, LocalText], ...]:
+    named = policy.get("standard_reasons")
+    if named not in {None, CATALOGUE}:
+        raise SchemaError(f"must be {CATALOGUE}", member="standard_reasons")
+    standard = {code: LocalText((("en", text),)) for code, text in FORM_C1 if named}
+    own = {
+        code: LocalText.from_json(text, f"reason_codes.{code}")
+        for code, text in _object(policy, "reason_codes").items()
+    }
+    return tuple(sorted((standard | own).items()))
+
+
+def _key_factors(policy: Mapping[str, object]) -> bool:
+    value = policy.get("key_factors", False)
+    if not isinstance(value, bool):
+        raise SchemaError("must be true or false", member="key_factors")
+    return value
 
 
 def _object(value: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -1,13 +1,14 @@
 """What a model needs to be asked: an ordered list of features, and rows in that order.
 
-A row is a float32 array: every engine here computes on float32, and casting once, in one
-place, keeps recording, explaining and replaying on the same numbers.
+A row is an array of the floats that the model itself compares, 32-bit or 64-bit by the format
+of its file: casting once, in one place, keeps recording, explaining and replaying on the same
+numbers.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +16,38 @@ from numpy.typing import NDArray
 from explain.errors import SchemaError
 from explain.features import Feature, LocalText
 
-__all__ = ["Feature", "FeatureSchema", "LocalText", "Predictor", "Row", "Rows"]
+__all__ = [
+    "DOUBLE_FORMATS",
+    "Feature",
+    "FeatureSchema",
+    "LocalText",
+    "Predictor",
+    "Row",
+    "Rows",
+]
 
-Row = NDArray[np.float32]  # shape (features,)
-Rows = NDArray[np.float32]  # shape (rows, features)
+Row = NDArray[np.floating[Any]]  # shape (features,)
+Rows = NDArray[np.floating[Any]]  # shape (rows, features)
 Scalar = None | bool | int | float | str
 
 MAX_FEATURES = 500  # columns of one model; contributions of each are stored with each decision
+DOUBLE_FORMATS: Final = frozenset(
+    {"lightgbm-text", "linear-json", "scorecard-json", "ebm-json", "skops"}
+)
+"""Formats of models that compare 64-bit floats; the others narrow rows to 32 bits."""
+
 MAX_VALUE = 1e15  # of an input without bounds; larger is a mistake, and no text could show it
 
 
 class Predictor(Protocol):
     """A model that has been opened and is asked for scores only."""
 
+    @property
+    def space(self) -> str:
+        """In which its raw output lies: `log-odds`, `probability` or `response`."""
+
     def margin(self, rows: Rows) -> NDArray[np.float64]:
-        """Return the model's raw output (log-odds) per row, shape (rows,).
+        """Return the model's raw output, in its space, per row, shape (rows,).
 
         The same rows give the same bits, whatever they are batched with.
         """
@@ -37,9 +55,13 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FeatureSchema:
-    """The features of one model version, in the order of its columns."""
+    """The features of one model version, in the order of its columns.
+
+    `double`: the model compares 64-bit floats, so its rows hold those.
+    """
 
     features: tuple[Feature, ...]
+    double: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an empty schema and two features of one name."""
@@ -50,7 +72,7 @@ class FeatureSchema:
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, object]) -> Self:
-        """Read `features` of a model manifest.
+        """Read `features` of a model manifest, and from its file's format how rows are held.
 
         Raises:
             SchemaError: the list is missing or an entry is not a feature; `member` names it.
@@ -59,7 +81,8 @@ class FeatureSchema:
         if not isinstance(entries, list | tuple):
             raise SchemaError("must be a list of features", member="features")
         return cls(
-            tuple(Feature.from_json(entry, f"features[{at}]") for at, entry in enumerate(entries))
+            tuple(Feature.from_json(entry, f"features[{at}]") for at, entry in enumerate(entries)),
+            double=_format(manifest) in DOUBLE_FORMATS,
         )
 
     @property
@@ -79,7 +102,7 @@ class FeatureSchema:
             raise SchemaError("the model has no such feature", member=f"input.{name}") from error
 
     def row(self, values: Mapping[str, object]) -> Row:
-        """Return `values` as a float32 row, null as NaN and a category as its position.
+        """Return `values` as a row, null as NaN and a category as its position.
 
         Raises:
             SchemaError: a feature is missing, unknown, of another type or out of bounds.
@@ -89,12 +112,20 @@ class FeatureSchema:
         for name in values:
             if name not in known:
                 raise SchemaError("unknown feature", member=f"input.{name}")
-        row = np.empty(len(self.features), dtype=np.float32)
+        row: Row = np.empty(len(self.features), np.float64 if self.double else np.float32)
         for column, feature in enumerate(self.features):
             if feature.name not in values:
                 raise SchemaError("feature is missing", member=f"input.{feature.name}")
             row[column] = encode(feature, values[feature.name])
         return row
+
+
+def _format(manifest: Mapping[str, object]) -> object:
+    """Return the format of the model's file, None where the manifest names none."""
+    found: object = manifest
+    for name in ("artefacts", "model", "format"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
 
 
 def encode(feature: Feature, value: object) -> float:

@@ -8,8 +8,8 @@ official interpretation: at most four reasons, those actually scored, and no pri
 excluded. So a protected or unnamed feature among the top is never dropped: it blocks.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from explain.attribution import Attribution
@@ -17,7 +17,7 @@ from explain.explanation import MAX_REASONS
 from explain.features import Feature
 from explain.predictor import FeatureSchema
 
-__all__ = ["Block", "Left", "Push", "Ranking", "rank"]
+__all__ = ["Block", "Left", "Push", "Ranking", "beside", "key_factors", "rank"]
 
 Favourable = Literal["higher", "lower"]
 
@@ -41,10 +41,15 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """An adverse group that is not among the reasons: too small, or beyond the limit."""
+    """An adverse group that is not among the reasons, and why.
+
+    `small`, `beyond_limit` of what a notice gives, `same_reason` as that of a rule, which
+    names it already, or of the `other_component`: a rule decided, and the score by itself
+    would have passed.
+    """
 
     push: Push
-    why: Literal["small", "beyond_limit"]
+    why: Literal["small", "beyond_limit", "same_reason", "other_component"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class Block:
     """A principal reason that may not go out without a person's decision."""
 
     group: str
-    why: Literal["protected", "unmapped"]
+    why: Literal["protected", "proxy", "unmapped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,50 @@ def rank(
     )
 
 
+def beside(ranking: Ranking, rules: Sequence[str], *, failed: bool) -> Ranking:
+    """Return what is left of a ranking once knock-out rules of these codes are the reasons.
+
+    A rule that fired is the reason. The score's own reasons follow, as many as there is room
+    for and none that a rule has said already, if the score `failed` too; if not, they are
+    reasons for nothing.
+    """
+    against = (*ranking.reasons, *(one.push for one in ranking.left))
+    if not failed:
+        left = tuple(Left(push, "other_component") for push in against)
+        return replace(ranking, reasons=(), left=left, blocks=())
+    said = [push for push in ranking.reasons if push.code in rules]
+    # Large enough to be principal reasons, in the order of their size.
+    large = [push for push in ranking.reasons if push not in said]
+    large += [one.push for one in ranking.left if one.why == "beyond_limit"]
+    room = max(MAX_REASONS - len(rules), 0)
+    small = [one for one in ranking.left if one.why != "beyond_limit"]
+    return replace(
+        ranking,
+        reasons=tuple(large[:room]),
+        left=(
+            *(Left(push, "same_reason") for push in said),
+            *(Left(push, "beyond_limit") for push in large[room:]),
+            *small,
+        ),
+        # What a rule took the place of was a principal reason, and still blocks.
+        blocks=ranking.blocks,
+    )
+
+
+def key_factors(ranking: Ranking, schema: FeatureSchema) -> tuple[Push, ...]:
+    """Return what lowered the score most, as the Fair Credit Reporting Act asks for it.
+
+    At most four, in the order of their effect; enquiries into the consumer report come on
+    top if they are none of the four (15 USC 1681g(f)(1)(C) and (9)). These are about the
+    score, not about the outcome, and so are no reasons under 12 CFR 1002.9.
+    """
+    against = (*ranking.reasons, *(one.push for one in ranking.left))
+    counted = {feature.name for feature in schema.features if feature.inquiries}
+    return against[:MAX_REASONS] + tuple(
+        push for push in against[MAX_REASONS:] if counted & set(push.features)
+    )
+
+
 def _size(push: Push) -> int:
     return -abs(push.amount)
 
@@ -138,6 +187,8 @@ def _blocks(
     for push in reasons:
         if any(by_name[name].protected for name in push.features):
             blocks.append(Block(push.group, "protected"))
+        if any(by_name[name].proxy for name in push.features):
+            blocks.append(Block(push.group, "proxy"))
         # A code for "not given" needs no text of the policy: the catalogue has one.
         leading = by_name[push.leading]
         known = push.code in codes or push.code == f"{leading.reason}_NOT_GIVEN"

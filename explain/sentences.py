@@ -3,7 +3,8 @@
 No sentence is written here: a catalogue's message is chosen and its parts are filled in.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,6 +16,7 @@ from explain.explanation import (
     Change,
     Contribution,
     Counterfactual,
+    KeyFactor,
     Points,
     Reason,
     Suppressed,
@@ -23,6 +25,7 @@ from explain.features import Feature
 from explain.policy import POINT_DECIMALS, Policy, rounded
 from explain.predictor import FeatureSchema, Scalar, decode
 from explain.reason_codes import SMALL_SHARE_PERCENT, Left, Push
+from explain.rules import Rule
 from explain.wording import Wording
 
 __all__ = ["Sentences"]
@@ -78,6 +81,50 @@ class Sentences:
         text = self._leading_text(self._feature(push.leading), push, alone=alone)
         return self._reason(push, self._with_others(text, push))
 
+    def rule(self, rule: Rule) -> Reason:
+        """Return a knock-out rule that fired: the policy's words, and the values it saw."""
+        items = [
+            self.catalogue.say(
+                "item-with-value",
+                label=self._words.label(self._feature(name)),
+                value=self._value(self._feature(name)),
+            )
+            for name in rule.features
+        ]
+        leading = self._feature(rule.features[0])
+        text = self.catalogue.say(
+            "reason-rule", reason=self._worded(rule.reason), items=self.catalogue.listed(items)
+        )
+        return Reason(
+            code=rule.reason,
+            group=rule.id,
+            feature=leading.name,
+            features=rule.features,
+            label=self._words.label(leading),
+            value_text=self._value(leading),
+            reference_text=self._reference(leading),
+            text=text,
+            contribution=0,
+            points=Decimal(0),
+            points_text="",
+            rule=rule.id,
+        )
+
+    def key_factor(self, push: Push) -> KeyFactor:
+        """Return one thing that lowered the score most, in the policy's words."""
+        feature = self._feature(push.leading)
+        label = self._words.label(feature)
+        text = self._worded(push.code) if self.policy.reason(push.code) else label
+        return KeyFactor(push.code, push.group, push.features, label, text, push.amount)
+
+    def tied(self, ties: tuple[tuple[str, str], ...]) -> str:
+        """Return which reasons another sample of the group would have put in another order."""
+        labels = {
+            feature.group: self._words.label(feature) for feature in reversed(self.schema.features)
+        }
+        pairs = [self.catalogue.listed([labels[name] for name in pair]) for pair in ties]
+        return self.catalogue.say("limit-tied", groups="; ".join(pairs))
+
     def helped(self, push: Push) -> Reason:
         """Return a group that counted in favour."""
         feature = self._feature(push.leading)
@@ -108,12 +155,21 @@ class Sentences:
 
     def suppressed(self, left: Left) -> Suppressed:
         """Return why a group that counted against is not among the reasons."""
-        if left.why == "small":
+        if left.why == "other_component":
+            why = self.catalogue.say("suppressed-other-component")
+        elif left.why == "same_reason":
+            why = self.catalogue.say("suppressed-same-reason")
+        elif left.why == "small":
             share = self.catalogue.say("unit-percent", number=str(SMALL_SHARE_PERCENT))
             why = self.catalogue.say("suppressed-small", share=share)
         else:
             why = self.catalogue.say("suppressed-beyond-limit", most=str(MAX_REASONS))
-        return Suppressed(left.push.code, left.push.group, left.push.amount, why)
+        return Suppressed(left.push.code, left.push.group, left.push.amount, why, left.why)
+
+    def suppressed_rule(self, rule: Rule) -> Suppressed:
+        """Return a rule that fired but for which a notice has no room."""
+        why = self.catalogue.say("suppressed-beyond-limit", most=str(MAX_REASONS))
+        return Suppressed(rule.reason, rule.id, 0, why, "beyond_limit")
 
     def counterfactual(self, alternative: Alternative) -> Counterfactual:
         """Return one alternative in words, with the values that the model was run on."""
@@ -121,10 +177,11 @@ class Sentences:
         changes = []
         for column in alternative.changed:
             feature = self.schema.features[column]
-            to = self._words.value(feature, decode(feature, float(alternative.row[column])))
+            value = decode(feature, float(alternative.row[column]))
+            to = self._words.value(feature, value)
             given, label = self._value(feature), self._words.label(feature)
             text = self.catalogue.say("change", label=label, to=to, **{"from": given})
-            changes.append(Change(feature.name, label, given, to, text))
+            changes.append(Change(feature.name, label, given, to, text, json.dumps(value)))
         outcome = self.policy.outcome(margin)
         score = self.score_text(margin)
         text = self.catalogue.say(
@@ -135,9 +192,12 @@ class Sentences:
         )
         return Counterfactual(tuple(changes), margin, score, outcome, text)
 
-    def counterfactual_note(self, *, found: bool, outcome: str, margin: int) -> str:
-        """Return what was searched for, and what an alternative does not promise."""
-        if outcome != self.policy.outcome(margin):
+    def counterfactual_note(self, *, found: bool, outcome: str, follows: bool) -> str:
+        """Return what was searched for, and what an alternative does not promise.
+
+        `follows`: whether the outcome is the one that score and rules lead to.
+        """
+        if not follows:
             return self.catalogue.say("counterfactual-note-not-the-score")
         if outcome == self.policy.passed:
             return self.catalogue.say("counterfactual-note-favourable")
@@ -149,15 +209,48 @@ class Sentences:
         """Return reasons as one enumeration of labels with their points."""
         return self.catalogue.listed(
             [
-                self.catalogue.say(
-                    "item-with-points",
-                    label=one.label,
-                    value=one.value_text,
-                    points=one.points_text,
+                self._named_with_others(
+                    self.catalogue.say(
+                        "item-with-points",
+                        label=one.label,
+                        value=one.value_text,
+                        points=one.points_text,
+                    ),
+                    one,
                 )
                 for one in reasons
             ]
         )
+
+    def named(self, reason: Reason) -> str:
+        """Return a reason's items with their values, those that counted with it included."""
+        return self._named_with_others(self._item(self._feature(reason.feature)), reason)
+
+    def _named_with_others(self, item: str, reason: Reason) -> str:
+        # The points are the group's: no item is given those of another.
+        others = self._others(reason.features, reason.feature, reason.contribution)
+        if not others:
+            return item
+        return self.catalogue.say(
+            "item-with-others", item=item, others=self.catalogue.listed(others)
+        )
+
+    def _item(self, feature: Feature) -> str:
+        return self.catalogue.say(
+            "item-with-value", label=self._words.label(feature), value=self._value(feature)
+        )
+
+    def _others(self, features: Sequence[str], leading: str, amount: int) -> list[str]:
+        """Return the other items of a group that pushed the same way, with their values."""
+        return [
+            self._item(self._feature(name))
+            for name in features
+            if name != leading and self.amounts.get(name, 0) * amount > 0
+        ]
+
+    def _worded(self, code: str) -> str:
+        wording = self.policy.reason(code)
+        return code if wording is None else wording.speak(self.catalogue.language)
 
     @property
     def _words(self) -> Wording:
@@ -191,20 +284,12 @@ class Sentences:
 
     def _with_others(self, text: str, push: Push) -> str:
         """Return a reason's text with the other items that pushed the same way named."""
-        others = [
-            self._feature(name)
-            for name in push.features
-            if name != push.leading and self.amounts.get(name, 0) * push.amount > 0
-        ]
+        others = self._others(push.features, push.leading, push.amount)
         if not others:
             return text
-        items = [
-            self.catalogue.say(
-                "item-with-value", label=self._words.label(other), value=self._value(other)
-            )
-            for other in others
-        ]
-        return self.catalogue.say("reason-together", text=text, others=self.catalogue.listed(items))
+        return self.catalogue.say(
+            "reason-together", text=text, others=self.catalogue.listed(others)
+        )
 
     def _leading_text(self, feature: Feature, push: Push, *, alone: bool) -> str:
         """Return the reason in the form that is true for the value that was given."""
@@ -214,11 +299,12 @@ class Sentences:
         wording = self.policy.reason(push.code)
         if value is None and wording is None:
             return say("reason-not-given", label=label, reference=reference)
-        true_alone = alone and _on_side(feature, value, self.typical[feature.name])
-        if wording is None or not true_alone:
+        if not alone:
             return say(
                 "reason-combined", label=label, value=self._value(feature), reference=reference
             )
+        if wording is None or not _on_side(feature, value, self.typical[feature.name]):
+            return say("reason-bare", label=label, value=self._value(feature), reference=reference)
         reason = wording.speak(self.catalogue.language)
         phrase = self._words.phrase(feature, value)
         if phrase is None or value is None:

@@ -8,6 +8,7 @@ every node reached once, thresholds finite, features of the schema.
 Form: https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html
 """
 
+import itertools
 import json
 import math
 import re
@@ -16,15 +17,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explain import ubjson
+from explain import forest, ubjson
 from explain.errors import ArtefactRefused
 
 __all__ = ["Tree", "TreeEnsemble", "parse"]
 
 MAX_TREES = 10_000
 MAX_NODES = 1_000_000  # of all trees together; explaining takes time in proportion
+MAX_CATEGORY = 32_000  # code of a category; a feature of more is no category
 MAX_MAGNITUDE = float(np.finfo(np.float32).max)  # the largest number that float32 holds
 OBJECTIVE = "binary:logistic"
+_NO_PARENT = 2**31 - 1  # as XGBoost writes the parent of a root
 # XGBoost up to 3.2 writes "2.4E-1"; later ones write "[2.4E-1]", which an older reader
 # takes for zero without a word.
 _BASE_SCORE = re.compile(r"(?P<number>-?\d(\.\d+)?([eE][+-]?\d{1,3})?)|\[(?P<listed>[^\[\],]+)\]")
@@ -35,7 +38,8 @@ class Tree:
     """One tree. Node 0 is the root; `left` is -1 at a leaf, whose output is `threshold`.
 
     A row goes left if its feature is below the threshold; a missing value goes left where
-    `missing_left`. Thresholds and outputs are float32 values.
+    `missing_left`. Thresholds and outputs are float32 values. `categories`, empty where no node
+    has any: where not None, exactly what is in the set goes right, whatever the threshold.
     """
 
     left: tuple[int, ...]
@@ -43,16 +47,60 @@ class Tree:
     feature: tuple[int, ...]
     threshold: tuple[float, ...]
     missing_left: tuple[bool, ...]
+    categories: tuple[frozenset[int] | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TreeEnsemble:
-    """A whole model: its margin is `base_margin` plus one leaf of every tree, in log-odds."""
+    """A whole model: its margin is `base_margin` plus one leaf of every tree, in log-odds.
+
+    `weights`: what each tree counts for, where some were dropped out in training (dart); empty
+    where each counts for one.
+    """
 
     version: tuple[int, int, int]
     features: int
     base_margin: float
     trees: tuple[Tree, ...]
+    weights: tuple[float, ...] = ()
+
+    def forest(self) -> forest.Forest:
+        """Return the same trees as the exact engines read them."""
+        return forest.Forest(
+            self.features,
+            self.base_margin,
+            tuple(
+                _plain(tree, weight)
+                for tree, weight in zip(
+                    self.trees, self.weights or (1.0,) * len(self.trees), strict=True
+                )
+            ),
+            narrow=True,
+            weighted=bool(self.weights),
+        )
+
+
+def _plain(tree: Tree, weight: float) -> forest.Tree:
+    """Return a tree under its weight; where a set goes right, the sides change places."""
+    numbers = tuple(
+        number * weight if left == -1 else number
+        for left, number in zip(tree.left, tree.threshold, strict=True)
+    )
+    if not tree.categories:
+        return forest.Tree(tree.left, tree.right, tree.feature, numbers, tree.missing_left)
+    turned = [each is not None for each in tree.categories]
+    sides = [
+        (right, left) if turn else (left, right)
+        for left, right, turn in zip(tree.left, tree.right, turned, strict=True)
+    ]
+    return forest.Tree(
+        tuple(left for left, _ in sides),
+        tuple(right for _, right in sides),
+        tree.feature,
+        numbers,
+        tuple(missing != turn for missing, turn in zip(tree.missing_left, turned, strict=True)),
+        members=tree.categories,
+    )
 
 
 def parse(data: bytes, *, binary: bool) -> TreeEnsemble:
@@ -81,7 +129,18 @@ def parse(data: bytes, *, binary: bool) -> TreeEnsemble:
     trees = tuple(_tree(entry, features) for entry in entries)
     if sum(len(tree.left) for tree in trees) > MAX_NODES:
         raise ArtefactRefused("model file: too many nodes")
-    return TreeEnsemble(_version(version), features, _base_margin(parameters), trees)
+    weights = _weights(_member(booster, "model"), len(trees))
+    return TreeEnsemble(_version(version), features, _base_margin(parameters), trees, weights)
+
+
+def _weights(model: object, trees: int) -> tuple[float, ...]:
+    """Return what each tree counts for. Since 3.4 dart is saved as gbtree with this list."""
+    if not isinstance(model, Mapping) or "weight_drop" not in model:
+        return ()
+    weights = tuple(_threshold(number) for number in _list(model, "weight_drop"))
+    if len(weights) not in {0, trees}:
+        raise ArtefactRefused("model file: not one weight for each tree")
+    return weights
 
 
 def _load_json(data: bytes) -> object:
@@ -158,12 +217,59 @@ def _tree(entry: object, features: int) -> Tree:
     kinds = _whole(entry, "split_type")
     if size == 0 or {len(right), len(feature), len(threshold), len(missing_left)} != {size}:
         raise ArtefactRefused("model file: a tree's lists differ in length")
-    if any(kinds) or len(kinds) not in {0, size} or _list(entry, "categories"):
-        raise ArtefactRefused("model file: splits by set of categories are not supported")
+    if len(kinds) not in {0, size}:
+        raise ArtefactRefused("model file: a tree's lists differ in length")
     numbers = tuple(_threshold(number) for number in threshold)
-    tree = Tree(left, right, feature, numbers, tuple(bool(flag) for flag in missing_left))
+    tree = Tree(
+        left,
+        right,
+        feature,
+        numbers,
+        tuple(bool(flag) for flag in missing_left),
+        _categories(entry, kinds),
+    )
     _check_shape(tree, features)
+    _check_rest(entry, tree)
     return tree
+
+
+def _categories(entry: object, kinds: Sequence[int]) -> tuple[frozenset[int] | None, ...]:
+    """Return by node the set that goes right, from the lists that lie end to end."""
+    nodes, starts = _whole(entry, "categories_nodes"), _whole(entry, "categories_segments")
+    sizes, listed = _whole(entry, "categories_sizes"), _whole(entry, "categories")
+    ends = list(itertools.accumulate(sizes))
+    coded = [node for node, kind in enumerate(kinds) if kind]
+    if list(nodes) != coded or list(starts) != [0, *ends][:-1] or len(listed) != sum(sizes):
+        raise ArtefactRefused("model file: sets of categories do not fit their nodes")
+    if not all(size > 0 for size in sizes) or not all(0 <= one < MAX_CATEGORY for one in listed):
+        raise ArtefactRefused("model file: a set of categories is empty, or one is too large")
+    if not coded:
+        return ()
+    found: list[frozenset[int] | None] = [None] * len(kinds)
+    for node, start, end in zip(nodes, starts, ends, strict=True):
+        found[node] = frozenset(listed[start:end])
+    return tuple(found)
+
+
+def _check_rest(entry: object, tree: Tree) -> None:
+    """Hold what scores nothing, but is read by the library without a question."""
+    size = len(tree.left)
+    parents = _whole(entry, "parents")
+    # Nodes that were pruned stay in the lists, out of reach of the root.
+    if len(parents) != size or not all(0 <= one < size or one == _NO_PARENT for one in parents):
+        raise ArtefactRefused("model file: a tree's parents are not nodes of it")
+    for node, children in enumerate(zip(tree.left, tree.right, strict=True)):
+        for child in children:
+            if child != -1 and not (0 < child < size and parents[child] == node):
+                raise ArtefactRefused("model file: a tree's parents are not those of its children")
+    if parents[0] != _NO_PARENT:
+        raise ArtefactRefused("model file: a tree's root has a parent")
+    for name in ("base_weights", "loss_changes", "sum_hessian"):
+        numbers = _list(entry, name)
+        if len(numbers) != size:
+            raise ArtefactRefused("model file: a tree's lists differ in length")
+        for number in numbers:
+            _threshold(number)
 
 
 def _whole(entry: object, name: str) -> tuple[int, ...]:

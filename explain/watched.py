@@ -6,7 +6,7 @@ margin is held to what the caller got. What does not stand is not turned into nu
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from explain.attribution import XGBOOST_TOLERANCE, quantise, to_units
 from explain.errors import AdditivityError, ModelMismatch, SchemaError
 from explain.lineage import lineage
 from explain.live_models import LOG_ODDS, RESPONSE, LiveModel, live_model
+from explain.live_reference import ENGINE, against
 from explain.predictor import Feature, FeatureSchema, decode
 
 __all__ = ["Seen", "WatchedPredictor", "watched"]
@@ -158,13 +159,14 @@ def watched(
     """Return a fitted model as its calls are read.
 
     Args:
-        model: an XGBoost, LightGBM or scikit-learn model with one output, or a scikit-learn
-            pipeline around one whose steps mix no features.
+        model: an XGBoost, LightGBM, CatBoost or scikit-learn model with one output, or a
+            scikit-learn pipeline around one whose steps mix no features.
         names: its features in the order of the columns, if it was not fitted with names.
         manifest: of the registered version; the model has to be of its features and engine,
             and its booleans and categories are then written as such.
-        background: for linear models: rows whose mean contributions count from; without,
-            they count from zero in every column of the estimator.
+        background: the reference group's rows. Needed where the manifest's engine is
+            `leaf-tables`; of linear models contributions count from its mean, and without it
+            from zero in every column of the estimator.
         attribute: False leaves the contributions to the ledger.
 
     Raises:
@@ -172,11 +174,10 @@ def watched(
         SchemaError: no names, or not those of the model or the manifest.
     """
     final, transform = _split(model)
-    reference = None
+    group = None
     if background is not None:
-        inside = background if transform is None else transform(background)
-        reference = np.asarray(_dense(inside), dtype=np.float64).mean(axis=0)
-    live = live_model(final, reference, attribute=attribute)
+        group = _dense(background if transform is None else transform(background))
+    live = _live(final, group, _engine(manifest), attribute=attribute)
     schema = None if manifest is None else FeatureSchema.from_manifest(manifest)
     known = live.names if transform is None else tuple(getattr(model, "feature_names_in_", ()))
     called = _names(names, schema, tuple(map(str, known)))
@@ -191,6 +192,23 @@ def watched(
     return WatchedPredictor(
         model, live, transform, origin, called, schema, tolerance, attribute=attribute
     )
+
+
+def _engine(manifest: Mapping[str, Any] | None) -> object:
+    explainer = (manifest or {}).get("explainer")
+    return explainer.get("engine") if isinstance(explainer, Mapping) else None
+
+
+def _live(model: Any, group: Any, engine: object, *, attribute: bool) -> LiveModel:
+    """Return the model, taken apart against a group where its registered version is."""
+    if engine != ENGINE:
+        start = None if group is None else np.asarray(group, dtype=np.float64).mean(axis=0)
+        return live_model(model, start, attribute=attribute)
+    if not attribute:
+        return replace(live_model(model, None, attribute=False), engine=ENGINE)
+    if group is None:
+        raise SchemaError(f"{ENGINE} compares with a group: give its rows", member="background")
+    return against(live_model(model, None, attribute=False), model, group)
 
 
 def _split(model: Any) -> tuple[Any, Any]:

@@ -15,8 +15,10 @@ from babel.numbers import format_currency, format_decimal
 
 from reports.errors import DocumentError
 
-__all__ = ["NOTHING", "Formatting"]
+__all__ = ["ISOLATE", "NOTHING", "RELEASE", "Formatting"]
 
+ISOLATE: Final = "\N{FIRST STRONG ISOLATE}"
+RELEASE: Final = "\N{POP DIRECTIONAL ISOLATE}"
 NOTHING: Final = "–"  # noqa: RUF001 - an en dash where a table has no figure
 
 
@@ -32,6 +34,18 @@ class Formatting:
             self._locale = Locale.parse(language, sep="-")
         except (UnknownLocaleError, ValueError) as error:
             raise DocumentError("unknown language", member="language") from error
+
+    @property
+    def direction(self) -> str:
+        """How the language runs, as HTML's `dir` says it: "ltr" or "rtl"."""
+        return str(self._locale.text_direction)
+
+    def apart(self, text: str) -> str:
+        """Return a value that keeps its own direction where the language runs right to left.
+
+        Between FSI and PDI (Unicode Standard Annex 9): there "-5" would be read "5-".
+        """
+        return f"{ISOLATE}{text}{RELEASE}" if text and self.direction == "rtl" else text
 
     def day(self, value: date) -> str:
         """Return a calendar day in full: "May 14, 2026"."""

@@ -17,7 +17,8 @@ from reports.errors import DocumentError
 __all__ = ["check_drawable", "drawable"]
 
 FONTS: Final = Path(__file__).parent / "fonts"
-_SPACES: Final = frozenset("\t\n\r")  # of the markup; these need no glyph
+# Of the markup, and around values in a language that runs right to left: these need no glyph.
+_UNSEEN: Final = frozenset("\t\n\r\u200e\u200f\u2068\u2069")
 
 
 @cache
@@ -41,7 +42,7 @@ def check_drawable(html: str) -> None:
     page.close()
     for character in sorted(set(page.text)):
         # A letter may be composed of its base and its accents, so the composed form counts.
-        if character in _SPACES or ord(character) in drawable():
+        if character in _UNSEEN or ord(character) in drawable():
             continue
         name = unicodedata.name(character, "unnamed")
         raise DocumentError(f"no font here draws U+{ord(character):04X} {name}")

@@ -30,7 +30,7 @@ REPORT_LANGUAGE: Final = "en"  # an audit report is an internal document of one 
 
 
 def letter_html(letter: SubjectLetter) -> str:
-    """Return the letter as a page in the language of its explanation.
+    """Return the letter as a page in the language of its explanation, the way that it runs.
 
     Raises:
         DocumentError: no catalogue speaks that language, or lacks a sentence.

@@ -29,10 +29,11 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A text that a law prescribes."""
+    """A text that a law prescribes; `language` is its own where the law fixes the words."""
 
     title: str
     text: str
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,11 @@ def _notices(
     letter: SubjectLetter, wording: Wording, names: Mapping[str, str]
 ) -> tuple[Notice, ...]:
     return tuple(
-        Notice(item["title"], wording.fill(item["text"], **names))
+        Notice(
+            item["title"],
+            wording.fill(item["text"], **names),
+            item.get("language", letter.explanation.language),
+        )
         for regime in letter.regimes
         for item in wording.regime(regime, "notices")
         if _applies(item, letter)

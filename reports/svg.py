@@ -46,6 +46,7 @@ def drawing(chart_id: str, height: float, title: str, description: str) -> Eleme
         {
             "xmlns": "http://www.w3.org/2000/svg",
             "class": "chart",
+            "direction": "ltr",  # its scale runs from left to right in every language
             "role": "img",
             "aria-labelledby": f"{chart_id}-title {chart_id}-description",
             "viewBox": f"0 0 {WIDTH} {number(height)}",

@@ -5,6 +5,7 @@ around it, ends a line, or has no meaning in print.
 """
 
 import dataclasses
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Final
@@ -17,6 +18,8 @@ MAX_TEXT: Final = 4_000  # characters of one text; more does not fit on a page
 _MEANINGLESS: Final = frozenset({"Cc", "Cn", "Co", "Cs"})  # control, unassigned, private, surrogate
 # Unicode Standard Annex 9, section 2: explicit formatting that reorders what follows.
 _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# A value that a catalogue set apart; once closed, it changes nothing around it.
+_SET_APART: Final = re.compile("\u2068[^\u2066-\u2069]*\u2069")
 
 
 def check_text(text: str, member: str) -> None:
@@ -27,10 +30,18 @@ def check_text(text: str, member: str) -> None:
     """
     if len(text) > MAX_TEXT:
         raise DocumentError("text is too long for a document", member=member)
-    for character in text:
+    for character in _closed(text):
         if character in _REORDERING or unicodedata.category(character) in _MEANINGLESS:
             point = f"U+{ord(character):04X}"
             raise DocumentError(f"character {point} cannot be printed", member=member)
+
+
+def _closed(text: str) -> str:
+    """Return a text without the marks of isolates that are closed, however deep."""
+    plain, found = text, 1
+    while found:
+        plain, found = _SET_APART.subn(lambda match: match[0][1:-1], plain)
+    return plain
 
 
 def check_texts(value: object, member: str = "") -> None:

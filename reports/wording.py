@@ -5,12 +5,14 @@ are filled in, and only from values that the caller gives.
 """
 
 import tomllib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Any, Final, cast
 
 from reports.errors import DocumentError
+from reports.formatting import Formatting
 
 __all__ = ["Wording", "languages", "load_wording"]
 
@@ -18,10 +20,11 @@ LOCALE: Final = Path(__file__).parent / "locale"
 
 
 class Wording:
-    """Sentences by dotted name."""
+    """Sentences by dotted name; `apart` marks a value that is filled into one."""
 
-    def __init__(self, texts: dict[str, Any]) -> None:
+    def __init__(self, texts: dict[str, Any], apart: Callable[[str], str] = str) -> None:
         self._texts = texts
+        self._apart = apart
 
     def say(self, name: str, **values: str) -> str:
         """Return the sentence `name` with its placeholders filled.
@@ -42,7 +45,7 @@ class Wording:
         for text, name, _, _ in Formatter().parse(sentence):
             if name is not None and name not in values:
                 raise DocumentError("a sentence needs a value that is missing", member=name)
-            parts += [text, values[name] if name is not None else ""]
+            parts += [text, self._apart(values[name]) if name is not None else ""]
         return "".join(parts)
 
     def items(self, document: str, section: str) -> tuple[dict[str, Any], ...]:
@@ -76,5 +79,5 @@ def load_wording(language: str, document: str = "") -> Wording:
     """
     for path in (LOCALE / document).glob("*.toml"):
         if path.stem == language:
-            return Wording(tomllib.loads(path.read_text("utf-8")))
+            return Wording(tomllib.loads(path.read_text("utf-8")), Formatting(language).apart)
     raise DocumentError("no catalogue speaks this language", member="language")

@@ -5,10 +5,11 @@ was decided, so then a status is attached and never numbers. Reading the input f
 the system's own processing, like scoring it was: no person sees anything, and what was done
 stands on the decisions log (docs/adr/0018).
 
-Native code of a model can take its process down. Before a model version is asked, that is
-noted in a file, and taken back once it answered: what is left over is a crash. A version
-that crashed three times in a row is left alone, and named. A stop that was asked for, a busy
-database or an absent writer is nobody's crash.
+Native code of a model can take its process down, which is one of its own (`service.sandbox`).
+Before a model version is asked, that is noted in a file, and taken back once it answered: what
+is left over is a crash, were it of this process. A version that crashed three times in a row is
+left alone, and named. A stop that was asked for, a busy database or an absent writer is nobody's
+crash.
 """
 
 import json
@@ -20,7 +21,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from explain.errors import AdditivityError, ExplainError, SchemaError
+from explain.errors import (
+    AdditivityError,
+    ExplainError,
+    ModelCrashed,
+    ModelUnsupported,
+    SchemaError,
+)
 from ledger.canonical import JsonValue
 from ledger.errors import ErasedError, LedgerError, NotFoundError, VerificationError
 from ledger.operate.decision import INPUT_HASH
@@ -123,7 +130,8 @@ class Attributing:
             with self._asked(digest, trouble):
                 model = self.runtime.explaining.opened(self.runtime.registry.model(digest))
         except (ExplainError, NotFoundError, VerificationError) as error:
-            return self._waits(digest, trouble.crashes, str(error))
+            crashed = isinstance(error, ModelCrashed)
+            return self._waits(digest, trouble.crashes + crashed, str(error))
         except LedgerError:
             raise
         except Exception as error:  # noqa: BLE001  # a library's: it may raise anything
@@ -188,6 +196,8 @@ class Attributing:
 
 
 def _failed(error: Exception) -> str:
+    if isinstance(error, ModelCrashed):
+        return str(error)
     # The class alone: the text of a library's error could hold a row of somebody's data.
     return f"the model's library failed ({type(error).__name__})"
 
@@ -228,6 +238,8 @@ def _attributed(
         return found
     try:
         attributions = model.attributor.attribute(np.stack([row for _, row in same]))
+    except ModelUnsupported:
+        return found + [(view.id, {"status": "not_taken_apart"}) for view, _ in same]
     except AdditivityError:
         return found + [_alone(view, row, model) for view, row in same]
     return found + [

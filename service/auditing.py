@@ -11,16 +11,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from explain.attribution import SCALE, Attribution
-from explain.errors import SchemaError
+from explain.attribution import Attribution
+from explain.explanation import MAX_REASONS
+from explain.judgement import judge
 from explain.model import Model
 from explain.policy import Policy, rounded
-from explain.reason_codes import rank
-from explain.replay import Replay, replay, replay_margin
+from explain.replay import Replay
 from ledger.errors import NotFoundError
 from ledger.operate.access_log import Manner
 from ledger.operate.decisions import DecisionQuery, DecisionRow, DecisionView
@@ -39,6 +38,7 @@ from service.lineage_words import lineage_in_words
 from service.model_card import model_card
 from service.publishing import publish
 from service.reading import Reading
+from service.replaying import Tally, line_of
 from service.runtime import Runtime
 
 __all__ = ["AuditRequest", "audit_report"]
@@ -134,7 +134,7 @@ def audit_report(
     }
     cases = tuple(_case(runtime, row, model, read[row.policy]) for row in rows)
     drawn = random.Random(request.seed).sample(cases, min(request.sample, len(cases)))  # noqa: S311  # repeatable by its printed seed, not secret
-    replays = {each.view.id: _replayed(each, model) for each in drawn}
+    replays = {each.view.id: _replayed(runtime, each) for each in drawn}
     result = _audited(runtime)
     totals = runtime.completeness.totals()
     verification = _verification(runtime, result, cases, totals)
@@ -194,23 +194,13 @@ def _case(runtime: Runtime, row: DecisionRow, model: Model, policy: Policy) -> _
     late = attributed.at.date() if attributed.at and attribution else None
     if passed or attribution is None:
         return _Case(view, attribution, (), passed, late)
-    missing = [name for name, value in view.payload.input.items() if value is None]
-    ranking = rank(
-        model.schema, attribution, codes=policy.codes, missing=missing, favourable=policy.favourable
-    )
-    return _Case(view, attribution, tuple(push.code for push in ranking.reasons), passed, late)
+    judged = judge(model.schema, policy, view.payload.input, attribution, view.payload.outcome)
+    return _Case(view, attribution, judged.codes[:MAX_REASONS], passed, late)
 
 
-def _replayed(case: _Case, model: Model) -> Replay:
-    try:
-        row = model.schema.row(case.view.payload.input)
-    except SchemaError as error:  # a hash in place of the input, say
-        return Replay.impossible(case.view.payload.margin, str(error), model.tolerance)
-    if case.attribution is None:
-        return replay_margin(model.predictor, row, case.view.payload.margin, model.tolerance)
-    return replay(
-        model.predictor, model.attributor, row, case.attribution, tolerance=model.tolerance
-    )
+def _replayed(runtime: Runtime, case: _Case) -> Replay:
+    attributed = runtime.attributions.of(case.view)
+    return runtime.explaining.replay_of(case.view, attributed)
 
 
 def _audited(runtime: Runtime) -> AuditResult:
@@ -331,22 +321,10 @@ def _reasons(
 def _recomputation(
     cases: Sequence[_Case], replays: Mapping[str, Replay], model: Model, seed: int
 ) -> documents.Recomputation:
-    moved = [
-        max(
-            abs((each.margin or each.recorded_margin) - each.recorded_margin),
-            *(difference.size for difference in each.differences),
-            0,
-        )
-        for each in replays.values()
-    ]
-    return documents.Recomputation(
-        population=len(cases),
-        sample=len(replays),
-        seed=seed,
-        matched=sum(each.verdict == "reproduced" for each in replays.values()),
-        largest=Decimal(max(moved, default=0)).scaleb(-SCALE),
-        tolerance=Decimal(model.tolerance).scaleb(-SCALE),
-    )
+    tally = Tally(tolerance=model.tolerance)
+    for record, outcome in replays.items():
+        tally.add(record, line_of(outcome))
+    return tally.recomputation(len(cases), seed)
 
 
 def _fairness(cases: Sequence[_Case], request: AuditRequest) -> Iterator[documents.FairnessTable]:

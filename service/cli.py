@@ -19,7 +19,7 @@ from service.commands.attributing import attributions
 from service.commands.backups import backup, restore
 from service.commands.corrections import correction
 from service.commands.dating import timestamp
-from service.commands.decisions import decisions, explain, letter, proof, replay
+from service.commands.decisions import decisions, explain, letter, proof
 from service.commands.disclosing import disclose
 from service.commands.erasures import erasure
 from service.commands.eventing import events
@@ -28,6 +28,7 @@ from service.commands.holds import hold
 from service.commands.incidents import incident
 from service.commands.keys import key
 from service.commands.registry import model, policy
+from service.commands.replaying import replay
 from service.commands.reports import report, verify
 from service.commands.retention import retention
 from service.commands.running import continue_, export, init, serve

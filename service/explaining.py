@@ -3,39 +3,45 @@
 The model is the archived one, loaded by digest and only used after it reproduced its
 golden rows; the attribution is the recorded one. The first explanation that is issued is
 stored with the decision and committed to on the log, and every later reader gets that
-one: what a person was told does not change under them.
+one: what a person was told does not change under them. Another language is another
+explanation, issued beside it, which has to say the same.
 """
 
 import hashlib
 import threading
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ledger import errors
 from ledger.entries import ExplanationIssued
+from ledger.operate.attachments import Attachments
 from ledger.operate.attributions import Attributed, LaterAttributions
+from ledger.operate.decision_check import RULE
 from ledger.operate.decisions import Decisions, DecisionView
 from ledger.operate.registry import ModelVersion, PolicyVersion, Registry
+from service.opened_models import opened_models
+from service.quarantine import Quarantine, SetApart
 
 if TYPE_CHECKING:
     # Imported for real inside the functions: numpy and the engines cost a second.
+    from explain.attribution import Attribution
     from explain.explanation import Explanation
     from explain.model import Model
     from explain.replay import Replay
 
 __all__ = ["Explaining", "Issued", "NotIssued"]
 
-MAX_MODELS: Final = 4  # opened model versions kept; one with its tables can take 200 MB
 NEEDED: Final = ("model", "background")  # artefacts that an explanation reads
 
 _WITHOUT: Final = {
     "does_not_add_up": "its contributions do not add up to the model's own score",
     "input_incomplete": "what was recorded of its input is not complete",
     "input_not_kept": "its input was not kept here",
+    "not_taken_apart": "its model was registered for scoring only",
     "not_reproduced": "the archived model gives another score than was recorded",
 }
 """Why attributions that were to be worked out later are none, by the status that was attached."""
@@ -57,38 +63,53 @@ class Issued:
 class Explaining:
     """Explains and replays decisions with the models they were made by.
 
-    Safe to share between threads: models are opened one at a time and kept, at most
-    `MAX_MODELS` of them, the one used longest ago making room.
+    Safe to share between threads. Models are opened in processes of their own
+    (:mod:`service.opened_models`).
     """
 
     def __init__(
-        self, registry: Registry, decisions: Decisions, attributions: LaterAttributions
+        self,
+        registry: Registry,
+        decisions: Decisions,
+        attributions: LaterAttributions,
+        attachments: Attachments,
+        quarantine: Quarantine,
     ) -> None:
         self._registry = registry
         self._decisions = decisions
         self._attributions = attributions
-        self._models: OrderedDict[str, Model] = OrderedDict()
-        self._opening = threading.Lock()
+        self._attachments = attachments
+        self.quarantine = quarantine
         self._issuing = threading.Lock()
 
-    def issued(self, decision_id: str) -> Issued:
+    def issued(self, decision_id: str, language: str = "") -> Issued:
         """The explanation that was issued for the decision.
 
+        Args:
+            decision_id: the decision explained.
+            language: the one to have it in; by default the one that it was first told in.
+
         Raises:
-            NotIssued: none has been.
+            NotIssued: none has been, or none in this language.
             NotFoundError, ErasedError: there is no such decision, or it is gone.
         """
-        from explain.explanation import Explanation
-
-        stored = self._decisions.explanation(decision_id)
-        if stored is None:
+        found = self._all_issued(decision_id)
+        if not found:
             raise NotIssued("no explanation has been issued for this decision")
-        entry = next(
-            entry
-            for entry in reversed(self._decisions.history(decision_id))
-            if isinstance(entry.body, ExplanationIssued)
-        )
-        return Issued(Explanation.from_json(stored), entry.id, entry.at)
+        wanted = language or found[0].explanation.language
+        told = [each for each in found if each.explanation.language == wanted]
+        if not told:
+            raise NotIssued("no explanation has been issued in this language")
+        return told[-1]
+
+    def languages(self, decision_id: str) -> tuple[str, ...]:
+        """The languages in which the decision was explained, the first one first.
+
+        Raises:
+            NotFoundError, ErasedError: there is no such decision, or it is gone.
+        """
+        found = self._all_issued(decision_id)
+        return tuple(dict.fromkeys(each.explanation.language for each in found))
 
     def issue(self, decision_id: str, language: str) -> Issued:
         """The explanation that stands: the issued one, or a new one, stored and logged.
@@ -102,14 +123,43 @@ class Explaining:
             try:
                 return self.issued(decision_id)
             except NotIssued:
+                return self._issue(decision_id, self.explain(decision_id, language))
+
+    def issue_in(self, decision_id: str, language: str) -> Issued:
+        """The explanation in this language: the issued one, or a new one that says the same.
+
+        Raises:
+            LanguageMissing: no catalogue, or no text of a manifest, is in this language.
+            FactsDiffer: it would say something else than what the person was told first.
+            ExplainError, NotFoundError, ErasedError: as :meth:`issue`.
+        """
+        with self._issuing:
+            try:
+                return self.issued(decision_id, language)
+            except NotIssued:
                 explanation = self.explain(decision_id, language)
-                self._decisions.attach_explanation(
-                    decision_id,
-                    explanation.to_json(),
-                    template=_form_digest(),
-                    catalogue=_catalogue_digest(explanation.language),
-                )
-                return self.issued(decision_id)
+            for first in self._all_issued(decision_id)[:1]:
+                explanation.check_same_facts(first.explanation)
+            return self._issue(decision_id, explanation)
+
+    def _issue(self, decision_id: str, explanation: "Explanation") -> Issued:
+        self._decisions.attach_explanation(
+            decision_id,
+            explanation.to_json(),
+            template=_form_digest(),
+            catalogue=_catalogue_digest(explanation.language),
+        )
+        return self.issued(decision_id, explanation.language)
+
+    def _all_issued(self, decision_id: str) -> list[Issued]:
+        from explain.explanation import Explanation
+
+        if self._decisions.explanation(decision_id) is None:
+            return []
+        return [
+            Issued(Explanation.from_json(each.opening.disclosed()), each.entry.id, each.entry.at)
+            for each in self._attachments.of(decision_id, ExplanationIssued)
+        ]
 
     def explain(self, decision_id: str, language: str) -> "Explanation":
         """The explanation as it would be issued now; nothing is stored.
@@ -135,32 +185,53 @@ class Explaining:
             self.opened(model),
             language=language,
             outcome=view.payload.outcome,
+            rule=_stated_rule(view),
             worked_out=attributed.at,
         )
 
     def replay(self, decision_id: str) -> "Replay":
         """Whether the archived model still says what was recorded.
 
+        What cannot be run again, a file of the model that is gone or is not the registered
+        one included, is `impossible`, and why.
+
         Raises:
-            ModelMismatch, ArtefactRefused: the model file is not the registered one.
             NotFoundError, ErasedError: there is no such decision, or it is gone.
+            VerificationError: what is stored of it is not what was logged.
         """
+        view = self._decisions.read(decision_id)
+        return self.replay_of(view, self._attributions.of(view))
+
+    def replay_of(self, view: DecisionView, attributed: Attributed) -> "Replay":
+        """As :meth:`replay`, of a decision that was opened before."""
         from explain.attribution import Attribution
-        from explain.errors import SchemaError
+        from explain.errors import ExplainError
         from explain.replay import Replay, replay, replay_margin
 
-        view = self._decisions.read(decision_id)
-        version, _ = self.versions(view)
-        attributed = self._attributions.of(view)
-        model = self.opened(version)
+        version, policy = self.versions(view)
+        margin, values = view.payload.margin, view.payload.input
         try:
-            row = model.schema.row(view.payload.input)
-        except SchemaError as error:
-            return Replay.impossible(view.payload.margin, str(error), model.tolerance)
-        if not attributed.complete:
-            return replay_margin(model.predictor, row, view.payload.margin, model.tolerance)
-        recorded = Attribution.from_json(attributed.value)
-        return replay(model.predictor, model.attributor, row, recorded, tolerance=model.tolerance)
+            model = self.opened(version)
+        except (ExplainError, errors.VerificationError) as error:
+            return Replay.impossible(margin, str(error))
+        environment = _environment(version.manifest)
+        try:
+            row = model.schema.row(values)
+            if not attributed.complete:
+                found = replay_margin(model.predictor, row, margin, model.tolerance)
+                return found.within(environment)
+            recorded = Attribution.from_json(attributed.value)
+            found = replay(
+                model.predictor,
+                model.attributor,
+                row,
+                recorded,
+                tolerance=model.tolerance,
+                ranked=_ranked(view, model, policy, version),
+            )
+        except ExplainError as error:
+            found = Replay.impossible(margin, str(error), model.tolerance)
+        return found.within(environment)
 
     def rescore(self, view: DecisionView, values: Mapping[str, Any]) -> tuple[int, str]:
         """What the archived model gives for other values, and the outcome: not a decision.
@@ -171,13 +242,14 @@ class Explaining:
         """
         from explain.attribution import to_units
         from explain.policy import Policy
+        from explain.rules import fired
 
         version, policy = self.versions(view)
         model = self.opened(version)
         row = model.schema.row(values)
         margin = to_units(float(model.predictor.margin(row[None, :])[0]))
         read = Policy.from_manifests(policy.manifest, version.manifest)
-        return margin, read.outcome(margin)
+        return margin, read.outcome(margin, fired(read.rules, values))
 
     def versions(self, view: DecisionView) -> tuple[ModelVersion, PolicyVersion]:
         """The model and policy versions that the decision's entry names by digest."""
@@ -190,17 +262,41 @@ class Explaining:
         """The model version, opened after it reproduced its golden rows; kept for the next time.
 
         Raises:
-            ExplainError: it is not the model that was registered.
+            NotReproduced: it does not, or is set apart because it did not.
+            ExplainError: it is not the model that was registered, or took its process down.
+            VerificationError: what is set apart cannot be read.
         """
-        from explain.artifacts import open_model
+        from explain.errors import NotReproduced
 
-        with self._opening:
-            if version.digest not in self._models:
-                self._models[version.digest] = open_model(version.manifest, self._files(version))
-                if len(self._models) > MAX_MODELS:
-                    self._models.popitem(last=False)
-            self._models.move_to_end(version.digest)
-            return self._models[version.digest]
+        apart = self.quarantine.of(version.digest)
+        if apart is not None:
+            raise NotReproduced(f"set apart since {apart.since}: {apart.why}")
+        return self._open(version)
+
+    def check(self, version: ModelVersion) -> SetApart | None:
+        """Open the model version anew, and use it again if it had been set apart: since when.
+
+        Raises:
+            NotReproduced: it does not answer as it was registered, and is set apart.
+            ExplainError: as :meth:`opened`.
+            PushbackError, RefusedError: that it is used again cannot be put on record now.
+        """
+        opened_models().forget(version.digest)
+        self._open(version)
+        apart = self.quarantine.of(version.digest)
+        self.quarantine.release(version.digest)
+        return apart
+
+    def _open(self, version: ModelVersion) -> "Model":
+        from explain.errors import NotReproduced
+        from service.sandbox import Opening
+
+        try:
+            opening = Opening(version.manifest, lambda: self._files(version))
+            return opened_models().model(version.digest, opening)
+        except NotReproduced as error:
+            self.quarantine.set_apart(version.digest, str(error))
+            raise
 
     def _files(self, version: ModelVersion) -> dict[str, bytes]:
         from explain.errors import ArtefactRefused
@@ -218,6 +314,48 @@ def _without(attributed: Attributed) -> str:
     """Why a decision has no contributions that could be explained."""
     status = str(attributed.value.get("status", ""))
     return _WITHOUT.get(status, "its contributions have not been worked out yet; try again later")
+
+
+def _ranked(
+    view: DecisionView, model: "Model", policy: PolicyVersion, version: ModelVersion
+) -> "Callable[[Attribution], tuple[str, ...]] | None":
+    """Which groups are the decision's reasons, strongest first; None under a policy without any."""
+    from explain.errors import SchemaError
+    from explain.judgement import judge
+    from explain.policy import Policy
+
+    try:
+        read = Policy.from_manifests(policy.manifest, version.manifest)
+    except SchemaError:
+        return None
+
+    def ranked(attribution: "Attribution") -> tuple[str, ...]:
+        payload = view.payload
+        judged = judge(model.schema, read, payload.input, attribution, payload.outcome)
+        return tuple(push.group for push in judged.ranking.reasons)
+
+    return ranked
+
+
+def _environment(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which libraries are of another version here than the model was registered with."""
+    explainer = manifest.get("explainer")
+    versions = explainer.get("versions") if isinstance(explainer, Mapping) else None
+    told = []
+    for name, registered in sorted(versions.items()) if isinstance(versions, Mapping) else ():
+        try:
+            here = metadata.version(name)
+        except (metadata.PackageNotFoundError, ValueError):
+            continue  # a name that this machine does not know says nothing about it
+        if here != registered:
+            told.append(f"{name}: registered with {registered}, run with {here}")
+    return tuple(told)
+
+
+def _stated_rule(view: DecisionView) -> str:
+    """The rule that the source said decided; empty if the score did."""
+    stated = view.payload.context.get(RULE)
+    return str(stated) if stated else ""
 
 
 def _form_digest() -> str:

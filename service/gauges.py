@@ -34,6 +34,7 @@ GAUGES: Final = {
     "ledger_timestamp_age_seconds": ("Time since an authority dated a checkpoint.", ("log",)),
     "ledger_open_gaps": ("Counters of sources that are missing without a reason.", ()),
     "ledger_attributions_pending": ("Decisions whose attributions are to be worked out.", ()),
+    "ledger_models_set_apart": ("Model versions that do not answer as registered.", ()),
     "ledger_api_keys": ("API keys by state.", ("state",)),
     "ledger_api_key_seconds_left": ("Time until the first API key in force ends.", ()),
     "ledger_disk_free_bytes": ("Bytes free where the ledger lies.", ()),
@@ -49,6 +50,7 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _PROCESSES: Final = {  # by a word of their command
     "service.attributor": "attributor",
     "service.exporter": "exporter",
+    "service.model_process": "model",
     "service.web": "web",
     "service.writer": "writer",
 }
@@ -143,6 +145,7 @@ def _outside(runtime: Runtime, _readiness: Readiness) -> Iterator[Sample]:
 def _open_work(runtime: Runtime, _readiness: Readiness) -> Iterator[Sample]:
     yield "ledger_open_gaps", (), sum(runtime.completeness.open_gaps().values())
     yield "ledger_attributions_pending", (), runtime.attributions.counts().pending
+    yield "ledger_models_set_apart", (), len(runtime.quarantine.all())
 
 
 def _keys(runtime: Runtime, _readiness: Readiness) -> Iterator[Sample]:

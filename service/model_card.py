@@ -6,6 +6,7 @@ from typing import Any
 
 from ledger.operate.registry import ModelVersion, PolicyVersion
 from reports.documents import ExcludedFeature, FeatureLine, LineageStage, ModelCard, TrainingSet
+from service.manifest_texts import spoken
 
 __all__ = ["model_card"]
 
@@ -21,7 +22,7 @@ def model_card(
     return ModelCard(
         name=version.name,
         version=version.version,
-        kind=_text(manifest, "kind"),
+        kind=spoken(manifest.get("kind"), "en"),
         manifest=version.digest,
         artefact=_text(artefact, "sha256"),
         artefact_format=_text(artefact, "format"),
@@ -32,13 +33,13 @@ def model_card(
         explainer=_pairs(_object(manifest, "explainer")),
         metrics=_pairs(_object(manifest, "metrics")),
         features=tuple(
-            FeatureLine(_label(each), _text(each, "source"))
+            FeatureLine(_label(each), spoken(each.get("source"), "en"))
             for each in _objects(manifest, "features")
         ),
         excluded=tuple(
             ExcludedFeature(name, str(why)) for name, why in _object(manifest, "left_out").items()
         ),
-        purpose=_text(manifest, "purpose"),
+        purpose=spoken(manifest.get("purpose"), "en"),
         owner=_text(manifest, "owner"),
         approver=_text(manifest, "approver"),
         policy=policy.reference,

@@ -14,7 +14,7 @@ from typing import Final
 from flask import Flask, Response, g, json
 from werkzeug.exceptions import HTTPException
 
-from explain.errors import ExplainError
+from explain.errors import ExplainError, LetterWithheld
 from ledger import errors
 from ledger.private_files import ROOM_SECONDS, no_room
 from reports.errors import ReportError
@@ -87,6 +87,9 @@ _TABLE: Final = (
          "operator: this can mean that the records were changed."),
     Kind("not-explainable", 422, "This decision cannot be explained as asked", "The model, the "
          "input or the recorded attributions do not fit together; `detail` says how."),
+    Kind("letter-withheld", 422, "No letter is made automatically: a person writes it", "`gates` "
+         "names the checks of the explanation that failed. `GET .../explanation` as JSON says what "
+         "each found. Give that to a person who may decide what is told, and have them write it."),
     Kind("internal", 500, "We failed", "Not your request's fault. Give the operator the id in "
          "`instance`."),
     Kind("unavailable", 503, "The ledger cannot take this right now", "Wait for the seconds in "
@@ -181,7 +184,8 @@ def problem_of(error: BaseException) -> Problem:
         if isinstance(error, kind):
             return Problem(slug, str(error), member, told=_told(error))
     if isinstance(error, (ExplainError, ReportError)):
-        return Problem("not-explainable", str(error), member)
+        slug = "letter-withheld" if isinstance(error, LetterWithheld) else "not-explainable"
+        return Problem(slug, str(error), member, told=_told(error))
     return Problem("internal", "Something went wrong on our side; it has been noted.")
 
 
@@ -191,6 +195,8 @@ def _told(error: BaseException) -> dict[str, object]:
         return {name: value for name, value in found.items() if value is not None}
     if isinstance(error, errors.HoldInForce):
         return {"holds": list(error.holds)}
+    if isinstance(error, LetterWithheld):
+        return {"gates": list(error.gates)}
     return {}
 
 

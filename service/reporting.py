@@ -5,11 +5,12 @@ then; with it travels the evidence, so that its reader can check it without us.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ledger.entries import parse_entry
+from ledger.entries import ExplanationIssued, parse_entry
 from ledger.errors import MalformedError, NotFoundError
+from ledger.operate.attachments import Attachments
 from ledger.operate.attributions import LaterAttributions
 from ledger.operate.decisions import Decisions, DecisionView
 from ledger.operate.registry import Registry
@@ -19,6 +20,7 @@ from ledger.tlog.note import SignedNote
 from ledger.tlog.proof import Receipt
 from ledger.verify.verifier import DisclosedSections
 from service.explaining import Issued
+from service.manifest_texts import spoken
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +38,14 @@ EXPLANATION_OPENINGS_NAME: Final = "explanation-openings.json"
 LATER_RECEIPT_NAME: Final = "attributions.tlog-proof"
 LATER_OPENINGS_NAME: Final = "attributions-openings.json"
 # Laws as manifests name them, and the texts that letters have for them.
-REGIMES: Final = {"ecoa": "ecoa", "gdpr": "gdpr", "gdpr_15": "gdpr", "us-ecoa": "ecoa"}
+REGIMES: Final = {
+    "ai_act": "ai_act",
+    "ccd2": "ccd2",
+    "ecoa": "ecoa",
+    "gdpr": "gdpr",
+    "gdpr_15": "gdpr",
+    "us-ecoa": "ecoa",
+}
 
 
 class Reporting:
@@ -48,11 +57,13 @@ class Reporting:
         registry: Registry,
         decisions: Decisions,
         attributions: LaterAttributions,
+        attachments: Attachments,
     ) -> None:
         self._settings = settings
         self._registry = registry
         self._decisions = decisions
         self._attributions = attributions
+        self._attached = attachments
 
     def evidence(self, decision_id: str) -> dict[str, Any]:
         """Entry, receipt and openings of every section, as JSON: enough to check offline.
@@ -123,7 +134,7 @@ class Reporting:
             reference=decision_id,
             issued=issued.at.date(),
             regimes=_regimes(policy.manifest, model.manifest),
-            decision=_decision(view, model.manifest, policy.manifest),
+            decision=_decision(view, model.manifest, policy.manifest, issued.explanation.language),
             explanation=issued.explanation,
             inputs=_inputs(issued, model.manifest),
             contacts=read_contacts(self._settings.contacts_path),
@@ -150,38 +161,43 @@ class Reporting:
             title=letter.explanation.summary,
             created=issued.at,
             author=letter.contacts.controller.name,
-            attachments=self._attachments(decision_id),
+            attachments=self._attachments(decision_id, issued),
         )
 
-    def _attachments(self, decision_id: str) -> "tuple[Attachment, ...]":
+    def _attachments(self, decision_id: str, issued: Issued) -> "tuple[Attachment, ...]":
         from reports.documents.attachment import Attachment, Relationship
+        from reports.wording import load_wording
+
+        say = load_wording(issued.explanation.language).say
 
         receipt = self._decisions.read(decision_id).receipt
         evidence = self._evidence(decision_id, receipt)
         return (
             Attachment(
                 EVIDENCE_NAME,
-                "The entry of the log, its proof, and the openings of its commitments",
+                say("letter.attachments.evidence"),
                 _readable(evidence),
                 Relationship.SOURCE,
             ),
             Attachment(
                 RECEIPT_NAME,
-                "Proof that the entry is in the log, in the format c2sp.org/tlog-proof",
+                say("letter.attachments.receipt"),
                 receipt.format().encode(),
                 Relationship.SUPPLEMENT,
             ),
             Attachment(
                 OPENINGS_NAME,
-                "The openings alone, in the form that the offline verifier reads",
+                say("letter.attachments.openings"),
                 self.openings(decision_id),
                 Relationship.SUPPLEMENT,
             ),
-            *self._later_attachments(decision_id),
-            *self._explanation_attachments(decision_id),
+            *self._later_attachments(decision_id, say),
+            *self._explanation_attachments(decision_id, issued, say),
         )
 
-    def _later_attachments(self, decision_id: str) -> "tuple[Attachment, ...]":
+    def _later_attachments(
+        self, decision_id: str, say: Callable[[str], str]
+    ) -> "tuple[Attachment, ...]":
         """Attributions that came after the decision: their own entry, and that entry opened."""
         from reports.documents.attachment import Attachment, Relationship
 
@@ -192,37 +208,37 @@ class Reporting:
         return (
             Attachment(
                 LATER_RECEIPT_NAME,
-                "Proof that the contributions were logged, and when: after the decision",
+                say("letter.attachments.later_receipt"),
                 receipt.encode(),
                 Relationship.SUPPLEMENT,
             ),
             Attachment(
                 LATER_OPENINGS_NAME,
-                "The contributions as that entry commits to them, in the form the verifier reads",
+                say("letter.attachments.later_openings"),
                 self.later_openings(decision_id),
                 Relationship.SUPPLEMENT,
             ),
         )
 
-    def _explanation_attachments(self, decision_id: str) -> "tuple[Attachment, ...]":
+    def _explanation_attachments(
+        self, decision_id: str, issued: Issued, say: Callable[[str], str]
+    ) -> "tuple[Attachment, ...]":
         """What the letter says beyond the decision: its own entry, and that entry opened."""
         from reports.documents.attachment import Attachment, Relationship
 
-        issued = self._decisions.explanation_evidence(decision_id)
-        if issued is None:
-            return ()
-        receipt, opening = issued
-        shown = DisclosedSections(parse_entry(receipt.entry).id, (opening,))
+        attached = self._attached.of(decision_id, ExplanationIssued)
+        (told,) = [each for each in attached if each.entry.id == issued.entry_id]
+        shown = DisclosedSections(told.entry.id, (told.opening,))
         return (
             Attachment(
                 EXPLANATION_RECEIPT_NAME,
-                "Proof that the entry of the explanation is in the log",
-                receipt.format().encode(),
+                say("letter.attachments.explanation_receipt"),
+                told.receipt.format().encode(),
                 Relationship.SUPPLEMENT,
             ),
             Attachment(
                 EXPLANATION_OPENINGS_NAME,
-                "The explanation as that entry commits to it, in the form the verifier reads",
+                say("letter.attachments.explanation_openings"),
                 _readable(shown.to_json()),
                 Relationship.SUPPLEMENT,
             ),
@@ -244,7 +260,7 @@ def _readable(value: Mapping[str, Any]) -> bytes:
 
 
 def _decision(
-    view: DecisionView, model: Mapping[str, Any], policy: Mapping[str, Any]
+    view: DecisionView, model: Mapping[str, Any], policy: Mapping[str, Any], language: str
 ) -> "LetterDecision":
     from reports.documents.letter import DecidedBy, LetterDecision
 
@@ -262,7 +278,7 @@ def _decision(
         adverse=view.payload.outcome == policy["outcomes"].get("fail"),
         model=str(model["name"]),
         version=str(model["version"]),
-        kind=str(model.get("kind", "")),
+        kind=spoken(model.get("kind"), language),
         policy=f"{policy['name']}@{policy['version']}",
     )
 
@@ -285,7 +301,7 @@ def _inputs(issued: Issued, model: Mapping[str, Any]) -> "tuple[InputUsed, ...]"
             feature["name"],
             used[feature["name"]].label,
             used[feature["name"]].value_text,
-            str(feature.get("source", "")),
+            spoken(feature.get("source"), issued.explanation.language),
         )
         for feature in features
     )

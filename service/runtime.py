@@ -46,6 +46,8 @@ from ledger.tlog.note import VerifierKey
 from service.event_services import read_services
 from service.eventing import Eventing
 from service.explaining import Explaining
+from service.policy_check import policy_check
+from service.quarantine import QUARANTINE_FILE, Quarantine
 from service.reporting import Reporting
 from service.retention import checking, expiry, rule_book
 from service.settings import Settings
@@ -143,6 +145,9 @@ def _artefacts(settings: Settings) -> ArtefactStore:
     return RemoteArtefacts(url, nearby, os.urandom) if url else nearby
 
 
+_Databases = tuple[Engine, Engine]  # of the logs, and of the vault
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """One ledger, taken up. Its parts are safe to share between threads."""
@@ -221,9 +226,7 @@ class Runtime:
         return runtime
 
     @classmethod
-    def _take_up(
-        cls, settings: Settings, now: Clock, how: "_How", databases: tuple[Engine, Engine]
-    ) -> Self:
+    def _take_up(cls, settings: Settings, now: Clock, how: "_How", databases: _Databases) -> Self:
         engine, vault_engine = _migrated(databases)
         store = SqlLogStore(engine)
         keys = {name: log_keys(settings, name, now) for name in LOGS}
@@ -234,14 +237,14 @@ class Runtime:
         vault = opened_vault(settings, vault_engine, now)
         writers = how.writers(logs, vault)
         log, writer, _ = parts = (logs["decisions"], writers["decisions"], vault)
-        check = checking(book := rule_book(settings), now)
+        check = policy_check(checking(book := rule_book(settings), now))
         registry = Registry(engine, log, writer, _artefacts(settings), now, os.urandom, check)
         decisions = Decisions(log, writer, vault, registry, now, os.urandom)
         attributions = LaterAttributions(log, writer, vault, now, os.urandom)
-        completeness = Completeness(log, writer, vault)
         erasing = Erasing(log, writer, vault, engine, now, os.urandom)
         attachments = Attachments(log, writer, vault, now, os.urandom)
         corrections = Corrections(*parts, registry, decisions, attachments, now, os.urandom)
+        told = (registry, decisions, attributions, attachments)
         return cls(
             settings=settings,
             clock=now,
@@ -258,14 +261,14 @@ class Runtime:
             own_references=OwnReferences(vault, now),
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},
             api_keys=ApiKeys(engine, now, os.urandom),
-            completeness=completeness,
-            incidents=_incidents(logs, writers, vault, now),
+            completeness=(completeness := Completeness(*parts)),
+            incidents=(incidents := _incidents(logs, writers, vault, now)),
             disclosures=Disclosures(log, writer, vault, now, os.urandom),
             erasing=erasing,
             holds=Holds(log, writer, vault, now, os.urandom),
-            explaining=Explaining(registry, decisions, attributions),
+            explaining=Explaining(*told, _quarantine(settings, incidents, now)),
             eventing=_eventing(settings, vault, registry, decisions, completeness, now),
-            reporting=Reporting(settings, registry, decisions, attributions),
+            reporting=Reporting(settings, *told),
             expiring=expiry(settings, book, registry, erasing, logs, writers, vault, engine, now),
             session_key=_session_key(settings.session_key_path),
             databases=databases,
@@ -278,6 +281,11 @@ class Runtime:
             name: ring.verifier_keys(self.logs[name].own_checkpoint())
             for name, ring in self.keys.items()
         }
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The model versions that are set apart."""
+        return self.explaining.quarantine
 
     @property
     def policy_text(self) -> str:
@@ -300,6 +308,10 @@ def _migrated(databases: tuple[Engine, Engine]) -> tuple[Engine, Engine]:
     for engine, schema in zip(databases, (Schema.LEDGER, Schema.VAULT), strict=True):
         migrate(engine, schema)
     return databases
+
+
+def _quarantine(settings: Settings, incidents: Mapping[str, Incidents], now: Clock) -> Quarantine:
+    return Quarantine(settings.data / QUARANTINE_FILE, incidents["decisions"], now)
 
 
 def _eventing(

@@ -11,17 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from service.office_hours import OfficeHours
 from service.setting_values import (
+    MAIN,
+    TENANT_NAME,
     SettingsError,
-    hours,
-    number,
-    path,
+    of_tenant,
+    read_hours,
+    read_number,
     read_passphrase,
-    text,
-    yes_or_no,
+    read_path,
+    read_tenant,
+    read_text,
+    read_yes_or_no,
 )
 
 __all__ = ["MAIN", "TENANT_NAME", "Settings", "SettingsError", "read_passphrase"]
@@ -34,19 +37,10 @@ MAX_PORT: Final = 65_535
 MAX_WORKERS: Final = 64  # web processes; a writer serves some 250
 MAX_THREADS: Final = 64  # beyond this one SQLite writer only queues longer
 
-MAIN: Final = "main"  # what {tenant} stands for in the main ledger's own addresses
-TENANT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")  # a path segment, and a label in names
-_PLACEHOLDER: Final = "{tenant}"
-_DATABASES: Final = ("LEDGER_DATABASE_URL", "LEDGER_VAULT_URL")
-_ARTEFACTS: Final = "LEDGER_ARTEFACTS_URL"
-_PER_TENANT: Final = (*_DATABASES, _ARTEFACTS, "LEDGER_CONTACTS", "LEDGER_EVENTS",
-               "LEDGER_KEY_PASSPHRASE_FILE", "LEDGER_RETENTION", "LEDGER_VAULT_PASSPHRASE_FILE",
-               "LEDGER_VAULT_KEY_SERVICE")  # fmt: skip
-
+LANGUAGES: Final = ("de", "en", "es", "fr", "it", "nl", "pl")  # of which there are catalogues
 LOG_FORMATS: Final = ("text", "json")
 
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]+(/[A-Za-z0-9._-]+)*")
-_LANGUAGE = re.compile(r"[a-z]{2}")
 OTHERS: Final = frozenset({"LEDGER_CLIENT_KEY"})  # read by `python -m ledger.client`, not here
 
 
@@ -145,8 +139,8 @@ class Settings:
             raise SettingsError(f"LEDGER_WORKERS: give a number from 1 to {MAX_WORKERS}")
         if self.log_format not in LOG_FORMATS:
             raise SettingsError(f"LEDGER_LOG_FORMAT: give {' or '.join(LOG_FORMATS)}")
-        if not _LANGUAGE.fullmatch(self.language):
-            raise SettingsError("LEDGER_LANGUAGE: give a language of two letters, such as en")
+        if self.language not in LANGUAGES:
+            raise SettingsError(f"LEDGER_LANGUAGE: give one of {', '.join(LANGUAGES)}")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -161,10 +155,10 @@ class Settings:
             raise SettingsError(
                 f"{unknown[0]}: no such setting; known are {', '.join(sorted(KNOWN))}"
             )
-        tenant = _tenant("LEDGER_TENANT", environ.get("LEDGER_TENANT", ""))
+        tenant = read_tenant("LEDGER_TENANT", environ.get("LEDGER_TENANT", ""))
         values: dict[str, object] = {"data": Path("data")}
         for name, (member, read) in KNOWN.items():
-            text = _of_tenant(name, environ.get(name, ""), tenant)
+            text = of_tenant(name, environ.get(name, ""), tenant)
             if text:
                 values[member] = read(name, text)
         if tenant:
@@ -302,65 +296,28 @@ def _remembered_origin(data: Path) -> str:
     return path.read_text("utf-8").strip() if path.is_file() else ""
 
 
-def _of_tenant(name: str, value: str, tenant: str) -> str:
-    """A setting as it holds for one ledger, with the tenant's name in its place.
-
-    Raises:
-        SettingsError: it names one database for all of them.
-    """
-    if name not in _PER_TENANT or not value:
-        return value
-    if tenant and name in _DATABASES:
-        address = urlsplit(value)
-        if (
-            _PLACEHOLDER not in address.path
-            and _PLACEHOLDER not in address.netloc.rpartition("@")[2]
-        ):
-            raise SettingsError(
-                f"{name}: with tenants, put {_PLACEHOLDER} into the database's name, because two"
-                " ledgers may not share a database"
-            )
-    if tenant and name == _ARTEFACTS and _PLACEHOLDER not in value:
-        raise SettingsError(
-            f"{name}: with tenants, put {_PLACEHOLDER} into the address, because one could name"
-            " another's files"
-        )
-    if tenant and name == "LEDGER_CONTACTS" and _PLACEHOLDER not in value:
-        return ""  # nobody's letters go out in another's name: the file in its own directory
-    return value.replace(_PLACEHOLDER, tenant or MAIN)
-
-
-def _tenant(name: str, value: str) -> str:
-    if value and not TENANT_NAME.fullmatch(value):
-        raise SettingsError(
-            f"{name}: give a tenant's name: lower-case letters, digits and hyphens, at most 31,"
-            " beginning with a letter or digit"
-        )
-    return value
-
-
 KNOWN: Final = {
-    "LEDGER_ARTEFACTS_URL": ("artefacts_url", text),
-    "LEDGER_CONTACTS": ("contacts", path),
-    "LEDGER_DATA": ("data", path),
-    "LEDGER_DATABASE_URL": ("database_url", text),
-    "LEDGER_EVENTS": ("events", path),
-    "LEDGER_HOST": ("host", text),
-    "LEDGER_HTTPS": ("https", yes_or_no),
+    "LEDGER_ARTEFACTS_URL": ("artefacts_url", read_text),
+    "LEDGER_CONTACTS": ("contacts", read_path),
+    "LEDGER_DATA": ("data", read_path),
+    "LEDGER_DATABASE_URL": ("database_url", read_text),
+    "LEDGER_EVENTS": ("events", read_path),
+    "LEDGER_HOST": ("host", read_text),
+    "LEDGER_HTTPS": ("https", read_yes_or_no),
     "LEDGER_KEY_PASSPHRASE_FILE": ("key_passphrase", read_passphrase),
-    "LEDGER_LANGUAGE": ("language", text),
-    "LEDGER_LOG_FORMAT": ("log_format", text),
-    "LEDGER_LOG_PUBLIC": ("log_public", yes_or_no),
-    "LEDGER_METRICS_HOST": ("metrics_host", text),
-    "LEDGER_METRICS_PORT": ("metrics_port", number),
-    "LEDGER_OFFICE_HOURS": ("office_hours", hours),
-    "LEDGER_ORIGIN": ("origin", text),
-    "LEDGER_RETENTION": ("retention", path),
-    "LEDGER_TENANT": ("tenant", _tenant),
-    "LEDGER_THREADS": ("threads", number),
-    "LEDGER_VAULT_KEY_SERVICE": ("vault_key_service", text),
+    "LEDGER_LANGUAGE": ("language", read_text),
+    "LEDGER_LOG_FORMAT": ("log_format", read_text),
+    "LEDGER_LOG_PUBLIC": ("log_public", read_yes_or_no),
+    "LEDGER_METRICS_HOST": ("metrics_host", read_text),
+    "LEDGER_METRICS_PORT": ("metrics_port", read_number),
+    "LEDGER_OFFICE_HOURS": ("office_hours", read_hours),
+    "LEDGER_ORIGIN": ("origin", read_text),
+    "LEDGER_RETENTION": ("retention", read_path),
+    "LEDGER_TENANT": ("tenant", read_tenant),
+    "LEDGER_THREADS": ("threads", read_number),
+    "LEDGER_VAULT_KEY_SERVICE": ("vault_key_service", read_text),
     "LEDGER_VAULT_PASSPHRASE_FILE": ("vault_passphrase", read_passphrase),
-    "LEDGER_VAULT_URL": ("vault_url", text),
-    "LEDGER_WORKERS": ("workers", number),
-    "PORT": ("port", number),
+    "LEDGER_VAULT_URL": ("vault_url", read_text),
+    "LEDGER_WORKERS": ("workers", read_number),
+    "PORT": ("port", read_number),
 }

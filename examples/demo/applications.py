@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from examples.demo.texts import spoken
+
 TRAINING_ROWS = 889  # the rest, 1,100 applications, is decided and logged
 SPLIT_SEED = 20260423
 # The file writes 999,999 or more where an amount is unknown; nobody has 10,000 credit lines.
@@ -45,9 +47,9 @@ LEFT_OUT = {
     "emp, yjob, fixadj, prop, occ": "codes that the source does not explain",
 }
 
-PURCHASE = "your application form"
-BUREAU = "credit bureau report"
-FILE = "documents in your file"
+PURCHASE = spoken("your application form")
+BUREAU = spoken("credit bureau report")
+FILE = spoken("documents in your file")
 
 # In the order of the source's codes 1 to 6, and of ours for mortgage payments.
 CREDIT_HISTORY = {
@@ -63,21 +65,17 @@ LATE_PAYMENTS = {
     "one_or_two": "one or two",
     "several": "more than two",
 }
-YES_NO = {"0": {"en": "no"}, "1": {"en": "yes"}}
+YES_NO = {"0": spoken("no"), "1": spoken("yes")}
 
 
 def _words(texts: dict[str, str]) -> dict[str, dict[str, str]]:
-    return {value: {"en": text} for value, text in texts.items()}
-
-
-def _en(text: str) -> dict[str, str]:
-    return {"en": text}
+    return {value: spoken(text) for value, text in texts.items()}
 
 
 def _feature(name: str, label: str, unit: str, **members: Any) -> dict[str, Any]:
     return {
         "name": name,
-        "label": {"en": label},
+        "label": spoken(label),
         "unit": unit,
         "type": "number",
         "group": name,
@@ -97,7 +95,7 @@ FEATURES: tuple[dict[str, Any], ...] = (
         mutability="decrease",
         source=FILE,
         adverse_when="higher",
-        phrase=_en("debt payments take {value} of your income"),
+        phrase=spoken("debt payments take {value} of your income"),
         reason="DEBT_TO_INCOME_HIGH",
     ),
     _feature(
@@ -108,7 +106,7 @@ FEATURES: tuple[dict[str, Any], ...] = (
         mutability="decrease",
         source=PURCHASE,
         adverse_when="higher",
-        phrase=_en("housing costs take {value} of your income"),
+        phrase=spoken("housing costs take {value} of your income"),
         reason="HOUSING_COST_HIGH",
     ),
     _feature(
@@ -119,7 +117,7 @@ FEATURES: tuple[dict[str, Any], ...] = (
         mutability="decrease",
         source=PURCHASE,
         adverse_when="higher",
-        phrase=_en("the loan is {value} of the purchase price"),
+        phrase=spoken("the loan is {value} of the purchase price"),
         reason="LOAN_TO_PRICE_HIGH",
     ),
     _feature(
@@ -130,7 +128,7 @@ FEATURES: tuple[dict[str, Any], ...] = (
         bounds=[0, 1_000_000],
         source=FILE,
         adverse_when="lower",
-        phrase=_en("you earn {value}"),
+        phrase=spoken("you earn {value}"),
         reason="INCOME_LOW",
     ),
     _feature(
@@ -142,7 +140,7 @@ FEATURES: tuple[dict[str, Any], ...] = (
         missing="allowed",
         source=FILE,
         adverse_when="lower",
-        phrase=_en("you have {value} that can be used at once"),
+        phrase=spoken("you have {value} that can be used at once"),
         reason="SAVINGS_LOW",
     ),
     _feature(
@@ -153,7 +151,7 @@ FEATURES: tuple[dict[str, Any], ...] = (
         mutability="increase",
         source=FILE,
         adverse_when="lower",
-        phrase=_en("what you own less what you owe is {value}"),
+        phrase=spoken("what you own less what you owe is {value}"),
         reason="NET_WORTH_LOW",
     ),
     _feature(
@@ -170,7 +168,7 @@ FEATURES: tuple[dict[str, Any], ...] = (
         "none",
         type="category",
         source=BUREAU,
-        phrase=_en("your report shows {value}"),
+        phrase=spoken("your report shows {value}"),
         reason="CONSUMER_CREDIT_HISTORY",
         categories=list(CREDIT_HISTORY),
         values=_words(CREDIT_HISTORY),
@@ -181,7 +179,7 @@ FEATURES: tuple[dict[str, Any], ...] = (
         "none",
         type="category",
         source=BUREAU,
-        phrase=_en("late payments on your report: {value}"),
+        phrase=spoken("late payments on your report: {value}"),
         reason="LATE_MORTGAGE_PAYMENTS",
         categories=list(LATE_PAYMENTS),
         values=_words(LATE_PAYMENTS),
@@ -203,7 +201,7 @@ FEATURES: tuple[dict[str, Any], ...] = (
         bounds=[0, 1000],
         missing="allowed",
         source=BUREAU,
-        phrase=_en("your report lists {value}"),
+        phrase=spoken("your report lists {value}"),
         reason="CREDIT_LINES",
     ),
     _feature(

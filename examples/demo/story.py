@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from examples.demo.loan_desk import LoanDesk
+from examples.demo.texts import LANGUAGES
 from examples.demo.training import TrainedModel, policy
 from explain.narrative import explain_decision
 
@@ -35,14 +36,16 @@ def somebody(desk: LoanDesk, trained: TrainedModel, *, around: datetime) -> str:
     """Return the reference of the person whose case the demo follows.
 
     Chosen by rule, not by hand: the first person declined within two weeks of a day with
-    three reasons or more and two ways in which it could have ended otherwise.
+    three reasons or more, two ways in which it could have ended otherwise, and no check that
+    would have a person write the letter.
     """
     for moment, application, attribution in desk.declined:
         if abs(moment - around) < timedelta(days=DAYS):
             told = explain_decision(
                 trained.manifest, policy(), application.input, attribution, trained.model
             )
-            if len(told.reasons) >= MANY_REASONS and len(told.counterfactuals) > 1:
+            many = len(told.reasons) >= MANY_REASONS and len(told.counterfactuals) > 1
+            if many and told.automatic_text_allowed:
                 return application.number
     raise RuntimeError("nobody was declined in these four weeks for three reasons")
 
@@ -95,18 +98,32 @@ def replay(console: Console, client: httpx.Client, case: Case) -> bool:
 
 
 def write_letter(console: Console, client: httpx.Client, case: Case, folder: Path) -> None:
-    """Write the letter to the person as PDF, with its evidence attached."""
+    """Write the letter to the person as PDF, with its evidence attached, in every language."""
     console.print("\n[bold]5. The letter, the report and the receipt[/bold]")
-    answer = client.get(
-        f"/v1/decisions/{case.id}/explanation", headers={"Accept": "application/pdf"}
-    )
-    answer.raise_for_status()
     letter = folder / f"letter-{case.reference}.pdf"
-    letter.write_bytes(answer.content)
+    letter.write_bytes(_letter(client, case, LANGUAGES[0]))
     console.print(
         f"   {letter.name}: what {case.reference} is told, with the ledger entry, its proof and "
         "the openings of every number attached."
     )
+    others = folder / "letters"
+    others.mkdir()
+    for language in LANGUAGES[1:]:
+        (others / f"{letter.stem}-{language}.pdf").write_bytes(_letter(client, case, language))
+    console.print(
+        f"   {others.name}/: the same in {', '.join(LANGUAGES[1:])}, each issued and logged beside "
+        "the first and held to say the same. No sentence is translated by a machine at run time."
+    )
+
+
+def _letter(client: httpx.Client, case: Case, language: str) -> bytes:
+    answer = client.get(
+        f"/v1/decisions/{case.id}/explanation",
+        params={"language": language},
+        headers={"Accept": "application/pdf"},
+    )
+    answer.raise_for_status()
+    return answer.content
 
 
 def _item(console: Console, mark: str, text: str) -> None:

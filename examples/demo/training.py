@@ -19,6 +19,7 @@ import numpy as np
 import xgboost
 
 from examples.demo.applications import FEATURES, LEFT_OUT, MONOTONE, Application, Applications
+from examples.demo.texts import spoken
 from explain.artifacts import open_model
 from explain.attribution import SCALE
 from explain.model import Model
@@ -46,7 +47,7 @@ POINTS = {"offset": 600, "per_log_odds": "28.85"}
 
 FORMATS = {"model": "xgboost-json", "background": "json-rows", "environment": "pip-lock"}
 GOVERNANCE: dict[str, Any] = {
-    "purpose": "decide applications for mortgage loans",
+    "purpose": spoken("decide applications for mortgage loans"),
     "legal_role": "creditor",
     "annex_iii_point": "5(b)",
     "regimes": ["ecoa", "gdpr"],
@@ -123,7 +124,7 @@ def policy() -> dict[str, Any]:
         "outcomes": {"pass": "approved", "fail": "declined"},
         "points": POINTS,
         "rules": [],
-        "reason_codes": {code: {"en": text} for code, text in REASONS.items()},
+        "reason_codes": {code: spoken(text) for code, text in REASONS.items()},
         "retention_class": "us_credit_25_months",
         "regimes": ["ecoa", "gdpr"],
     }
@@ -141,7 +142,7 @@ def _manifest(
     return {
         "name": MODEL,
         "version": VERSION,
-        "kind": "gradient-boosted trees",
+        "kind": spoken("gradient-boosted trees"),
         "artefacts": {
             name: {"sha256": digests[name], "format": FORMATS[name], "bytes": len(content)}
             for name, content in artefacts.items()
@@ -153,7 +154,9 @@ def _manifest(
         | {"rounds": str(ROUNDS)},
         "background": {
             "sha256": digests["background"],
-            "population": f"all {len(data.training)} applicants of the training data",
+            "population": spoken(
+                "all {rows} applicants of the training data", rows=str(len(data.training))
+            ),
             "rows": len(data.training),
         },
         "explainer": _explainer(),

@@ -23,9 +23,10 @@ unit-years = { $count ->
     [one] { $number } year
    *[other] { $number } years
 }
-reference-mostly = mostly { $value }
+reference-mostly = most often { $value }
 item-with-value = { $label } ({ $value })
 item-with-points = { $label }: { $value } ({ $points } points)
+item-with-others = { $item }, together with { $others }
 
 ## Outcomes
 
@@ -43,17 +44,22 @@ summary-against = { $outcome }: the model’s score was { $score } points and at
 summary-against-bare = { $outcome }: the model’s score was { $score } points and at least { $limit } were needed.
 summary-for = { $outcome }: the model’s score was { $score } points and at least { $limit } were needed. Compared with the reference group, this raised the score most: { $item }.
 summary-for-bare = { $outcome }: the model’s score was { $score } points and at least { $limit } were needed.
-summary-not-the-score = { $outcome }: this does not follow from the model’s score, which was { $score } points where at least { $limit } were needed. A rule or a person decided.
+summary-rule = { $outcome }: a rule of the policy decided, whatever the score. { $reason }.
+summary-not-the-score = { $outcome }: this does not follow from the model’s score, which was { $score } points where at least { $limit } were needed. This explanation does not say what led to it.
 
 ## The decision in paragraphs
 
 paragraph-decision = A statistical model turned the details of this case into a score of { $score } points. The limit is { $limit } points. A score at or above the limit leads to “{ $pass }”, a lower score to “{ $fail }”. The outcome was “{ $outcome }”.
-paragraph-reference = Every case starts from the average score of the reference group: { $population }. That average is { $reference } points. Each detail of this case then moved this model’s score up or down from there.
+paragraph-rule = { $count ->
+    [one] Besides the score, the policy has rules that decide whatever the score. This one did: { $items }.
+   *[other] Besides the score, the policy has rules that decide whatever the score. These did: { $items }.
+}
+paragraph-reference = Every case starts from the average score of the reference group: { $population }. That average is { $reference } points. From there, each detail of this case moved this model’s score up or down, or left it as it was.
 paragraph-reasons = { $count ->
     [one] Compared with the reference group, this lowered this model’s score most: { $items }.
    *[other] Compared with the reference group, these items lowered this model’s score most: { $items }.
 }
-paragraph-no-reasons = Compared with the reference group, nothing lowered this model’s score.
+paragraph-no-reasons = Compared with the reference group, nothing lowered this model’s score on balance.
 paragraph-helped = { $count ->
     [one] This raised the score: { $items }.
    *[other] These items raised the score: { $items }.
@@ -65,19 +71,23 @@ reason-phrase = { $reason }: { $phrase } (reference group: { $reference })
 reason-value = { $reason }: { $value } (reference group: { $reference })
 reason-yes-no = { $reason } ({ $label }: { $value }; reference group: { $reference })
 reason-combined = { $label }: { $value } (reference group: { $reference }). This lowered the score only together with other details
+reason-bare = { $label }: { $value } (reference group: { $reference })
 reason-not-given = { $label } was not given (reference group: { $reference })
+reason-rule = { $reason } ({ $items })
 reason-together = { $text }. Counted together with: { $others }
 reason-helped = { $label }: { $value } (reference group: { $reference })
 
 suppressed-small = less than { $share } of everything that lowered the score
 suppressed-beyond-limit = weaker than the { $most } reasons given
+suppressed-same-reason = named already as the reason of a rule
+suppressed-other-component = a rule decided, and the score by itself would have passed
 
 ## What would have changed the outcome
 
 change = { $label }: { $to } instead of { $from }
-counterfactual = { $changes }. With everything else unchanged, this model’s score would have been { $score } points and the outcome “{ $outcome }”.
+counterfactual = { $changes }. With everything else unchanged, this model’s score would have been { $score } points, a score that leads to “{ $outcome }”.
 counterfactual-note-found = We ran the same model with the same limit again and changed only what is named here. This describes the decision as it was made. It is not advice, and it does not promise the outcome of a new application.
-counterfactual-note-none = We ran the same model with the same limit again on many small changes, of up to { $most } items each, and used only values seen in the reference group. None found within these bounds changed the outcome.
+counterfactual-note-none = We ran the same model with the same limit again on many small changes, of up to { $most } items each, and used only values seen in the reference group. Within these bounds we found none that would have changed the outcome.
 counterfactual-note-favourable = The outcome was the favourable one, so no other outcome was searched for.
 counterfactual-note-not-the-score = The outcome does not follow from the score, so no other score was searched for.
 
@@ -90,10 +100,11 @@ method-since-decision = They were recorded with the decision and checked against
 method-since-later = They were not recorded with the decision: they were worked out later, on { $day }, from the archived model and the same data, and checked against the score that was recorded then.
 limit-not-causes = The points show how this model used the details of this case. They do not show why a person is in the situation that these details describe, or how that person will act.
 limit-linked = Items that are linked to each other can share points between them.
-limit-reference = With another reference group the points would be different.
-limit-typical = The value shown for the reference group is its middle value, or its most frequent one. An item can raise the score although it is below that value, because the model weighs all items together.
+limit-reference = With another reference group the points can be different.
+limit-typical = The value shown for the reference group is its middle value, or its most frequent one. An item can raise or lower the score even where that value suggests the opposite, because the model weighs all items together.
 limit-rounding = Points are rounded to one decimal place, so a sum can differ in its last digit.
 limit-unstable = The last item named lowered the score by nearly the same as the next one, which is not named.
+limit-tied = Of these reasons, some lowered the score by so nearly the same that another sample of the reference group can put them in another order: { $groups }.
 limit-missing = Some details were not given. The model scored the case without them.
 
 ## Checks of the explanation against the model
@@ -111,11 +122,30 @@ gate-perturbation = { $count ->
 }
 gate-reasons-scored = { $right } of { $count } reasons are items that the model scored and that lowered the score.
 gate-outcome = The recorded outcome is { $follows ->
-    [yes] the one that the score and the limit lead to.
-   *[no] not the one that the score and the limit lead to: a rule or a person decided, and must give the reason.
+    [yes] the one that the score, the limit and the rules of the policy lead to.
+   *[no] not the one that the score, the limit and the rules of the policy lead to: a person has to find out what decided, and give the reason.
 }
 gate-reasons-allowed = { $count ->
     [0] Every reason has a text and none is a protected characteristic.
-    [one] One reason is a protected characteristic or has no text: { $groups }.
-   *[other] { $count } reasons are protected characteristics or have no text: { $groups }.
+    [one] One reason is a protected characteristic, stands for one, or has no text: { $groups }.
+   *[other] { $count } reasons are protected characteristics, stand for one, or have no text: { $groups }.
 }
+gate-rank-stability = { $count ->
+    [0] In { $agreed }% of { $draws } draws of the reference group the same reasons come out; at least { $needed }% are needed.
+   *[other] In { $agreed }% of { $draws } draws of the reference group the same reasons come out; at least { $needed }% are needed. In doubt: { $groups }.
+}
+gate-rank-stability-unknown = Whether another draw of the reference group would give the same reasons cannot be found out: the group is too small, or the values are estimates.
+
+## Layers: for the person, for a reviewer, for a regulator
+
+layer-summary = In short
+layer-reasons = Reasons
+layer-details = Details
+layer-method = How it was worked out
+layer-points = { $text } ({ $points } points)
+layer-left = { $item }. Not named as a reason: { $why }
+layer-code = { $text }. Code: { $code }; amount: { $amount } millionths of the log-odds
+layer-check = { $passed ->
+    [yes] Passed
+   *[no] Failed
+}: { $detail }

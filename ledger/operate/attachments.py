@@ -59,15 +59,16 @@ class Attachments:
         self._log = log
         self._records = Records(log, writer, vault, clock, random)
 
-    def of(self, record_id: str) -> tuple[Attached, ...]:
-        """Everything that was attached to a decision, in the order of the log.
+    def of(self, record_id: str, only: type[Body] | None = None) -> tuple[Attached, ...]:
+        """Everything that was attached to a decision, or all of one kind, in the log's order.
 
         Raises:
             ErasedError: it was destroyed, or is being destroyed.
             VerificationError: what is stored is not what was logged.
         """
         entries = map(parse_entry, self._log.referring(record_id))
-        return tuple(self._opened(each) for each in entries if type(each.body) in _SECTIONS)
+        kinds = _SECTIONS.keys() if only is None else {only}
+        return tuple(self._opened(each) for each in entries if type(each.body) in kinds)
 
     def _opened(self, entry: Entry) -> Attached:
         section = _SECTIONS[type(entry.body)]

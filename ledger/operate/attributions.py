@@ -31,7 +31,10 @@ from ledger.tlog.proof import Receipt
 
 __all__ = ["REASONS", "Attributed", "Counts", "LaterAttributions", "Pending", "Standing"]
 
-REASONS: Final = ("does_not_add_up", "input_incomplete", "input_not_kept", "not_reproduced")
+REASONS: Final = (
+    *("does_not_add_up", "input_incomplete", "input_not_kept", "not_reproduced"),
+    "not_taken_apart",
+)
 """Why there are no attributions: what `status` says in place of numbers."""
 
 _SECTION: Final = "attributions"

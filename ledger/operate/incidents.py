@@ -35,6 +35,8 @@ class IncidentCode(StrEnum):
     FORK_DISMISSED = "fork_dismissed"
     HISTORY_LOST = "history_lost"
     KEYS_COMPROMISED = "keys_compromised"
+    MODEL_NOT_REPRODUCED = "model_not_reproduced"
+    MODEL_REPRODUCED_AGAIN = "model_reproduced_again"
     VAULT_RECORDS_LOST = "vault_records_lost"
 
 

@@ -107,6 +107,7 @@ class LogVerification:
 class Recomputation:
     """A random sample of decisions, run again on the archived model.
 
+    `exact` of those that `matched` did so in every digit; `impossible` could not be run.
     `largest` and `tolerance` are in log-odds: the largest difference found between a
     recorded and a recomputed number, and the one that is allowed.
     """
@@ -117,11 +118,15 @@ class Recomputation:
     matched: int
     largest: Decimal
     tolerance: Decimal
+    exact: int = 0
+    impossible: int = 0
 
     def __post_init__(self) -> None:
         """Hold that a part is not more than the whole."""
         if not 0 <= self.matched <= self.sample <= self.population:
             raise DocumentError("more matched than sampled", member="matched")
+        if not 0 <= self.exact <= self.matched <= self.sample - self.impossible:
+            raise DocumentError("more identical than matched", member="exact")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ HASH_BYTES: Final = 32
 class Regime(StrEnum):
     """The law whose rights a letter states; a letter may serve several."""
 
+    AI_ACT = "ai_act"  # European Union, Regulation (EU) 2024/1689
+    CCD2 = "ccd2"  # European Union, Directive (EU) 2023/2225 on consumer credit
     ECOA = "ecoa"  # United States, Equal Credit Opportunity Act and Regulation B
     GDPR = "gdpr"  # European Union, General Data Protection Regulation
 

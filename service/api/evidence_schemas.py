@@ -29,3 +29,6 @@ class ReplaySchema(Strict):
     recorded_margin = fields.Integer(required=True)
     margin = fields.Integer(required=True, allow_none=True)
     differences = fields.List(fields.Dict(keys=fields.String()), required=True)
+    grade = fields.String(required=True, validate=validate.OneOf(["A", "B", "C", ""]))
+    tolerance_reason = fields.String(required=True)
+    environment = fields.List(fields.String(), required=True)

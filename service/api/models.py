@@ -10,6 +10,7 @@ from flask import Response, request
 
 from ledger.operate.registry import ModelVersion, PolicyVersion
 from ledger.roles import Permission
+from service import registering
 from service.api import bodies, schemas
 from service.api.registry_schemas import ChangesSchema, DictionarySchema, LineageSchema
 from service.api.routes import Routes, answer, runtime
@@ -48,7 +49,7 @@ def register_model() -> Response:
     read: dict[str, Any] = bodies.checked(_MODEL, bodies.json_body(bodies.MAX_MANIFEST_BYTES))
     files = {name: _decoded(name, text) for name, text in read["artefacts"].items()}
     with bodies.content():
-        version = runtime().registry.register_model(read["manifest"], files)
+        version = registering.register_model(runtime().registry, read["manifest"], files)
     return answer(
         _version(version), 201, {"Location": f"{request.script_root}/v1/models/{version.digest}"}
     )
@@ -136,7 +137,11 @@ def show_changes(reference: str, later: str) -> Response:
 
 def _version(version: ModelVersion | PolicyVersion) -> dict[str, Any]:
     shown = {"digest": version.digest, "name": version.name, "version": version.version}
-    return shown | ({"status": version.status} if isinstance(version, ModelVersion) else {})
+    if not isinstance(version, ModelVersion):
+        return shown
+    apart = runtime().quarantine.of(version.digest)
+    told = {"quarantine": {"why": apart.why, "since": apart.since}} if apart else {}
+    return shown | {"status": version.status} | told
 
 
 def _decoded(name: str, text: str) -> bytes:

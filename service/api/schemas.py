@@ -345,6 +345,13 @@ class PageSchema(Strict):
     total = fields.Integer(required=True)
 
 
+class QuarantineSchema(Strict):
+    """Why a model version is explained with no more here, and since when."""
+
+    why = fields.String(required=True)
+    since = fields.String(required=True)
+
+
 class VersionSchema(Strict):
     """A registered version of a model or policy."""
 
@@ -352,6 +359,10 @@ class VersionSchema(Strict):
     name = fields.String(required=True)
     version = fields.String(required=True)
     status = fields.String(metadata={"description": "A model's stage of life, as logged."})
+    quarantine = fields.Nested(
+        QuarantineSchema,
+        metadata={"description": "That a model is set apart here: it does not answer as it did."},
+    )
     manifest = fields.Dict(keys=fields.String())
 
 

@@ -20,6 +20,7 @@ _REASONS: Final = {
     "input_incomplete": "what was recorded of the input is not complete",
     "input_not_kept": "the source sent a hash of the input, not the input",
     "not_reproduced": "the archived model gives another score than was recorded",
+    "not_taken_apart": "the model was registered for scoring only",
 }
 
 

@@ -1,20 +1,29 @@
-"""Decisions: find, show, explain, prove and replay them. Every read goes on the access log."""
+"""Decisions: find, show, explain and prove them. Every read goes on the access log."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.commands.terminal import NO, opened, print_json, reading, reads, speaks
+from service.commands.terminal import opened, print_json, reading, reads, speaks
 
 if TYPE_CHECKING:
+    from explain.explanation import Explanation
     from ledger.operate.timestamps import Evidence
+    from reports.documents.letter import SubjectLetter
+    from service.explaining import Issued
     from service.runtime import Runtime
 
-__all__ = ["decisions", "explain", "letter", "proof", "replay"]
+__all__ = ["decisions", "explain", "letter", "proof"]
 
 _OUT = click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file."
+)
+# As reports.required_content.Law, which is imported when it is asked for.
+LAWS = ("ai_act_86", "ccd2_18", "dsa_17", "fcra_615", "gdpr_15", "reg_b_9")
+_LANGUAGE = click.option(
+    "--language", default="", help="In this language.  [default: the one it was told in]"
 )
 
 
@@ -71,47 +80,71 @@ def show(decision_id: str, purpose: str, case: str) -> None:
 @click.command()
 @click.argument("decision_id")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole explanation as JSON.")
+@_LANGUAGE
+@click.option(
+    "--audience",
+    type=click.Choice(["subject", "reviewer", "regulator"]),
+    default="subject",
+    show_default=True,
+    help="For whom; a reviewer also gets the checks, a regulator codes and integers.",
+)
 @reads
 @speaks
-def explain(decision_id: str, purpose: str, case: str, *, as_json: bool) -> None:
+def explain(
+    decision_id: str, language: str, audience: str, purpose: str, case: str, *, as_json: bool
+) -> None:
     """Explain a decision in words; issues the explanation if nobody has."""
     with opened() as runtime:
         reading(runtime, purpose, case).note([decision_id], ("explanation",))
-        issued = runtime.explaining.issue(decision_id, runtime.settings.language)
+        issued = _issued(runtime, decision_id, language)
     if as_json:
         print_json(issued.explanation.to_json())
         return
-    for line in _told(issued.explanation):
+    for line in _told(issued.explanation, audience):
         click.echo(line)
 
 
-def _told(explanation: Any) -> list[str]:
-    points = explanation.points
-    lines = [
-        explanation.summary,
-        "",
-        f"Score {points.score_text}, limit {points.limit_text}",
-        f"Reference {points.reference_text}: {explanation.reference}",
-    ]
-    for title, reasons in (("Reasons", explanation.reasons), ("In favour", explanation.helped)):
-        if reasons:
-            lines += ["", title]
-        lines += [f"  {each.points_text:>8}  {each.text}" for each in reasons]
-    if explanation.counterfactuals:
-        lines += ["", "What would have led to another outcome"]
-        lines += [f"  {each.text}" for each in explanation.counterfactuals]
-    lines += ["", explanation.counterfactual_note, "", explanation.method]
-    return lines + [f"- {limit}" for limit in explanation.limits]
+def _issued(runtime: "Runtime", decision_id: str, language: str) -> "Issued":
+    if language:
+        return runtime.explaining.issue_in(decision_id, language)
+    return runtime.explaining.issue(decision_id, runtime.settings.language)
+
+
+def _told(explanation: "Explanation", audience: str) -> "Iterator[str]":
+    from explain.catalogue import load_catalogue
+    from explain.layers import Audience, layers
+
+    speech = load_catalogue(explanation.language)
+    for layer in layers(explanation, Audience(audience), speech):
+        yield layer.title
+        yield from (f"  {text}" for text in layer.texts)
+        yield ""
+    if explanation.failed:
+        yield "No letter is made automatically: a person writes it, because a check failed"
+        yield from (f"  {gate.name}: {gate.detail}" for gate in explanation.failed)
 
 
 @click.command()
 @click.argument("decision_id")
 @_OUT
 @click.option("--html", "as_html", is_flag=True, help="Write HTML instead of PDF.")
+@click.option(
+    "--contents",
+    type=click.Choice(LAWS),
+    help="Write no letter; say where in it the contents stand that a law asks for.",
+)
+@_LANGUAGE
 @reads
 @speaks
 def letter(
-    decision_id: str, output: Path | None, purpose: str, case: str, *, as_html: bool
+    decision_id: str,
+    output: Path | None,
+    contents: str | None,
+    language: str,
+    purpose: str,
+    case: str,
+    *,
+    as_html: bool,
 ) -> None:
     """Write the letter that explains a decision to the person, as PDF with its evidence."""
     from ledger.operate.access_log import Manner
@@ -119,7 +152,12 @@ def letter(
     fields = ("attributions", "context", "explanation", "input", "output")  # with its attachments
     with opened() as runtime:
         reading(runtime, purpose, case).note([decision_id], fields, manner=Manner.PRINT)
-        issued = runtime.explaining.issue(decision_id, runtime.settings.language)
+        issued = _issued(runtime, decision_id, language)
+        if contents:
+            for line in _contents(runtime.reporting.letter(decision_id, issued), contents):
+                click.echo(line)
+            return
+        issued.explanation.check_automatic()
         if as_html:
             written = runtime.reporting.letter_html(decision_id, issued).encode()
         else:
@@ -128,6 +166,17 @@ def letter(
     target = output or Path(f"explanation-{decision_id}.{suffix}")
     target.write_bytes(written)
     click.echo(f"{target}: {len(written):,} bytes", err=True)
+
+
+def _contents(written: "SubjectLetter", law: str) -> "Iterator[str]":
+    """A checklist in lines: what a law asks for, where it stands, and what has to be added."""
+    from reports.required_content import Law, prepared
+
+    yield "Prepared to support the work of whoever answers for the letter; no legal advice."
+    for each in prepared(written, Law(law)):
+        place = ", ".join(each.parts) if each.present else "NOT IN THE LETTER"
+        added = f" (to add: {each.missing})" if each.missing else ""
+        yield f"{each.article}: {each.content}: {place}{added}"
 
 
 @click.command()
@@ -208,22 +257,3 @@ def _dated(runtime: "Runtime", decision_id: str) -> "Evidence":
     roots = read_trusted(runtime.settings.authority_roots_path, needed=False)
     kept = kept_timestamps(runtime.settings, name)
     return earliest(runtime.logs[name], decision_id, every_key(runtime, name), kept, roots)
-
-
-@click.command()
-@click.argument("decision_id")
-@reads
-@speaks
-def replay(decision_id: str, purpose: str, case: str) -> None:
-    """Run the archived model on the recorded input again and compare.
-
-    Exits with 0 if it reproduces what was recorded, else with 1.
-    """
-    with opened() as runtime:
-        reading(runtime, purpose, case).note([decision_id], ("attributions", "input", "output"))
-        found = runtime.explaining.replay(decision_id)
-    click.echo(f"{found.verdict}: {found.why}")
-    for each in found.differences:
-        click.echo(f"  {each.part}: recorded {each.recorded}, now {each.now}")
-    if found.verdict != "reproduced":
-        raise click.exceptions.Exit(NO)

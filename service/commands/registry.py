@@ -8,7 +8,7 @@ import click
 
 from service.commands.drafting import import_mlflow, import_valohai
 from service.commands.stages import agree, history, promote, propose, refuse, suspend
-from service.commands.terminal import opened, print_json, speaks
+from service.commands.terminal import NO, opened, print_json, speaks
 
 __all__ = ["model", "policy"]
 
@@ -34,10 +34,37 @@ def model() -> None:
 @speaks
 def register_model(manifest: Path, artefacts: tuple[str, ...]) -> None:
     """Register the model version that MANIFEST (JSON) describes, with its files."""
+    from service.registering import register_model
+
     files = dict(_named_file(each) for each in artefacts)
     with opened() as runtime:
-        version = runtime.registry.register_model(_manifest(manifest), files)
+        version = register_model(runtime.registry, _manifest(manifest), files)
     click.echo(f"{version.digest}  {version.reference}")
+
+
+@model.command("check")
+@click.argument("reference")
+@speaks
+def check_model(reference: str) -> None:
+    """Open a model version anew, and say whether it answers as when it was registered.
+
+    One that had been set apart is used again if it does. Exit status 1 if it does not, or
+    cannot be opened.
+    """
+    from explain.errors import ExplainError
+
+    with opened() as runtime:
+        version = runtime.registry.model(reference)
+        try:
+            apart = runtime.explaining.check(version)
+        except ExplainError as error:
+            click.echo(f"{version.reference}: {error}")
+            raise click.exceptions.Exit(NO) from error
+    golden = version.manifest.get("golden_rows")
+    rows = len(golden) if isinstance(golden, list) else 0
+    click.echo(f"{version.reference} opens, and answers {rows} golden rows as it was registered.")
+    if apart is not None:
+        click.echo(f"It had been set apart since {apart.since}, and is used again.")
 
 
 @model.command("list")
@@ -45,8 +72,10 @@ def register_model(manifest: Path, artefacts: tuple[str, ...]) -> None:
 def list_models() -> None:
     """List model versions: digest, name@version, stage of life."""
     with opened() as runtime:
+        apart = runtime.quarantine.all()
         for version in runtime.registry.models():
-            click.echo(f"{version.digest}  {version.reference}  {version.status}")
+            mark = "  set apart" if version.digest in apart else ""
+            click.echo(f"{version.digest}  {version.reference}  {version.status}{mark}")
 
 
 @model.command("show")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from service.manifest_texts import spoken
 from service.subject_copy.gathering import printable
 
 if TYPE_CHECKING:
@@ -36,19 +37,15 @@ def described(
 def _model(manifest: Mapping[str, Any], language: str) -> "CopiedModel":
     from reports.documents.subject_copy import CopiedModel
 
-    purpose = manifest.get("purpose")
-    if isinstance(purpose, Mapping):
-        purpose = purpose.get(language) or next(iter(purpose.values()), "")
-    kind = manifest.get("kind")
     sources = []
     for each in manifest.get("features", ()):
-        label = each.get("label", {})
-        text = label.get(language) or label.get("en") or each["name"]
-        sources.append(printable(f"{text} ({each['source']})" if each.get("source") else text))
+        text = spoken(each.get("label"), language) or each["name"]
+        source = spoken(each.get("source"), language)
+        sources.append(printable(f"{text} ({source})" if source else text))
     return CopiedModel(
         name=f"{manifest.get('name')}, version {manifest.get('version')}",
-        purpose=printable(purpose) if isinstance(purpose, str) else "",
-        kind=printable(kind) if isinstance(kind, str) else "",
+        purpose=printable(spoken(manifest.get("purpose"), language)),
+        kind=printable(spoken(manifest.get("kind"), language)),
         retention="",
         sources=tuple(sources),
     )
@@ -56,10 +53,9 @@ def _model(manifest: Mapping[str, Any], language: str) -> "CopiedModel":
 
 def named(digest: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """A manifest as the machine-readable file names it."""
-    purpose = manifest.get("purpose")
     return {
         "digest": digest,
         "name": manifest.get("name"),
         "version": manifest.get("version"),
-        "purpose": purpose if isinstance(purpose, str) else None,
+        "purpose": spoken(manifest.get("purpose"), "en") or None,
     }

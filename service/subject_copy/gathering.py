@@ -17,10 +17,12 @@ from ledger.operate.decision_view import DecisionView
 from ledger.operate.erasure import Restriction
 from ledger.verify.verifier import DisclosedSections
 from service.explaining import Issued, NotIssued
+from service.manifest_texts import spoken
 from service.runtime import Runtime
 
 if TYPE_CHECKING:
     # Imported for real inside the functions: the doors open without them.
+    from explain.explanation import Explanation
     from reports.documents.subject_copy import CopiedDecision, CopiedItem
 
 __all__ = ["Gathered", "Gathering", "check_withheld", "printable"]
@@ -91,7 +93,7 @@ class Gathering:
             view=view,
             attributed=self._runtime.attributions.of(view),
             issued=issued,
-            unexplained=unexplained,
+            unexplained=unexplained or _withheld(issued),
             attached=attached,
             hold=self._hold(decision_id),
         )
@@ -102,18 +104,22 @@ class Gathering:
 
     def _explained(self, decision_id: str) -> tuple[Issued | None, str]:
         """The explanation that stands, written now if there is none; or why there is none."""
-        from explain.errors import ExplainError
+        from explain.errors import ExplainError, LanguageMissing
 
         explaining = self._runtime.explaining
-        try:
-            return explaining.issued(decision_id), ""
-        except NotIssued:
-            pass
+        for language in (self._language, ""):  # what was told in another stands, if that is all
+            try:
+                return explaining.issued(decision_id, language), ""
+            except NotIssued:
+                continue
         if self._fresh <= 0:
             return None, _WHY_NOT
         self._fresh -= 1
         try:
-            return explaining.issue(decision_id, self._language), ""
+            try:
+                return explaining.issue(decision_id, self._language), ""
+            except LanguageMissing:  # of a manifest: then in ours, rather than not at all
+                return explaining.issue(decision_id, self._runtime.settings.language), ""
         except ExplainError as error:
             return None, str(error)
 
@@ -203,7 +209,7 @@ class Gathering:
 
         view, issued = parts.view, parts.issued
         model, policy = self._runtime.explaining.versions(view)
-        told = issued.explanation if issued else None
+        told = parts.told
         role = str(view.payload.context.get("decision_role", ""))
         return CopiedDecision(
             id=view.id,
@@ -221,7 +227,7 @@ class Gathering:
             changes=tuple(each.text for each in told.counterfactuals) if told else (),
             method=told.method if told else "",
             limits=told.limits if told else (),
-            explained_at=issued.at if issued else None,
+            explained_at=issued.at if issued and told else None,
             unexplained=parts.unexplained,
             weights=parts.attributed.computed if parts.attributed.complete else "none",
             items=self._items(parts, model.manifest),
@@ -238,17 +244,14 @@ class Gathering:
         from reports.documents.subject_copy import CopiedItem
 
         features = {each["name"]: each for each in manifest.get("features", ())}
-        used = {
-            each.feature: each
-            for each in (parts.issued.explanation.contributions if parts.issued else ())
-        }
+        used = {each.feature: each for each in (parts.told.contributions if parts.told else ())}
         corrected = parts.corrected("input.")
         return tuple(
             CopiedItem(
                 name=name,
                 label=used[name].label if name in used else self._label(features, name),
                 value=used[name].value_text if name in used else self._value(value),
-                source=str(features.get(name, {}).get("source", "")),
+                source=spoken(features.get(name, {}).get("source"), self._language),
                 points=used[name].points_text if name in used else "",
                 corrected=self._value(corrected[name]) if name in corrected else "",
             )
@@ -256,8 +259,7 @@ class Gathering:
         )
 
     def _label(self, features: Mapping[str, Mapping[str, Any]], name: str) -> str:
-        labels = features.get(name, {}).get("label", {})
-        return printable(str(labels.get(self._language) or labels.get("en") or name))
+        return printable(spoken(features.get(name, {}).get("label"), self._language) or name)
 
     def _recorded(self, parts: "_Parts") -> "tuple[CopiedItem, ...]":
         from reports.documents.subject_copy import CopiedItem
@@ -303,6 +305,12 @@ class _Parts:
     attached: tuple[Attached, ...]
     hold: Mapping[str, str] | None
 
+    @property
+    def told(self) -> "Explanation | None":
+        """The explanation whose words may go to the person without anybody writing them."""
+        explanation = self.issued.explanation if self.issued else None
+        return explanation if explanation and explanation.automatic_text_allowed else None
+
     def corrected(self, section: str) -> dict[str, JsonValue]:
         """What is corrected of a section, by name; the last correction of each stands."""
         found: dict[str, JsonValue] = {}
@@ -312,6 +320,11 @@ class _Parts:
                     if name.startswith(section):
                         found[name.removeprefix(section)] = value
         return found
+
+
+def _withheld(issued: Issued | None) -> str:
+    """Why the words of an explanation are not in the copy: a check failed, so a person writes."""
+    return _WHY_NOT if issued is not None and issued.explanation.failed else ""
 
 
 def printable(text: str) -> str:

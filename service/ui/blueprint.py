@@ -21,6 +21,7 @@ from service.api.routes import runtime
 from service.explaining import NotIssued
 from service.problems import Problem
 from service.reading import Reading
+from service.settings import LANGUAGES
 from service.ui import (
     accesses,
     corrections,
@@ -225,7 +226,10 @@ def issue(decision_id: str) -> AnyResponse:
     caller = _visit().caller
     caller.principal.require(Permission.EXPLANATIONS_ISSUE)
     Reading(runtime(), caller).note([decision_id], ("explanation",))
-    runtime().explaining.issue(decision_id, runtime().settings.language)
+    language = request.form.get("language", "") or runtime().settings.language
+    if language not in LANGUAGES:
+        raise Problem("invalid", f"There is: {', '.join(LANGUAGES)}.", member="language")
+    runtime().explaining.issue_in(decision_id, language)
     return redirect(url_for("ui.decision", decision_id=decision_id), 303)
 
 
@@ -240,19 +244,18 @@ def receipt(decision_id: str) -> Response:
 
 @blueprint.get("/decisions/<decision_id>/letter.pdf")
 def letter(decision_id: str) -> Response:
-    """The letter to the person, as it was issued."""
+    """The letter to the person, as it was issued; in another language if it was in that too."""
     caller = _visit().caller
     caller.principal.require(Permission.DECISIONS_READ)
     fields = ("attributions", "context", "explanation", "input", "output")  # with its attachments
     Reading(runtime(), caller).note([decision_id], fields, manner=Manner.PRINT)
     try:
-        issued = runtime().explaining.issued(decision_id)
+        issued = runtime().explaining.issued(decision_id, request.args.get("language", ""))
     except NotIssued as error:
         raise Problem("not-issued", "None has been issued.") from error
     if not runtime().settings.contacts_path.is_file():
         raise Problem("not-issued", "The operator has not said who sends letters.")
-    if not issued.explanation.automatic_text_allowed:
-        raise Problem("not-explainable", "A check failed, so a person has to write the letter.")
+    issued.explanation.check_automatic()
     body = runtime().reporting.letter_pdf(decision_id, issued)
     return _file(body, "application/pdf", f"explanation-{decision_id}.pdf", how="inline")
 

@@ -16,10 +16,11 @@ from ledger.roles import Permission
 from service.explaining import NotIssued
 from service.reading import EVERYTHING, Caller, Reading
 from service.runtime import Runtime
+from service.settings import LANGUAGES
 from service.ui import detail, proof, wording
 from service.ui.corrections import corrected_facts
 from service.ui.listing import Scale
-from service.ui.views import DecisionPage, ErasedPage, Fact, InputRow, ProofPanel, WhyPanel
+from service.ui.views import Choice, DecisionPage, ErasedPage, Fact, InputRow, ProofPanel, WhyPanel
 
 if TYPE_CHECKING:
     from explain.explanation import Explanation
@@ -46,6 +47,7 @@ class _Told:
     missing: str = ""
     issued: bool = False
     letter: str = ""
+    letters: tuple[Choice, ...] = ()
 
 
 class Shown:
@@ -106,6 +108,8 @@ class Shown:
                 openings=self._runtime.decisions.openings(decision_id),
             ),
             letter=told.letter,
+            letters=told.letters,
+            languages=_languages(self._runtime.settings.language),
             issue=self._issue if may_issue and told.panel and not told.issued else "",
             hold=reading.held(decision_id) or "",
             restricted=reading.is_restricted(decision_id),
@@ -141,11 +145,16 @@ class Shown:
         else:
             written = issued.explanation.automatic_text_allowed
             standing = f"Issued {wording.minute(issued.at)}"
-            standing += "" if written else "; a check failed, so a person writes the letter"
+            standing += "" if written else _withheld(issued.explanation)
             panel = detail.why(issued.explanation, standing, attributed)
             sent = written and self._runtime.settings.contacts_path.is_file()
+            others = explaining.languages(decision_id)[1:] if sent else ()
             return _Told(
-                issued.explanation, panel, issued=True, letter=self._letter if sent else ""
+                issued.explanation,
+                panel,
+                issued=True,
+                letter=self._letter if sent else "",
+                letters=tuple(Choice(f"{self._letter}?language={each}", each) for each in others),
             )
         if attributed.computed == "pending":
             return _Told(missing=PENDING)
@@ -154,6 +163,7 @@ class Shown:
         except ExplainError as error:
             return _Told(missing=f"It cannot be explained from what is recorded: {error}.")
         standing = "Worked out now; not issued to the person"
+        standing += "" if explained.automatic_text_allowed else _withheld(explained)
         return _Told(explained, detail.why(explained, standing, attributed))
 
     def _proof(self, decision_id: str) -> ProofPanel:
@@ -163,6 +173,16 @@ class Shown:
             record_id=decision_id,
             href=self._receipt,
         )
+
+
+def _languages(ours: str) -> tuple[Choice, ...]:
+    return tuple(Choice(each, each) for each in sorted(LANGUAGES, key=lambda tag: tag != ours))
+
+
+def _withheld(explained: "Explanation") -> str:
+    """That no letter is made of it, and by which checks."""
+    names = ", ".join(wording.words(gate.name) for gate in explained.failed)
+    return f"; a check failed ({names}), so a person writes the letter"
 
 
 def _subline(view: DecisionView, model: str) -> str:

@@ -13,6 +13,7 @@ from ledger import entries
 from ledger.canonical import JsonValue
 from ledger.entries import Body, Entry
 from ledger.operate.attributions import Attributed
+from service.manifest_texts import spoken
 from service.ui import drawing, wording
 from service.ui.views import (
     Event,
@@ -52,6 +53,7 @@ def why(explanation: Explanation, standing: str, later: Attributed | None = None
         ),
         gates=tuple(_gate(gate) for gate in explanation.gates),
         late=_late(later),
+        language=explanation.language,
     )
 
 
@@ -106,7 +108,7 @@ def inputs(
         item = known.get(name)
         label = item.label if item else _label(feature, name)
         value = item.value_text if item else plain(given.get(name))
-        rows.append(InputRow(label, value, str(feature.get("source", ""))))
+        rows.append(InputRow(label, value, spoken(feature.get("source"), "en")))
     return tuple(rows)
 
 
@@ -230,8 +232,7 @@ def _object(values: Mapping[str, JsonValue], name: str) -> Mapping[str, JsonValu
 
 
 def _text(values: Mapping[str, JsonValue], name: str) -> str:
-    found = values.get(name)
-    return found if isinstance(found, str) else ""
+    return spoken(values.get(name), "en")
 
 
 def _join(values: Mapping[str, JsonValue], *names: str) -> str:

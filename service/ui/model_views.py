@@ -69,7 +69,7 @@ class LineagePart:
 class ModelPage:
     """One model version: what it is, where it stands, what may be done, what happened.
 
-    Its dictionary is at `features`.
+    Its dictionary is at `features`. `late` says that it decided when it was retired.
     """
 
     name: str
@@ -82,6 +82,7 @@ class ModelPage:
     forms: tuple[StageForm, ...]
     history: tuple[EventRow, ...]
     lineage: LineagePart
+    late: str
     problem: str = ""
 
 

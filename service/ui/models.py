@@ -6,6 +6,7 @@ about a stage is on the log of decisions.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Final
 
 from flask import Blueprint, Response, redirect, request, url_for
@@ -18,11 +19,13 @@ from ledger.operate.model_stage import FOLLOWING, PROPOSALS, Act, Stage, StageEv
 from ledger.operate.registry import ModelVersion, PolicyVersion
 from ledger.roles import Permission, Principal
 from reports.errors import DocumentError
+from reports.formatting import Formatting
 from reports.lineage_chart import lineage as draw_lineage
 from service.api.routes import answer, runtime
 from service.approving import Approver
-from service.lineage import lineage
-from service.lineage_words import lineage_in_words
+from service.lineage import Lineage, NodeKind, lineage
+from service.lineage_words import lineage_stages
+from service.manifest_texts import spoken
 from service.ui import rendering, wording
 from service.ui.model_views import (
     EventRow,
@@ -61,8 +64,7 @@ _LEADS: Final[Mapping[str, str]] = {
     Stage.PROMOTED: "It was approved by two people, and its owner says that it is in use.",
     Stage.SUSPENDED: "It was stopped: new decisions by it are refused, recorded ones stay "
     "readable. It has to be approved again before it decides again.",
-    Stage.RETIRED: "Its use is over for good. Decisions that were made before and arrive late "
-    "are still taken.",
+    Stage.RETIRED: "Its use is over for good. Decisions by it that still arrive are recorded.",
 }
 _PROPOSED: Final[Mapping[str, str]] = {
     Stage.APPROVED: "approved: it may be used",
@@ -151,6 +153,7 @@ def _model(reference: str, *, problem: str = "", status: int = 200) -> Response:
     found = runtime().registry.model(reference)
     history = runtime().approvals.history(found.digest)
     waits = pending(history)
+    graph = lineage(runtime(), found)
     value = ModelPage(
         name=f"{found.name} {found.version}",
         home=url_for("ui.models"),
@@ -161,7 +164,8 @@ def _model(reference: str, *, problem: str = "", status: int = 200) -> Response:
         features=url_for("ui.features", reference=found.reference),
         forms=tuple(_forms(found, waits, me)),
         history=tuple(map(_event, reversed(history))),
-        lineage=_lineage(found),
+        lineage=_lineage(found, graph),
+        late=_late(graph, history),
         problem=problem,
     )
     return rendering.page("model", value, here="models", exact=False, status=status)
@@ -235,14 +239,27 @@ def _event(event: StageEvent) -> EventRow:
     )
 
 
-def _lineage(found: ModelVersion) -> LineagePart:
-    stages = lineage_in_words(runtime(), found, LANGUAGE)
+def _late(graph: Lineage, history: Sequence[StageEvent]) -> str:
+    """That a retired version went on deciding, by the times that the decisions state."""
+    over = [each.at for each in history if each.stage is Stage.RETIRED]
+    last = [datetime.fromisoformat(str(each.details["last"]))
+            for each in graph.of(NodeKind.DECISIONS)]  # fmt: skip
+    if not over or not last or max(last) <= over[0]:
+        return ""
+    return (
+        f"It went on deciding after it was retired: the last decision was made on "
+        f"{wording.minute(max(last))}. Ask its owner."
+    )
+
+
+def _lineage(found: ModelVersion, graph: Lineage) -> LineagePart:
+    stages = lineage_stages(graph, Formatting(LANGUAGE))
     try:
         picture = draw_lineage(stages, chart_id="lineage", title=f"From data to {found.reference}")
     except DocumentError:  # a text of the manifest that no font has: the table shows it
         picture = ""
-    graph = url_for("ui.lineage_file", reference=found.reference)
-    return LineagePart(graph, Markup(picture), stages)  # noqa: S704 - our own drawing, its texts escaped
+    address = url_for("ui.lineage_file", reference=found.reference)
+    return LineagePart(address, Markup(picture), stages)  # noqa: S704 - our own drawing, its texts escaped
 
 
 def _facts(found: ModelVersion) -> tuple[Fact, ...]:
@@ -252,7 +269,11 @@ def _facts(found: ModelVersion) -> tuple[Fact, ...]:
         ("AI Act, Annex III", "annex_iii_point"), ("Owner", "owner"), ("Team", "team"),
     )  # fmt: skip
     facts = [Fact("Manifest", "", found.digest)]
-    facts += [Fact(label, str(manifest[name])) for label, name in stated if manifest.get(name)]
+    facts += [
+        Fact(label, spoken(manifest[name], "en") or str(manifest[name]))
+        for label, name in stated
+        if manifest.get(name)
+    ]
     code = manifest.get("code")
     if isinstance(code, Mapping):
         facts.append(Fact("Code", str(code.get("repository", "")), str(code.get("commit", ""))))

@@ -48,7 +48,11 @@ def overview(
     sources = runtime.completeness.families()
     models = runtime.registry.models()
     entries, reads = runtime.logs["decisions"].size(), runtime.logs["access"].size()
-    notices = (*_gap_notices(sources, source_at), *_model_notices(models))
+    notices = (
+        *_gap_notices(sources, source_at),
+        *_quarantine_notices(runtime, models),
+        *_model_notices(models),
+    )
     return OverviewPage(
         verdict=f"{wording.counted(entries, 'entry', 'entries')} under a signed checkpoint",
         detail="The checkpoint covers every entry that this server has acknowledged. It cannot "
@@ -162,6 +166,21 @@ def _gap_notices(sources: tuple[Family, ...], source_at: SourceAddress) -> tuple
                 )
             )
     return tuple(notices)
+
+
+def _quarantine_notices(runtime: Runtime, models: tuple[ModelVersion, ...]) -> tuple[Notice, ...]:
+    apart = runtime.quarantine.all()
+    return tuple(
+        Notice(
+            title=f"{model.name} {model.version} is set apart",
+            text="It does not answer here as when it was registered, so nothing is explained or "
+            "replayed with it. Decisions are recorded as before. The operator has to look: "
+            "decision-ledger model check.",
+            tone=Tone.CAUTION,
+        )
+        for model in models
+        if model.digest in apart
+    )
 
 
 def _model_notices(models: tuple[ModelVersion, ...]) -> tuple[Notice, ...]:

@@ -278,7 +278,8 @@ class Waterfall:
 class WhyPanel:
     """The explanation in words, with its figures; `standing` says whether it was given.
 
-    `late` says when its contributions were worked out, if that was after the decision.
+    The words are in `language`, whatever the page's own is. `late` says when its contributions
+    were worked out, if that was after the decision.
     """
 
     standing: str
@@ -290,6 +291,7 @@ class WhyPanel:
     limits: tuple[str, ...]
     gates: tuple[Tag, ...]
     late: str = ""
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,9 +345,10 @@ class ProofPanel:
 class DecisionPage:
     """Everything known about one decision.
 
-    `letter` is the address of the letter once it was issued; `issue` is where to post to
-    issue it, for those who may; `hold` is the legal hold that keeps it, if one does;
-    `corrected` are the values that stand beside recorded ones since.
+    `letter` is the address of the letter once it was issued, and `letters` those in further
+    languages; `issue` is where to post to issue it, in one of `languages`, for those who may;
+    `hold` is the legal hold that keeps it, if one does; `corrected` are the values that stand
+    beside recorded ones since.
     """
 
     id: str
@@ -361,7 +364,9 @@ class DecisionPage:
     provenance: tuple[Fact, ...]
     proof: ProofPanel
     letter: str = ""
+    letters: tuple[Choice, ...] = ()
     issue: str = ""
+    languages: tuple[Choice, ...] = ()
     hold: str = ""
     restricted: bool = False
     corrected: tuple[Fact, ...] = ()

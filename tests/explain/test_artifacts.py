@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from explain import trees, ubjson
 from explain.artifacts import load_model, open_model, read_background
 from explain.boosters import library_version
-from explain.errors import ArtefactRefused, ExplainError, ModelMismatch, SchemaError
+from explain.errors import (
+    ArtefactRefused,
+    ExplainError,
+    ModelMismatch,
+    ModelUnsupported,
+    NotReproduced,
+    SchemaError,
+)
 from explain.model import Model
 from explain.predictor import FeatureSchema
 
@@ -24,47 +31,55 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def test_both_forms_hold_the_same_model(model_json: bytes, model_ubj: bytes, model: Model) -> None:
+def test_both_forms_hold_the_same_model(
+    model_json: bytes, model_ubj: bytes, model: Model, schema: FeatureSchema
+) -> None:
     assert trees.parse(model_json, binary=False) == trees.parse(model_ubj, binary=True)
-    opened = load_model(model_ubj, sha256(model_ubj), "xgboost-ubj")
+    opened = load_model(model_ubj, sha256(model_ubj), "xgboost-ubj", schema)
     np.testing.assert_array_equal(
         opened.margin(model.background), model.predictor.margin(model.background)
     )
 
 
 @pytest.mark.parametrize("position", [0, 100, 5_000, -1])
-def test_a_changed_byte_is_refused_by_digest(model_json: bytes, position: int) -> None:
+def test_a_changed_byte_is_refused_by_digest(
+    model_json: bytes, position: int, schema: FeatureSchema
+) -> None:
     damaged = bytearray(model_json)
     damaged[position] ^= 1
     with pytest.raises(ModelMismatch) as refused:
-        load_model(bytes(damaged), sha256(model_json), "xgboost-json")
+        load_model(bytes(damaged), sha256(model_json), "xgboost-json", schema)
     assert refused.value.member == "model"
 
 
 @pytest.mark.parametrize(
     "data", [pickle.dumps({}), b"PK\x03\x04", b"\x1f\x8b\x08", b"x\x9c\x00", b"BZh9", b"\x89HDF"]
 )
-def test_files_that_run_code_are_refused_with_the_way_out(data: bytes) -> None:
+def test_files_that_run_code_are_refused_with_the_way_out(
+    data: bytes, schema: FeatureSchema
+) -> None:
     with pytest.raises(ArtefactRefused, match="save_model"):
-        load_model(data, sha256(data), "xgboost-json")
+        load_model(data, sha256(data), "xgboost-json", schema)
 
 
-def test_an_unknown_format_is_refused(model_json: bytes) -> None:
+def test_an_unknown_format_is_refused(model_json: bytes, schema: FeatureSchema) -> None:
     with pytest.raises(ArtefactRefused, match="format"):
-        load_model(model_json, sha256(model_json), "onnx")
+        load_model(model_json, sha256(model_json), "onyx", schema)
 
 
-def test_a_file_of_a_newer_library_is_refused(model_json: bytes) -> None:
+def test_a_file_of_a_newer_library_is_refused(model_json: bytes, schema: FeatureSchema) -> None:
     document = json.loads(model_json)
     major, minor, patch = library_version()
     document["version"] = [major, minor, patch + 1]
     newer = json.dumps(document).encode()
     with pytest.raises(ArtefactRefused, match="newer than"):
-        load_model(newer, sha256(newer), "xgboost-json")
+        load_model(newer, sha256(newer), "xgboost-json", schema)
 
 
 @pytest.mark.parametrize("form", ["2.4E-1", "[2.4E-1]", "0.24", "[0.24]"])
-def test_both_forms_of_base_score_mean_the_same(model_json: bytes, form: str, model: Model) -> None:
+def test_both_forms_of_base_score_mean_the_same(
+    model_json: bytes, form: str, model: Model, schema: FeatureSchema
+) -> None:
     document = json.loads(model_json)
     document["learner"]["learner_model_param"]["base_score"] = form
     data = json.dumps(document).encode()
@@ -72,7 +87,7 @@ def test_both_forms_of_base_score_mean_the_same(model_json: bytes, form: str, mo
     assert ensemble.base_margin == pytest.approx(np.log(0.24 / 0.76), abs=1e-6)
     # The library that reads here agrees: only the base moved.
     before = trees.parse(model_json, binary=False).base_margin
-    moved = load_model(data, sha256(data), "xgboost-json").margin(model.background)
+    moved = load_model(data, sha256(data), "xgboost-json", schema).margin(model.background)
     np.testing.assert_allclose(
         moved - model.predictor.margin(model.background), ensemble.base_margin - before, atol=1e-5
     )
@@ -129,6 +144,13 @@ FIRST = (*TREES, 0)
         ((*FIRST, "split_conditions", 0), 10**400),
         ((*FIRST, "split_type", 0), 1),
         ((*FIRST, "categories"), [1]),
+        ((*FIRST, "parents"), []),
+        ((*FIRST, "parents", 0), 0),
+        ((*FIRST, "parents", 1), 10_000),
+        ((*FIRST, "parents", 2), 1),
+        ((*FIRST, "base_weights"), []),
+        ((*FIRST, "sum_hessian", 0), "1"),
+        ((*FIRST, "loss_changes", 0), 1e300),
     ],
 )
 def test_a_structure_that_does_not_hold_is_refused(
@@ -136,6 +158,15 @@ def test_a_structure_that_does_not_hold_is_refused(
 ) -> None:
     with pytest.raises(ArtefactRefused):
         trees.parse(document_with(model_json, path, value), binary=False)
+
+
+def test_trees_that_were_pruned_are_accepted() -> None:
+    chance = np.random.default_rng(8)
+    data = xgboost.DMatrix(chance.uniform(size=(200, 3)), chance.uniform(size=200) > 0.5)
+    asked = {"objective": "binary:logistic", "tree_method": "exact", "gamma": 1.5, "nthread": 1}
+    written = bytes(xgboost.train(asked, data, 3).save_raw("json"))
+    assert b'"num_deleted":"0"' not in written.replace(b" ", b"")
+    assert len(trees.parse(written, binary=False).trees) == 3
 
 
 def test_a_file_cut_to_its_best_round_is_accepted(model_json: bytes) -> None:
@@ -287,3 +318,45 @@ def test_a_background_that_is_no_list_of_rows_is_refused(
         read_background(data, sha256(data), schema)
     with pytest.raises(ModelMismatch):
         read_background(data, sha256(b"other"), schema)
+
+
+# For scoring only
+
+
+def scoring_only(manifest: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return manifest | {"explainer": {"engine": "none", "tolerance": 100}} | more
+
+
+def test_a_model_for_scoring_only_needs_no_background_and_gives_no_contributions(
+    bare_manifest: dict[str, Any], artefacts: dict[str, bytes], model: Model
+) -> None:
+    listed = {"model": bare_manifest["artefacts"]["model"]}
+    bare = scoring_only(bare_manifest, artefacts=listed)
+    opened = open_model(bare, {"model": artefacts["model"]})
+    assert opened.background.shape == (0, 5)
+    np.testing.assert_array_equal(
+        opened.predictor.margin(model.background), model.predictor.margin(model.background)
+    )
+    with pytest.raises(ModelUnsupported, match="scoring only"):
+        opened.attributor.attribute(model.background)
+
+
+def test_its_golden_rows_are_their_margins(
+    manifest: dict[str, Any], artefacts: dict[str, bytes]
+) -> None:
+    golden = [{"input": one["input"], "margin": one["margin"]} for one in manifest["golden_rows"]]
+    open_model(scoring_only(manifest, golden_rows=golden), artefacts)
+    golden[2]["margin"] += 101
+    with pytest.raises(NotReproduced, match="golden row 2: drifted"):
+        open_model(scoring_only(manifest, golden_rows=golden), artefacts)
+    golden[2]["margin"] = "0"
+    with pytest.raises(SchemaError) as refused:
+        open_model(scoring_only(manifest, golden_rows=golden), artefacts)
+    assert refused.value.member == "golden_rows[2].margin"
+
+
+def test_a_space_that_is_not_the_models_is_refused(
+    bare_manifest: dict[str, Any], artefacts: dict[str, bytes]
+) -> None:
+    with pytest.raises(SchemaError, match="margins are in log-odds"):
+        open_model(bare_manifest | {"output": {"space": "probability"}}, artefacts)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explain.attribution import Attribution, quantise, to_units
+from explain.attribution import Attribution, quantise, quantise_rows, to_units
 from explain.errors import AdditivityError, SchemaError
 
 GOOD: dict[str, Any] = {
@@ -104,3 +104,41 @@ def test_a_number_that_is_none_is_refused(bad: float) -> None:
     for base, phi, margin in ((bad, 0.0, 0.0), (0.0, bad, 0.0), (0.0, 0.0, bad)):
         with pytest.raises(AdditivityError, match="finite"):
             quantise("e", "a", base=base, phi=np.array([phi]), margin=margin, tolerance=100)
+
+
+@given(
+    st.lists(st.lists(st.floats(-50, 50), min_size=2, max_size=2), min_size=2, max_size=9),
+    st.floats(-5, 5),
+)
+def test_many_rows_come_out_as_each_would_alone(phi: list[list[float]], base: float) -> None:
+    parts = np.array(phi)
+    margins = base + parts.sum(axis=1)
+    together = quantise_rows("e", "ba", base=base, phi=parts, margins=margins, tolerance=3)
+    alone = [
+        quantise("e", "ba", base=base, phi=row, margin=float(margin), tolerance=3)
+        for row, margin in zip(parts, margins, strict=True)
+    ]
+    assert together == alone
+    assert list(together[1:]) == alone[1:]
+    assert together == quantise_rows(
+        "e", "ba", base=np.full(len(phi), base), phi=parts, margins=margins, tolerance=3
+    )
+    assert hash(together) == hash(tuple(alone))
+
+
+@pytest.mark.parametrize(
+    ("number", "message"), [(np.nan, "finite"), (1e12, "beyond"), (0.1, "100000 units")]
+)
+def test_one_row_that_is_off_spoils_the_others(number: float, message: str) -> None:
+    phi = np.zeros((3, 2))
+    phi[1, 0] = number
+    with pytest.raises(AdditivityError, match=message):
+        quantise_rows("e", "ab", base=0.0, phi=phi, margins=np.zeros(3), tolerance=100)
+    with pytest.raises(AdditivityError):
+        quantise("e", "ab", base=0.0, phi=phi[1], margin=number if number > 1 else 0.0,
+                 tolerance=100)  # fmt: skip
+
+
+def test_rows_of_another_width_are_refused() -> None:
+    with pytest.raises(SchemaError, match="one value per feature"):
+        quantise_rows("e", "ab", base=0.0, phi=np.zeros((3, 3)), margins=np.zeros(3), tolerance=100)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from explain.attribution import Attribution
 from explain.predictor import FeatureSchema
-from explain.reason_codes import Ranking, rank
+from explain.reason_codes import Ranking, beside, rank
 
 NAMES = ("f1", "f2", "f3", "f4", "f5", "f6")
 
@@ -125,3 +125,43 @@ def test_every_group_is_accounted_for_once(values: list[int]) -> None:
     weakest = max(sizes, default=0)
     assert all(left.push.amount >= weakest for left in ranking.left)
     assert ranked(*values) == ranking
+    assert sum(push.amount for push in told) == sum(values)
+
+
+@given(
+    st.lists(st.integers(-(10**6), 10**6), min_size=6, max_size=6),
+    st.lists(st.sampled_from(["x", "y", "z"]), min_size=6, max_size=6),
+)
+def test_a_group_is_the_signed_sum_of_its_members(values: list[int], groups: list[str]) -> None:
+    features = schema(**{name: {"group": group} for name, group in zip(NAMES, groups, strict=True)})
+    ranking = ranked(*values, features=features)
+    told = [*ranking.reasons, *ranking.helped, *(left.push for left in ranking.left)]
+    sums = dict.fromkeys(groups, 0)
+    for group, value in zip(groups, values, strict=True):
+        sums[group] += value
+    assert {push.group: push.amount for push in told} == {
+        group: total for group, total in sums.items() if total
+    }
+    for push in told:
+        assert push.leading in push.features
+        assert bool(push.code) == (push.amount < 0)
+
+
+@given(
+    values=st.lists(st.integers(-(10**5), 10**5), min_size=6, max_size=6),
+    rules=st.lists(st.sampled_from([name.upper() for name in NAMES]), max_size=6),
+    failed=st.booleans(),
+)
+def test_rules_take_places_and_lose_nothing(
+    *, values: list[int], rules: list[str], failed: bool
+) -> None:
+    ranking = ranked(*values)
+    told = beside(ranking, rules, failed=failed)
+    assert len(told.reasons) + len(rules) <= max(4, len(rules))
+    assert not {push.code for push in told.reasons} & set(rules)
+    kept = [*told.reasons, *(left.push for left in told.left)]
+    before = [*ranking.reasons, *(left.push for left in ranking.left)]
+    assert sorted(push.group for push in kept) == sorted(push.group for push in before)
+    assert told.helped == ranking.helped
+    if not failed:
+        assert told.reasons == ()

@@ -1,6 +1,7 @@
 """Replay: reproduced, drifted by how much and where, or impossible and why."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from explain.attribution import Attribution
-from explain.boosters import BoosterContributions
+from explain.contributions import OwnContributions
+from explain.errors import ArtefactRefused
 from explain.model import Model
 from explain.predictor import Rows
-from explain.replay import Replay
+from explain.replay import Replay, replay_margin
 from explain.replay import replay as run
 
 
@@ -34,6 +36,52 @@ def test_the_same_model_reproduces_every_number(model: Model, declined: list[Any
     for one in declined[:20]:
         outcome = replayed(model, one, recorded(model, one))
         assert (outcome.verdict, outcome.exact, outcome.differences) == ("reproduced", True, ())
+
+
+def test_grades_say_how_well_it_came_out(model: Model, declined: list[Any]) -> None:
+    one = declined[0]
+    attribution = recorded(model, one)
+    assert replayed(model, one, attribution).grade == "A"
+    within = replayed(model, one, moved(attribution, "income", 100))
+    assert (within.grade, within.largest) == ("B", 100)
+    beyond = replayed(model, one, moved(attribution, "income", 101))
+    assert (beyond.grade, beyond.largest) == ("C", 101)
+    assert "32-bit" in within.tolerance_reason
+    assert Replay.impossible(1, "gone").grade == ""
+
+
+def test_other_reasons_are_drift_even_within_the_tolerance(
+    model: Model, declined: list[Any]
+) -> None:
+    one = declined[0]
+    attribution = recorded(model, one)
+    changed = moved(attribution, "income", 1)
+    row = model.schema.row(one)
+
+    def ranked(each: Attribution) -> tuple[str, ...]:
+        return ("late", "income") if each == changed else ("income", "late")
+
+    ask = partial(run, model.predictor, model.attributor, row, tolerance=100, ranked=ranked)
+    assert (ask(attribution).verdict, ask(attribution).grade) == ("reproduced", "A")
+    drifted = ask(changed)
+    assert (drifted.verdict, drifted.grade) == ("drifted", "C")
+    assert "the reasons or their order are others" in drifted.why
+
+
+def test_a_margin_alone_is_graded_too(model: Model, declined: list[Any]) -> None:
+    one = declined[0]
+    row, margin = model.schema.row(one), recorded(model, one).margin
+    grades = [replay_margin(model.predictor, row, margin + off, 100).grade for off in (0, 100, 101)]
+    assert grades == ["A", "B", "C"]
+
+    class Gone:
+        space = "log-odds"
+
+        def margin(self, rows: Rows) -> NDArray[np.float64]:
+            raise ArtefactRefused(f"{len(rows)} rows, and no model")
+
+    gone = replay_margin(Gone(), row, margin, 100)
+    assert (gone.verdict, gone.margin) == ("impossible", None)
 
 
 @pytest.mark.parametrize(("by", "verdict"), [(100, "reproduced"), (101, "drifted")])
@@ -80,6 +128,8 @@ def test_another_engine_or_another_feature_is_impossible(model: Model, declined:
 class Moved:
     """A model that no longer scores what its engine explains."""
 
+    space = "log-odds"
+
     def __init__(self, model: Model) -> None:
         self._model = model
 
@@ -95,7 +145,7 @@ class Moved:
 def test_an_engine_that_no_longer_adds_up_is_impossible(model: Model, declined: list[Any]) -> None:
     one = declined[0]
     liar: Any = Moved(model)
-    engine = BoosterContributions(liar, model.schema.names)
+    engine = OwnContributions("xgboost-contributions", liar, model.schema.names)
     outcome = run(liar, engine, model.schema.row(one), recorded(model, one), tolerance=100)
     assert outcome.verdict == "impossible"
     assert "miss the model's own margin" in outcome.why

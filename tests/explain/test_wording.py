@@ -126,6 +126,7 @@ def test_every_message_is_used_and_every_used_message_exists() -> None:
         "limit-",
         "counterfactual-note-",
         "method-",
+        "layer-",
     )
     unused = {name for name in written if f'"{name}"' not in code and not name.startswith(dynamic)}
     assert unused == set()

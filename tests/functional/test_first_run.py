@@ -107,6 +107,12 @@ def test_from_an_empty_directory_to_a_proof_that_verifies_elsewhere(
     page = tmp_path / "letter.html"
     run("letter", record, "--html", "-o", str(page))
     assert "Harbour Savings Bank" in page.read_text("utf-8")
+    listed = run("letter", record, "--contents", "gdpr_15").output
+    assert "GDPR Art. 22(3): a person who may intervene" in listed
+    assert "Art. 15(1)(c): recipients: NOT IN THE LETTER (to add: the recipients)" in listed
+    layered = run("explain", record, "--audience", "regulator", "--language", "en").output
+    assert "Passed: " in layered
+    assert "millionths of the log-odds" in layered
     assert run("replay", record).output.startswith("reproduced")
     assert "1 recorded, none missing" in run("sources").output
 

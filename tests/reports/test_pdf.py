@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
@@ -110,7 +111,13 @@ def both_regimes() -> bytes:
     return rendered(letter_html(samples.letter(regimes=(Regime.GDPR, Regime.ECOA))))
 
 
-@pytest.mark.parametrize("made", [letter_pdf, report_pdf, both_regimes])
+def in_polish() -> bytes:
+    """Every law that a letter knows, and letters that English does not have."""
+    explained = replace(samples.explanation(), language="pl")
+    return quietly(letter_html(samples.letter(explained, regimes=tuple(Regime))))
+
+
+@pytest.mark.parametrize("made", [letter_pdf, report_pdf, both_regimes, in_polish])
 def test_documents_conform(made: object) -> None:
     assert callable(made)
     assert problems(made()) == []

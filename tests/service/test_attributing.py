@@ -24,6 +24,7 @@ from ledger.verify.disclosure import verify_disclosure
 from service.attributing import MAX_CRASHES, Attributing, State, Trouble
 from service.cli import main
 from service.disclosing import Disclosing, Wanted
+from service.opened_models import opened_models
 from service.reading import Caller
 from tests.service.ui.lender import Lender
 
@@ -222,11 +223,11 @@ def test_a_version_that_kills_the_worker_is_set_aside(
 
 
 def test_a_model_file_that_is_gone_is_named_and_waited_for(lender: Lender) -> None:
-    bare(lender)
+    decision = bare(lender)
     moved = [p for p in lender.settings.artefacts_dir.rglob("*") if p.is_file()]
     for path in moved:
         path.rename(path.with_suffix(".away"))
-    lender.runtime.explaining._models.clear()
+    opened_models().forget(decision.model)
     one = task(lender)
     assert one.work() == 0
     assert "not in the archive" in status(lender, 1)

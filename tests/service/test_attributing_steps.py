@@ -21,9 +21,11 @@ from ledger.operate.tombstones import forget
 from ledger.roles import Principal, Role
 from ledger.verify.verifier import DisclosedSections
 from reports.html import report_html
+from reports.wording import load_wording
 from service import attributing
 from service.attributing import BATCH, MAX_CRASHES, State, Trouble
 from service.auditing import AuditRequest, audit_report
+from service.opened_models import opened_models
 from service.reading import Caller, Reading
 from service.ui.decision_page import PENDING, Shown
 from tests.service.test_attributing import attached, bare, invoke, of, status, task
@@ -229,7 +231,7 @@ def test_a_model_file_that_was_changed_gives_no_numbers(lender: Lender) -> None:
         if path.is_file():
             path.chmod(0o600)
             path.write_bytes(path.read_bytes() + b" ")
-    lender.runtime.explaining._models.clear()
+    opened_models().forget(decision.model)
     assert task(lender).work() == 0
     assert of(lender, decision).computed == "pending"
     assert "waits:" in status(lender, 1)
@@ -328,9 +330,12 @@ def test_the_audit_report_says_which_came_later_and_which_never_will(lender: Len
 def test_the_letter_carries_the_evidence_of_what_came_later(lender: Lender) -> None:
     decision = bare(lender)
     task(lender).work()
-    names = [each.name for each in lender.runtime.reporting._later_attachments(decision.id)]
+    names = [
+        each.name
+        for each in lender.runtime.reporting._later_attachments(decision.id, load_wording("en").say)
+    ]
     assert names == ["attributions.tlog-proof", "attributions-openings.json"]
-    assert lender.runtime.reporting._later_attachments(lender.ids[0]) == ()
+    assert lender.runtime.reporting._later_attachments(lender.ids[0], load_wording("en").say) == ()
 
 
 def test_the_page_says_that_they_are_to_come_and_then_when_they_came(lender: Lender) -> None:

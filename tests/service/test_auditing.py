@@ -53,6 +53,7 @@ def test_every_decision_is_counted(lender: Lender) -> None:
 def test_the_sample_is_recomputed_and_drawn_again_by_its_seed(lender: Lender) -> None:
     found = report(lender)
     assert (found.recomputation.sample, found.recomputation.matched) == (5, 5)
+    assert (found.recomputation.exact, found.recomputation.impossible) == (5, 0)
     assert found.recomputation.largest <= found.recomputation.tolerance == Decimal("0.000100")
     assert [each.id for each in found.sample] == [each.id for each in report(lender).sample]
     assert {each.id for each in report(lender, seed=8).sample} != {each.id for each in found.sample}

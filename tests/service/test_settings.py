@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import KNOWN, Settings, SettingsError
+from explain.catalogue import languages
+from reports.wording import languages as letters
+from service.settings import KNOWN, LANGUAGES, Settings, SettingsError
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -35,6 +37,7 @@ def test_other_programs_variables_are_left_alone() -> None:
         ("LEDGER_THREADS", "\u0665"),
         ("LEDGER_HTTPS", "perhaps"),
         ("LEDGER_LANGUAGE", "English"),
+        ("LEDGER_LANGUAGE", "fi"),
         ("LEDGER_KEY_PASSPHRASE_FILE", "/nonexistent/passphrase"),
         ("PORT", "65536"),
         ("PORT", "http"),
@@ -80,3 +83,7 @@ def test_the_clients_variable_is_left_to_the_client() -> None:
     from ledger.client.__main__ import KEY_VARIABLE
 
     assert Settings.from_environ({KEY_VARIABLE: "dl_x"}) == Settings.from_environ({})
+
+
+def test_the_languages_offered_are_those_that_are_spoken() -> None:
+    assert LANGUAGES == languages() == letters()

@@ -82,7 +82,7 @@ def checked(files: dict[str, bytes], folder: Path, policy: Path | None = None) -
 
 def with_another(lender: Lender, **context: Any) -> str:
     """One more decision, of a person of its own, with these in its context."""
-    payload = lender.runtime.decisions.read(lender.ids[0]).payload.to_json()
+    payload = lender.runtime.decisions.read(lender.ids[1]).payload.to_json()
     new = lender.runtime.decisions.new_id()
     told: Any = payload["context"]
     payload |= {"id": new, "subject": f"MTG-{new[-6:]}", "context": told | context}
@@ -272,6 +272,21 @@ def test_it_does_not_write_explanations_without_end(
     assert decision["explanation"] is None
     assert decision["unexplained"] == "ask us for it"
     assert b"There is no explanation in words: ask us for it." in files["index.html"]
+
+
+def test_a_copy_speaks_the_language_asked_for_and_what_was_told_stays_as_it_was(
+    lender: Lender,
+) -> None:
+    person = with_another(lender)
+    french = copied(lender, person, language="fr")["index.html"].decode()
+    assert '<html lang="fr"' in french
+    assert "Copie des données que nous détenons sur vous" in french
+    # The model has no words in French, so the explanation is in the ledger's own language;
+    # and from then on it is what the person was told.
+    assert "the model\u2019s score was" in french
+    german = copied(lender, person, language="de")["index.html"].decode()
+    assert "Was das Modell über Sie erhalten hat" in german
+    assert "the model\u2019s score was" in german
 
 
 def test_what_cannot_be_explained_says_why(lender: Lender, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def test_the_explanation_comes_as_the_caller_prefers(
     path = f"/v1/decisions/{declined(door)}/explanation"
     got = door.ask(Role.CASE_HANDLER, "GET", path, Accept=accept)
     assert (got.status_code, got.mimetype) == (200, media_type)
-    assert got.headers["Vary"] == "Accept"
+    assert got.headers["Vary"] == "Accept, Accept-Language"
 
 
 def test_a_type_that_is_not_offered_is_refused_before_the_read(door: Any) -> None:
@@ -139,8 +139,8 @@ def test_no_letter_goes_out_when_a_check_failed(door: Any, monkeypatch: pytest.M
     issued = door.lender.runtime.explaining.issued
     gates = issued(declined(door)).explanation.gates
 
-    def failed(record: str) -> Any:
-        found = issued(record)
+    def failed(record: str, language: str = "") -> Any:
+        found = issued(record, language)
         spoilt = replace(
             found.explanation,
             gates=(replace(gates[0], passed=False), *gates[1:]),
@@ -150,7 +150,9 @@ def test_no_letter_goes_out_when_a_check_failed(door: Any, monkeypatch: pytest.M
 
     monkeypatch.setattr(door.lender.runtime.explaining, "issued", failed)
     got = door.ask(Role.CASE_HANDLER, "GET", path, Accept="text/html")
-    assert (got.status_code, got.get_json()["type"]) == (422, "/problems/not-explainable")
+    assert (got.status_code, got.get_json()["type"]) == (422, "/problems/letter-withheld")
+    assert got.get_json()["gates"] == [gates[0].name]
+    assert "have a person write" in got.get_json()["detail"]
 
 
 def test_a_decision_whose_model_file_is_gone_is_there_but_cannot_be_run_again(
@@ -158,7 +160,7 @@ def test_a_decision_whose_model_file_is_gone_is_there_but_cannot_be_run_again(
 ) -> None:
     lender = Lender(tmp_path)
     try:
-        lender.record(2)
+        lender.record(42)  # a reference group, and so a model, that nobody opened before
         for file in (tmp_path / "artefacts").rglob("*"):
             if file.is_file():
                 file.unlink()
@@ -169,5 +171,6 @@ def test_a_decision_whose_model_file_is_gone_is_there_but_cannot_be_run_again(
         )
     finally:
         lender.runtime.close()
-    assert (answer.status_code, answer.get_json()["type"]) == (422, "/problems/not-explainable")
-    assert "archive" in answer.get_json()["detail"]
+    assert (answer.status_code, answer.get_json()["verdict"]) == (200, "impossible")
+    assert (answer.get_json()["margin"], answer.get_json()["grade"]) == (None, "")
+    assert "archive" in answer.get_json()["why"]

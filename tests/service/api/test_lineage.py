@@ -142,7 +142,7 @@ def test_a_manifest_that_says_little_or_nonsense(
     assert line in told(of(door, **members))
 
 
-def test_a_policy_of_which_only_the_index_knows(door: Door) -> None:
+def test_a_version_that_decided_nothing(door: Door) -> None:
     graph = of(door)
     nothing = replace(
         graph, nodes=tuple(n for n in graph.nodes if n.kind is not NodeKind.DECISIONS)

@@ -36,13 +36,14 @@ def later(door: Door) -> str:
 
 def test_the_dictionary(door: Door) -> None:
     told = door.ask(Role.AUDITOR, "GET", f"{MODEL}/features").get_json()
-    assert (told["language"], told["languages"], told["untranslated"]) == ("en", ["en"], [])
+    assert (told["language"], told["untranslated"]) == ("en", [])
+    assert "en" in told["languages"]
     first = told["features"][0]
     assert (first["label"], first["upper"], first["proxy"]) == (
         *("Loan as a share of the price", 200, None),
     )
-    german = door.ask(Role.AUDITOR, "GET", f"{MODEL}/features?language=de").get_json()
-    assert german["untranslated"] == [each["name"] for each in german["features"]]
+    finnish = door.ask(Role.AUDITOR, "GET", f"{MODEL}/features?language=fi").get_json()
+    assert finnish["untranslated"] == [each["name"] for each in finnish["features"]]
     wrong = door.ask(Role.AUDITOR, "GET", f"{MODEL}/features?language=../x")
     assert (wrong.status_code, wrong.get_json()["member"]) == (422, "language")
     assert door.ask(Role.AUDITOR, "GET", "/v1/models/nobody@1/features").status_code == 404

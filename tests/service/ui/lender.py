@@ -28,10 +28,10 @@ MISSING = 7  # a counter that the source never sent
 Values = dict[str, Any]
 
 
-def _feature(name: str, label: str, kind: str, reason: str, **members: Any) -> Values:
+def _feature(name: str, label: Values, kind: str, reason: str, **members: Any) -> Values:
     return {
         "name": name,
-        "label": {"en": label},
+        "label": label,
         "type": kind,
         "unit": "none",
         "mutability": "any",
@@ -44,11 +44,15 @@ def _feature(name: str, label: str, kind: str, reason: str, **members: Any) -> V
 
 FEATURES = [
     _feature(
-        "loan_to_value", "Loan as a share of the price", "number", "LTV",
+        "loan_to_value",
+        {"en": "Loan as a share of the price", "de": "Anteil des Darlehens am Preis"},
+        "number", "LTV",
         unit="percent", bounds=[0, 200], mutability="decrease",
     ),
-    _feature("late", "Late payments", "integer", "LATE", unit="count", bounds=[0, 9]),
-    _feature("bankrupt", "Bankruptcy on file", "boolean", "BANKRUPT", mutability="fixed"),
+    _feature("late", {"en": "Late payments", "de": "Verspätete Zahlungen"}, "integer", "LATE",
+             unit="count", bounds=[0, 9]),
+    _feature("bankrupt", {"en": "Bankruptcy on file", "de": "Vermerkte Insolvenz"}, "boolean",
+             "BANKRUPT", mutability="fixed"),
 ]  # fmt: skip
 POLICY: Values = {
     "name": "mortgage-cutoff",
@@ -58,13 +62,14 @@ POLICY: Values = {
     "points": {"offset": 600, "per_log_odds": "28.85"},
     "rules": [],
     "reason_codes": {
-        "LTV": {"en": "The loan is a large share of the price"},
-        "LATE": {"en": "Payments were late"},
-        "BANKRUPT": {"en": "A bankruptcy is on file"},
+        "LTV": {"en": "The loan is a large share of the price",
+                "de": "Das Darlehen ist ein großer Teil des Preises"},
+        "LATE": {"en": "Payments were late", "de": "Zahlungen kamen verspätet"},
+        "BANKRUPT": {"en": "A bankruptcy is on file", "de": "Eine Insolvenz ist vermerkt"},
     },
     "retention_class": "credit",
     "regimes": ["gdpr_15"],
-}
+}  # fmt: skip
 
 
 class Lender:

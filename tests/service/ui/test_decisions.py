@@ -101,7 +101,8 @@ def test_no_letter_where_a_check_of_the_explanation_failed(own: Lender) -> None:
     assert not own.runtime.explaining.issue(record, "en").explanation.automatic_text_allowed
     browser = enter(own, Role.AUDITOR)
     page = browser.get(f"/decisions/{record}").text
-    assert "a check failed, so a person writes the letter" in page
+    assert "a check failed (" in page
+    assert "), so a person writes the letter" in page
     assert "letter.pdf" not in page
     assert browser.get(f"/decisions/{record}/letter.pdf").status_code == 422
 
@@ -119,9 +120,14 @@ def test_the_letter_is_a_pdf_of_what_was_issued(own: Lender) -> None:
         )
     )
     own.runtime.explaining.issue(record, "en")
+    own.runtime.explaining.issue_in(record, "de")
     browser = enter(own, Role.AUDITOR)
     page = browser.get(f"/decisions/{record}").text
     assert f'href="/decisions/{record}/letter.pdf"' in page
+    assert f'href="/decisions/{record}/letter.pdf?language=de"' in page
+    assert browser.get(f"/decisions/{record}/letter.pdf?language=fr").status_code == 404
+    german = browser.get(f"/decisions/{record}/letter.pdf?language=de")
+    assert (german.status_code, german.mimetype) == (200, "application/pdf")
     response = browser.get(f"/decisions/{record}/letter.pdf")
     assert (response.status_code, response.mimetype) == (200, "application/pdf"), response.text
     assert response.data.startswith(b"%PDF-")
@@ -187,3 +193,24 @@ def test_a_record_that_was_tampered_with_is_named_and_not_shown(own: Lender) -> 
     listed = browser.get("/decisions").text
     assert "Not as logged" in listed
     assert other in listed
+
+
+def test_an_explanation_is_issued_in_the_language_that_is_chosen(own: Lender) -> None:
+    record = own.ids[2]
+    handler = enter(own, Role.CASE_HANDLER)
+    page = handler.get(f"/decisions/{record}").text
+    assert re.findall(r'<option value="(\w\w)">', page) == [
+        "en",
+        "de",
+        "es",
+        "fr",
+        "it",
+        "nl",
+        "pl",
+    ]
+    assert handler.post(f"/decisions/{record}/explanation", language="fi").status_code == 422
+    assert handler.post(f"/decisions/{record}/explanation", language="fr").status_code == 422
+    assert own.runtime.explaining.languages(record) == ()  # the model has no words in French
+    assert handler.post(f"/decisions/{record}/explanation", language="de").status_code == 303
+    page = handler.get(f"/decisions/{record}").text
+    assert '<div class="says" lang="de"><p class="lead">Abgelehnt: Das Modell ergab' in page

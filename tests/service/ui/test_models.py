@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,18 +122,18 @@ def test_the_dictionary_says_what_nobody_translated(lender: Lender, sign_in: Sig
     for told in ("Loan as a share of the price", "0 to 200", "can fall", "No; proxy not stated"):
         assert told in page
     assert "not written" not in page
-    assert "No label is written in this language" in browser.get(f"{address}?language=de").text
+    assert "No label is written in this language" in browser.get(f"{address}?language=fi").text
     found: Any = lender.runtime.registry.model("mortgage-approval@1.0.0").manifest
     first, second, *rest = found["features"]
     changed = [
-        {**first, "label": {"en": "Loan", "de": "Darlehen"}, "proxy": True, "bounds": [-1.5, None]},
+        {**first, "label": {"en": "Loan", "fi": "Laina"}, "proxy": True, "bounds": [-1.5, None]},
         {**second, "group": "history", "proxy": False, "values": {"0": {"en": "none"}}},
         *({**each, "bounds": [None, 7]} for each in rest),
     ]
     version = {**found, "version": "1.2.0", "features": changed}
     lender.runtime.registry.register_model(version, {})
-    page = browser.get("/models/mortgage-approval@1.2.0/features?language=de").text
-    for told in ("2 labels are not written", "Darlehen", "May stand in for one", "from −1.5",
+    page = browser.get("/models/mortgage-approval@1.2.0/features?language=fi").text
+    for told in ("2 labels are not written", "Laina", "May stand in for one", "from −1.5",
                  "Neither it nor a proxy", "0: none", "group history", "up to 7"):  # fmt: skip
         assert told in page, told
 
@@ -141,18 +142,38 @@ def test_a_policy_is_compared_with_another(lender: Lender, sign_in: SignIn) -> N
     browser = sign_in(Role.AUDITOR, purpose="audit")
     alone = browser.get("/policies/mortgage-cutoff@1.0.0").text
     assert "There is no other policy version" in alone
-    rules = [{"id": f"r{at}", "text": "x" * 400} for at in range(MAX_CHANGES + 2)]
-    changed = {**POLICY, "version": "1.1.0", "countries": ["DE"], "rules": rules}
-    del changed["retention_class"]
+    codes = POLICY["reason_codes"] | {f"R{at}": {"en": "More"} for at in range(MAX_CHANGES + 2)}
+    changed = {**POLICY, "version": "1.1.0", "countries": ["DE"], "reason_codes": codes}
+    del changed["points"]
     lender.runtime.registry.register_policy(changed)
     page = browser.get("/policies/mortgage-cutoff@1.1.0").text
     (address,) = re.findall(r'href="(/policies/[^"]+against=[^"]+)"', page)
     page = browser.get(address).text
-    for told in ("2,005 differences", "5 more are not shown", "retention_class", "Removed",
+    for told in ("2,005 differences", "5 more are not shown", "points", "Removed",
                  "Compared with mortgage-cutoff 1.0.0"):  # fmt: skip
         assert told in page, told
     assert browser.get("/policies/none@1").status_code == 404
     assert browser.get("/policies/mortgage-cutoff@1.1.0?against=none@1").status_code == 404
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Lender]:
+    """A lender of one test, whose model may come to its end."""
+    made = Lender(tmp_path / "data")
+    made.record(1)
+    yield made
+    made.runtime.close()
+
+
+def test_a_retired_version_that_went_on_deciding_is_named(alone: Lender) -> None:
+    ann, ben = (enter(alone, role) for role in (Role.MODEL_OWNER, Role.MODEL_RISK))
+    assert act(ann, "Propose retirement") == 303
+    assert act(ben, "Agree") == 303
+    page = ann.get(MODEL).text
+    assert "is over for good" in page
+    assert "went on deciding" not in page
+    alone.record(1)
+    assert "went on deciding after it was retired" in enter(alone, Role.AUDITOR).get(MODEL).text
 
 
 def test_each_stage_has_its_words() -> None:

@@ -1,0 +1,124 @@
+"""Files that run code are known by what is in them, whatever they are called or packed into."""
+
+import bz2
+import gzip
+import io
+import lzma
+import pickle
+import zipfile
+import zlib
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+import xgboost
+from hypothesis import given
+from hypothesis import strategies as st
+
+from explain import executable_files
+from explain.errors import ArtefactRefused
+from explain.executable_files import refuse_code
+
+PICKLES = [pickle.dumps({"weights": [1.5]}, protocol) for protocol in range(6)]
+
+
+def zipped(**members: bytes) -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return held.getvalue()
+
+
+def array(values: Any) -> bytes:
+    held = io.BytesIO()
+    np.save(held, values, allow_pickle=True)
+    return held.getvalue()
+
+
+def joblibbed(compress: Any) -> bytes:
+    held = io.BytesIO()
+    joblib.dump({"weights": np.ones(3)}, held, compress=compress)
+    return held.getvalue()
+
+
+@pytest.mark.parametrize("data", PICKLES, ids=range(6))
+def test_a_pickle_of_every_protocol_is_refused_with_the_way_out(data: bytes) -> None:
+    with pytest.raises(ArtefactRefused, match=r"a pickle can run code .* own format instead"):
+        refuse_code(data)
+
+
+@pytest.mark.parametrize(
+    "compress", [0, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("lzma", 3), ("xz", 3)]
+)
+def test_what_joblib_writes_is_refused(compress: Any) -> None:
+    with pytest.raises(ArtefactRefused, match="can run code"):
+        refuse_code(joblibbed(compress))
+
+
+@pytest.mark.parametrize(
+    "pack", [bz2.compress, gzip.compress, lzma.compress, zlib.compress], ids=lambda one: one.__module__
+)  # fmt: skip
+def test_a_compressed_pickle_is_refused(pack: Any) -> None:
+    with pytest.raises(ArtefactRefused, match="can run code"):
+        refuse_code(pack(PICKLES[4]))
+
+
+@pytest.mark.parametrize("data", PICKLES, ids=range(6))
+def test_a_pickle_in_a_zip_is_refused_whatever_it_is_called(data: bytes) -> None:
+    # As PyTorch saves: a zip with a pickle in it. Under an innocent name, and one zip deeper.
+    for held in (zipped(**{"data.pkl": data}), zipped(**{"weights.txt": data})):
+        for packed in (held, zipped(inner=held)):
+            with pytest.raises(ArtefactRefused, match="a pickle in a zip"):
+                refuse_code(packed, zipped=True)
+
+
+def test_an_array_of_objects_is_a_pickle() -> None:
+    with pytest.raises(ArtefactRefused, match="pickled objects in a zip"):
+        refuse_code(zipped(a=array(np.array([{}, {}]))), zipped=True)
+    refuse_code(zipped(a=array(np.ones(3)), b=b"{}"), zipped=True)
+
+
+def test_the_way_out_is_that_of_the_library_whose_pickle_it_is() -> None:
+    booster = xgboost.train({}, xgboost.DMatrix(np.eye(2), [0, 1]), 1)
+    with pytest.raises(ArtefactRefused, match=r"model\.json"):
+        refuse_code(pickle.dumps(booster))
+    with pytest.raises(ArtefactRefused, match="others: ONNX"):
+        refuse_code(PICKLES[4])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"PK\x03\x04", zipped(a=b"text")[:-9], zipped(a=b"text")],
+    ids=["head", "cut", "whole"],  # the zip has the time of day in it
+)
+def test_a_zip_is_no_model_where_none_is_meant(data: bytes) -> None:
+    with pytest.raises(ArtefactRefused, match="a zip archive"):
+        refuse_code(data)
+
+
+def test_a_zip_that_unpacks_to_too_much_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executable_files, "MAX_UNPACKED_BYTES", 1_000)
+    refuse_code(zipped(a=b"{" * 1_000), zipped=True)
+    with pytest.raises(ArtefactRefused, match="too much"):
+        refuse_code(zipped(a=b"{" * 900, b=b"{" * 900), zipped=True)
+    monkeypatch.setattr(executable_files, "MAX_MEMBERS", 1)
+    with pytest.raises(ArtefactRefused, match="too many"):
+        refuse_code(zipped(a=b"{", b=b"{"), zipped=True)
+    with pytest.raises(ArtefactRefused, match="too deeply"):
+        refuse_code(zipped(a=zipped(b=zipped(c=b"{"))), zipped=True)
+
+
+def test_models_in_their_own_formats_pass(model_json: bytes, model_ubj: bytes) -> None:
+    for data in (model_json, model_ubj, b"tree\nversion=v4\n", b"CBM1.", b"\x08\x0a.", b""):
+        refuse_code(data)
+
+
+@given(st.binary(max_size=80), st.booleans())
+def test_any_bytes_pass_or_are_our_error(data: bytes, wanted: bool) -> None:
+    for each in (data, b"PK\x03\x04" + data, zipped(a=data)[: len(data) + 40]):
+        try:
+            refuse_code(each, zipped=wanted)
+        except ArtefactRefused:
+            continue
