@@ -32,6 +32,7 @@ class Permission(StrEnum):
     MODELS_READ = "models_read"
     MODELS_REGISTER = "models_register"
     MODELS_SUSPEND = "models_suspend"
+    OUTCOMES_RECORD = "outcomes_record"
     REPORTS_EXPORT = "reports_export"
     SOURCES_STATE = "sources_state"
     SUBJECTS_EXPORT = "subjects_export"
@@ -102,6 +103,8 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 # Registers versions and asks for their approval; somebody else has to agree.
                 Permission.MODELS_REGISTER,
                 Permission.MODELS_SUSPEND,
+                # Feeds back what became of decisions, and cannot look at them.
+                Permission.OUTCOMES_RECORD,
                 Permission.SOURCES_STATE,
             }
         ),
@@ -121,7 +124,9 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             }
         ),
         # A system that makes predictions writes, and reads nothing back.
-        Role.SOURCE: frozenset({Permission.DECISIONS_RECORD, Permission.SOURCES_STATE}),
+        Role.SOURCE: frozenset(
+            {Permission.DECISIONS_RECORD, Permission.OUTCOMES_RECORD, Permission.SOURCES_STATE}
+        ),
     }
 )
 """What each role may do."""

@@ -69,6 +69,7 @@ _REGISTER: Final = (
     ("notice_issued", "Notices issued"),
     ("review", "Steps of reviews by people"),
     ("correction", "Corrections"),
+    ("outcome_observed", "Outcomes fed back"),
     ("erased", "Erasures on request"),
     ("expired", "Erasures at the end of retention"),
     ("hold_set", "Legal holds set"),

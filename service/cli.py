@@ -28,6 +28,7 @@ from service.commands.holds import hold
 from service.commands.incidents import incident
 from service.commands.keys import key
 from service.commands.monitoring import monitor
+from service.commands.outcomes import outcomes
 from service.commands.registry import model, policy
 from service.commands.replaying import replay
 from service.commands.reports import report, verify
@@ -51,7 +52,7 @@ class _Sections(click.Group):
         ("Register", ("model", "policy")),
         ("Look up", ("decisions", "explain", "letter", "replay", "attributions", "events")),
         ("Answer", ("subject", "correction", "disclose", "erasure", "hold", "retention", "access")),
-        ("Check", ("proof", "sources", "monitor", "report", "verify")),
+        ("Check", ("proof", "sources", "outcomes", "monitor", "report", "verify")),
         ("Anchor", ("cosign", "timestamp", "witness")),
         ("Keep", ("vault", "backup", "restore", "fork", "incident", "continue")),
     )
@@ -93,7 +94,7 @@ def main(tenant: str | None) -> None:  # read by service.commands.terminal
 for _command in (init, serve, key, tenants, log, export, model, policy, decisions, explain, letter,
                  replay, proof, sources, report, verify, cosign, timestamp, witness, backup,
                  restore, fork, incident, continue_, vault, access, attributions, disclose, erasure,
-                 hold, events, retention, subject, correction, monitor):  # fmt: skip
+                 hold, events, retention, subject, correction, monitor, outcomes):  # fmt: skip
     main.add_command(_command)
 
 

@@ -33,6 +33,7 @@ from ledger.operate.incidents import Incidents
 from ledger.operate.key_ring import KeyRing
 from ledger.operate.log_clock import LogClock
 from ledger.operate.log_writer import LogWriter
+from ledger.operate.outcomes import Outcomes
 from ledger.operate.own_references import OwnReferences
 from ledger.operate.registry import Registry
 from ledger.operate.retention import Retention
@@ -163,6 +164,7 @@ class Runtime:
     attributions: LaterAttributions
     attachments: Attachments
     corrections: Corrections
+    outcomes: Outcomes
     access_log: AccessLog
     own_references: OwnReferences
     cose: Mapping[str, CoseReceipts]
@@ -257,6 +259,7 @@ class Runtime:
             attributions=attributions,
             attachments=attachments,
             corrections=corrections,
+            outcomes=Outcomes(*parts, decisions, attachments, now, os.urandom),
             access_log=AccessLog(logs["access"], writers["access"], vault, now, os.urandom),
             own_references=OwnReferences(vault, now),
             cose={name: CoseReceipts(log, keys[name].cose_signer) for name, log in logs.items()},

@@ -178,6 +178,15 @@ class Review(Body):
 
 
 @dataclass(frozen=True, slots=True)
+class OutcomeObserved(Body):
+    """Somebody saw later what became of a decision; which outcome it was is committed to."""
+
+    kind: ClassVar[Kind] = Kind.OUTCOME_OBSERVED
+    decision: Id
+    outcome: Commitment
+
+
+@dataclass(frozen=True, slots=True)
 class HoldSet(Body):
     """A legal hold begins; its matter, scope and ground are committed to."""
 
@@ -340,7 +349,7 @@ BODIES: Mapping[str, type[Body]] = MappingProxyType(
             *(PolicyRegistered, Decision, AttributionsAttached, ExplanationIssued),
             *(NoticeIssued, Correction, Review, HoldSet, HoldReleased, Erased, Expired),
             *(SourceRegistered, SourceGap, SourceTotal, SourcePeriodTotal),
-            *(ExportIssued, Incident, Access, AccessDenied, ModelVersionAct),
+            *(ExportIssued, Incident, Access, AccessDenied, ModelVersionAct, OutcomeObserved),
         )
     }
 )

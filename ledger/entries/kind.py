@@ -27,6 +27,7 @@ class Kind(StrEnum):
     MODEL_VERSION_REGISTERED = "model_version_registered"
     MODEL_VERSION_STATUS = "model_version_status"
     NOTICE_ISSUED = "notice_issued"
+    OUTCOME_OBSERVED = "outcome_observed"
     POLICY_REGISTERED = "policy_registered"
     REVIEW = "review"
     SOURCE_GAP = "source_gap"

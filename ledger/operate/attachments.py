@@ -1,6 +1,6 @@
 """What was attached to decisions after they were logged, opened with its proof.
 
-An explanation, a notice, a correction, a step of a review, attributions that came later: each
+An explanation, a notice, a correction, an outcome, attributions that came later: each
 is an entry of its own that commits to what it says. Here they are all read the same way.
 """
 
@@ -16,6 +16,7 @@ from ledger.entries import (
     Entry,
     ExplanationIssued,
     NoticeIssued,
+    OutcomeObserved,
     Review,
     parse_entry,
 )
@@ -35,6 +36,7 @@ _SECTIONS: Final = MappingProxyType[type[Body], str](
         Correction: "correction",
         ExplanationIssued: "explanation",
         NoticeIssued: "notice",
+        OutcomeObserved: "outcome",
         Review: "detail",
     }
 )

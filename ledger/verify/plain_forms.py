@@ -29,6 +29,7 @@ from ledger.entries import (
     ModelVersionRegistered,
     ModelVersionStatus,
     NoticeIssued,
+    OutcomeObserved,
     PolicyRegistered,
     Review,
 )
@@ -46,7 +47,7 @@ from ledger.entries.identifiers import UUID7_PATTERN
 PLAIN: Final = (
     *(Decision, Access, AccessDenied, AttributionsAttached, ExplanationIssued, NoticeIssued),
     *(Correction, Review, HoldSet, HoldReleased, ModelVersionRegistered, ModelVersionStatus),
-    *(PolicyRegistered, ExportIssued, Incident, ModelVersionAct),
+    *(PolicyRegistered, ExportIssued, Incident, ModelVersionAct, OutcomeObserved),
 )
 
 _AT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"

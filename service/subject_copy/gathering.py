@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger.canonical import JsonValue
 from ledger.commitments import DisclosedField, Opening
-from ledger.entries import Correction, Entry, Review
+from ledger.entries import Correction, OutcomeObserved, Review
 from ledger.entries.identifiers import UUID7_PATTERN
 from ledger.errors import LedgerError, MalformedError
 from ledger.operate.attachments import Attached
@@ -200,7 +200,10 @@ class Gathering:
         }
         if isinstance(entry.body, Review):
             event["state"] = entry.body.state
-        if isinstance(entry.body, Correction | Review) or each.opening.section == "notice":
+        if (
+            isinstance(entry.body, Correction | OutcomeObserved | Review)
+            or each.opening.section == "notice"
+        ):
             event["detail"] = told
         return event
 
@@ -233,7 +236,7 @@ class Gathering:
             items=self._items(parts, model.manifest),
             recorded=self._recorded(parts),
             events=tuple(
-                CopiedEvent(each.entry.at, str(each.entry.body.kind), _state(each.entry))
+                CopiedEvent(each.entry.at, str(each.entry.body.kind), self._state(each))
                 for each in parts.attached
             ),
             hold=self._restriction(parts.hold),
@@ -285,6 +288,17 @@ class Gathering:
         """What a member is called in words, or as it is where an operator named it."""
         known = f"copy.names.{name.replace('.', '_')}"
         return self._words.say(known) if self._words.has(known) else printable(name)
+
+    def _state(self, each: Attached) -> str:
+        """What a review came to, or an outcome says: what, whether, since when, and who says so."""
+        body = each.entry.body
+        if isinstance(body, Review):
+            return body.state.replace("_", " ")
+        if not isinstance(body, OutcomeObserved):
+            return ""
+        told = each.opening.disclosed()
+        names = ("event", "occurred", "observed_on", "source")
+        return ", ".join(self._value(told.get(name)) for name in names)
 
     def _value(self, value: JsonValue) -> str:
         if value is None or value == "":
@@ -340,10 +354,6 @@ def printable(text: str) -> str:
         except DocumentError:
             written.append(f"[U+{ord(character):04X}]")
     return "".join(written)[:MAX_TEXT]
-
-
-def _state(entry: Entry) -> str:
-    return entry.body.state.replace("_", " ") if isinstance(entry.body, Review) else ""
 
 
 def _proof(entry_id: str, receipt: str, openings: Iterable[Opening]) -> dict[str, bytes]:

@@ -207,6 +207,7 @@ _TITLES: Final[Mapping[type[Body], str]] = {
     entries.Expired: "Erased at the end of its time",
     entries.ExplanationIssued: "Explanation issued",
     entries.NoticeIssued: "Letter issued",
+    entries.OutcomeObserved: "Outcome fed back",
 }
 
 

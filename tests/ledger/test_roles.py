@@ -19,13 +19,13 @@ EXPECTED = {
         " disclosures_read erasures_manage erasures_read explanations_issue holds_manage"
         " holds_read models_read reports_export subjects_export"
     ),
-    "model_owner": "models_read models_register models_suspend sources_state",
+    "model_owner": "models_read models_register models_suspend outcomes_record sources_state",
     "model_risk": "models_approve models_read models_suspend",
     "regulator": (
         "decisions_find decisions_read disclosures_read erasures_read holds_read models_read"
         " reports_export"
     ),
-    "source": "decisions_record sources_state",
+    "source": "decisions_record outcomes_record sources_state",
 }
 
 

@@ -20,7 +20,8 @@ from tests.service.ui.conftest import enter
 
 FREE: Final = {  # of people they show nothing: counts, registries, what is public, what is written
     *(Permission.DECISIONS_RECORD, Permission.MODELS_READ, Permission.MODELS_REGISTER),
-    *(Permission.MODELS_APPROVE, Permission.MODELS_SUSPEND, Permission.SOURCES_STATE, None),
+    *(Permission.MODELS_APPROVE, Permission.MODELS_SUSPEND, Permission.SOURCES_STATE),
+    *(Permission.OUTCOMES_RECORD, None),
 }
 OFFICER: Final = Role.DATA_PROTECTION_OFFICER
 NOBODY: Final = "01a20aa6-1a5c-7fcf-9ba7-5831c882ac71"
@@ -84,6 +85,7 @@ COMMANDS: Final[dict[str, list[str]]] = {
     "decisions show": ["{id}"],
     "explain": ["{id}"],
     "letter": ["{id}", "--html", "-o", "{out}"],
+    "outcomes show": ["{id}"],
     "proof": ["{id}", "-o", "{out}"],
     "replay": ["{id}"],
     "attributions proof": [NOBODY],
@@ -131,6 +133,7 @@ FREE_GROUPS: Final = {
 FREE_COMMANDS: Final = {
     *("attributions retry", "attributions status", "attributions work", "erasure clean-up"),
     *("retention rules", "retention status"),
+    "outcomes import",
     "erasure resume",  # goes on with what two officers decided, and says that it is done
 }
 

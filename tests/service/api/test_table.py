@@ -28,6 +28,8 @@ TABLE: list[tuple[str, str, Permission, int]] = [
     ("GET", "/v1/corrections", Permission.DECISIONS_READ, 200),
     ("GET", "/v1/decisions/{id}/corrections", Permission.DECISIONS_READ, 200),
     ("POST", "/v1/decisions/{id}/corrections", Permission.CORRECTIONS_MAKE, 422),
+    ("POST", "/v1/outcomes", Permission.OUTCOMES_RECORD, 422),
+    ("GET", "/v1/decisions/{id}/outcomes", Permission.DECISIONS_READ, 200),
     ("POST", "/v1/subjects/export", Permission.SUBJECTS_EXPORT, 422),
     ("POST", "/v1/restrictions", Permission.HOLDS_MANAGE, 422),
     ("GET", "/v1/models", Permission.MODELS_READ, 200),
