@@ -51,3 +51,9 @@ class OverTimeSchema(Strict):
     by = fields.String(required=True, validate=validate.OneOf(["month", "quarter", "year"]))
     reference = fields.String(required=True, allow_none=True)
     periods = fields.List(fields.Nested(MonitoredPeriodSchema), required=True)
+    outcomes = fields.Dict(
+        keys=fields.String(),
+        required=True,
+        allow_none=True,
+        metadata={"description": "Calibration; null where no outcome is on record."},
+    )

@@ -121,6 +121,13 @@ def _tell(found: "OverTime", by_group: "Grouped | None") -> None:
         f" without contributions: {unseen.without:,}, pending: {unseen.pending:,}",
         err=True,
     )
+    if found.followed is not None:
+        whole = found.followed.whole
+        click.echo(
+            f"outcomes: known of {whole.known:,} of {whole.decided:,} that are counted;"
+            f" {found.followed.other:,} of other events, {found.followed.restricted:,} restricted",
+            err=True,
+        )
     if by_group is not None:
         click.echo(
             f"groups: {by_group.rows:,} rows, of which {by_group.unknown:,} name no decision that"

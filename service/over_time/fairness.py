@@ -12,7 +12,17 @@ from typing import Any, Final
 
 from service.over_time.figures import DIGITS, MIN_CASES, Absence, Share, share
 
-__all__ = ["NOT_STATED", "GroupShares", "Measures", "NoMeasures", "compared"]
+__all__ = [
+    "NOT_STATED",
+    "Errors",
+    "GroupErrors",
+    "GroupShares",
+    "Measures",
+    "NoMeasures",
+    "Odds",
+    "compared",
+    "errors_compared",
+]
 
 NOT_STATED: Final = "not stated"
 TWO: Final = 2  # groups that can be compared; cells that hide each other
@@ -23,6 +33,7 @@ class NoMeasures(StrEnum):
 
     NOBODY_PASSED = "nobody_passed"
     NOT_INSTALLED = "not_installed"
+    ONE_DECISION = "one_decision"  # only passed ones, or only refused ones, have outcomes
     ONE_GROUP = "one_group"
 
 
@@ -83,6 +94,105 @@ class GroupShares:
         if name == NOT_STATED or isinstance(highest, Absence):
             return None
         return round(found.share / highest.share, DIGITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Decisions of a group by what became of them; good is what the model's output favours.
+
+    Attributes:
+        good_passed: they passed, and it was good.
+        good_refused: refused, although it was good.
+        bad_passed: they passed, although it was bad.
+        bad_refused: refused, and it was bad.
+    """
+
+    good_passed: int = 0
+    good_refused: int = 0
+    bad_passed: int = 0
+    bad_refused: int = 0
+
+    @property
+    def smaller(self) -> int:
+        """The smaller of the two numbers that its rates are of."""
+        return min(self.good_passed + self.good_refused, self.bad_passed + self.bad_refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """Equalised odds between the groups that are shown: 0 and 1 are equal."""
+
+    difference: float
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class GroupErrors:
+    """Error rates by group, of one trait in one period; `not stated` is not among them."""
+
+    trait: str
+    period: str
+    groups: tuple[tuple[str, Errors | Absence], ...]
+    odds: Odds | NoMeasures
+
+    def to_json(self) -> dict[str, Any]:
+        """The rates and measures as JSON, rounded."""
+        return {
+            "trait": self.trait,
+            "period": self.period,
+            "groups": [{"group": name, **_errors_json(each)} for name, each in self.groups],
+            "equalised_odds": (
+                {"absent": self.odds.value}
+                if isinstance(self.odds, NoMeasures)
+                else {
+                    "difference": round(self.odds.difference, DIGITS),
+                    "ratio": round(self.odds.ratio, DIGITS),
+                }
+            ),
+        }
+
+
+def errors_compared(trait: str, period: str, counts: Mapping[str, Errors]) -> GroupErrors:
+    """Return the error rates of groups, the largest first, and equalised odds by fairlearn."""
+    hidden = _hidden({name: each.smaller for name, each in counts.items()})
+    ranked = sorted(counts, key=lambda name: (-counts[name].smaller, name))
+    groups = tuple((n, Absence.TOO_FEW if n in hidden else counts[n]) for n in ranked)
+    shown = {name: counts[name] for name in ranked if name not in hidden}
+    return GroupErrors(trait, period, groups, _odds(shown))
+
+
+def _odds(counts: Mapping[str, Errors]) -> Odds | NoMeasures:
+    if len(counts) < TWO:
+        return NoMeasures.ONE_GROUP
+    passed = any(each.good_passed or each.bad_passed for each in counts.values())
+    refused = any(each.good_refused or each.bad_refused for each in counts.values())
+    if not passed or not refused:
+        return NoMeasures.ONE_DECISION
+    if importlib.util.find_spec("fairlearn") is None:
+        return NoMeasures.NOT_INSTALLED
+    from fairlearn.metrics import equalized_odds_difference, equalized_odds_ratio
+
+    names, good, decided, weights = [], [], [], []
+    for name, each in counts.items():
+        names += [name] * 4
+        good += [1, 1, 0, 0]
+        decided += [1, 0, 1, 0]
+        weights += [each.good_passed, each.good_refused, each.bad_passed, each.bad_refused]
+    both = {"sensitive_features": names, "sample_weight": weights}
+    return Odds(
+        difference=float(equalized_odds_difference(good, decided, **both)),
+        ratio=float(equalized_odds_ratio(good, decided, **both)),
+    )
+
+
+def _errors_json(found: Errors | Absence) -> dict[str, Any]:
+    if isinstance(found, Absence):
+        return {"absent": found.value}
+    good, bad = found.good_passed + found.good_refused, found.bad_passed + found.bad_refused
+    return {
+        "refused_of_good": _share_json(share(found.good_refused, good)),
+        "passed_of_bad": _share_json(share(found.bad_passed, bad)),
+    }
 
 
 def compared(trait: str, period: str, counts: Mapping[str, tuple[int, int]]) -> GroupShares:

@@ -8,12 +8,16 @@ figure carries how many decisions it is of.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reports.distributions import Mean, Shift, mean_of, shift
 from reports.proportions import wilson_interval
 from service.over_time.kept import Unseen
 from service.over_time.tally import Spread, Tally
+
+if TYPE_CHECKING:
+    # It is worked out from these figures, and stands beside them.
+    from service.over_time.following import Followed
 
 __all__ = [
     "MIN_CASES",
@@ -55,6 +59,7 @@ class Absence(StrEnum):
 
     NO_CONTRIBUTIONS = "no_contributions"
     NO_REFERENCE = "no_reference"
+    NOT_A_PROBABILITY = "not_a_probability"
     REFERENCE = "reference"  # it is the period that others are compared with
     TOO_FEW = "too_few"
 
@@ -127,6 +132,7 @@ class OverTime:
         by: how long a period is.
         reference: the period that the others are compared with; None: none has enough.
         periods: oldest first.
+        followed: what became of the decisions; None: no outcome is on record.
     """
 
     model: str
@@ -139,6 +145,7 @@ class OverTime:
     by: Period
     reference: str | None
     periods: tuple[Figures, ...]
+    followed: "Followed | None" = None
 
     def to_json(self) -> dict[str, Any]:
         """The whole as JSON: what is printed, served and kept."""
@@ -156,6 +163,7 @@ class OverTime:
             "by": self.by.value,
             "reference": self.reference,
             "periods": [_period_json(each) for each in self.periods],
+            "outcomes": self.followed.to_json() if self.followed else None,
         }
 
 

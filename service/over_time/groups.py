@@ -17,8 +17,16 @@ from ledger.errors import MalformedError
 from ledger.operate.decisions import DecisionRow
 from ledger.operate.registry import ModelVersion
 from service.over_time.counting import month_of, policy_of
-from service.over_time.fairness import NOT_STATED, GroupShares, compared
+from service.over_time.fairness import (
+    NOT_STATED,
+    Errors,
+    GroupErrors,
+    GroupShares,
+    compared,
+    errors_compared,
+)
 from service.over_time.figures import OverTime
+from service.over_time.following import HAPPENED
 from service.reading import Reading
 from service.runtime import Runtime
 
@@ -49,6 +57,7 @@ class Grouped:
         unknown: how many of them name no decision of the model that is counted in a period.
         restricted: how many name one whose use is restricted.
         shares: by trait and period.
+        errors: likewise, of the decisions of which an outcome is known.
     """
 
     source: str
@@ -56,6 +65,7 @@ class Grouped:
     unknown: int
     restricted: int
     shares: tuple[GroupShares, ...]
+    errors: tuple[GroupErrors, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON; it is printed and not kept."""
@@ -65,6 +75,7 @@ class Grouped:
             "unknown": self.unknown,
             "restricted": self.restricted,
             "shares": [each.to_json() for each in self.shares],
+            "errors": [each.to_json() for each in self.errors],
         }
 
 
@@ -118,7 +129,11 @@ class _Sheet:
         self._seen = bytearray(found.size)  # a byte for each entry of the log that was counted
         self._policies: dict[str, Policy | None] = {}
         self._cells: dict[tuple[str, str], Counter[tuple[str, bool]]] = defaultdict(Counter)
+        self._errors: dict[tuple[str, str], Counter[tuple[str, bool, bool]]] = defaultdict(Counter)
         self._groups: dict[str, set[str]] = defaultdict(set)
+        output = version.manifest.get("output")
+        lower = isinstance(output, Mapping) and output.get("favourable") == "lower"
+        self._favours_target = not lower
         self._rows = self._unknown = self._restricted = 0
 
     def add(self, traits: Sequence[str], batch: Sequence[tuple[int, Sequence[str]]]) -> None:
@@ -150,6 +165,8 @@ class _Sheet:
         if row.model != self._version.digest or period not in self._totals:
             return False
         policy = self._policy(row.policy)
+        marks = self._found.followed.marks if self._found.followed else bytes(row.seq + 1)
+        good = (marks[row.seq] == HAPPENED) == self._favours_target
         for trait, group in zip(traits, line[1:], strict=True):
             name = group or NOT_STATED
             self._groups[trait].add(name)
@@ -157,6 +174,8 @@ class _Sheet:
                 raise MalformedError(f"groups: a trait has more than {MAX_GROUPS} groups")
             passed = policy is not None and row.outcome == policy.passed
             self._cells[trait, period][name, passed] += 1
+            if marks[row.seq] and group and policy is not None:
+                self._errors[trait, period][group, good, passed] += 1
         return True
 
     def _policy(self, digest: str) -> "Policy | None":
@@ -176,7 +195,23 @@ class _Sheet:
                 max(0, decided - sum(each[1] for each in stated)),
             )
             shares.append(compared(trait, period, counts))
-        return Grouped(source, self._rows, self._unknown, self._restricted, tuple(shares))
+        errors = tuple(
+            errors_compared(trait, period, _error_counts(cells))
+            for (trait, period), cells in sorted(self._errors.items())
+        )
+        return Grouped(source, self._rows, self._unknown, self._restricted, tuple(shares), errors)
+
+
+def _error_counts(cells: Mapping[tuple[str, bool, bool], int]) -> dict[str, Errors]:
+    return {
+        name: Errors(
+            good_passed=cells.get((name, True, True), 0),
+            good_refused=cells.get((name, True, False), 0),
+            bad_passed=cells.get((name, False, True), 0),
+            bad_refused=cells.get((name, False, False), 0),
+        )
+        for name, _, _ in cells
+    }
 
 
 def _counts(cells: Mapping[tuple[str, bool], int]) -> dict[str, tuple[int, int]]:

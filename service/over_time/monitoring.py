@@ -16,6 +16,7 @@ from service.over_time.figures import (
     figures,
     first_reference,
 )
+from service.over_time.following import follow
 from service.over_time.groups import Grouped
 from service.over_time.kept import Kept
 from service.reading import Reading
@@ -65,6 +66,7 @@ def monitor(
         if reference is not None and reference not in periods:
             raise NotFoundError(f"the model made no decision in that {by.value}: {reference}")
         base = reference if reference is not None else first_reference(periods)
+        shown = tuple(figures(periods, base))
         found = OverTime(
             model=version.reference,
             digest=version.digest,
@@ -75,7 +77,8 @@ def monitor(
             unseen=counted.unseen,
             by=by,
             reference=base,
-            periods=tuple(figures(periods, base)),
+            periods=shown,
+            followed=follow(runtime, reading, version, counted.size, by, shown),
         )
         kept.keep_figures(found.to_json())
     return found
@@ -107,8 +110,11 @@ def as_csv(found: OverTime, by_group: Grouped | None = None) -> str:
             lines.writerow({"figure": group, "name": name, "n": count})
     for period, members in zip(found.periods, shown["periods"], strict=True):
         lines.writerows({"period": period.period, **row} for row in _rows(period, members))
+    if shown["outcomes"] is not None:
+        lines.writerows(_outcome_rows(shown["outcomes"]))
     if by_group is not None:
         lines.writerows(_group_rows(by_group.to_json()))
+        lines.writerows(_error_rows(by_group.to_json()))
     return text.getvalue()
 
 
@@ -138,6 +144,29 @@ def _rows(period: Figures, members: Mapping[str, Any]) -> Iterator[dict[str, Any
         yield {"figure": "reason", "name": reason["code"], **_share(reason)}
 
 
+def _outcome_rows(shown: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for name in ("other_events", "restricted", "erased"):
+        yield {"figure": "outcomes_not_counted", "name": name, "n": shown[name]}
+    for each in ({"period": "", **shown}, *shown["periods"]):
+        where = {"period": each["period"]}
+        yield {**where, "figure": "with_outcome", "n": each["with_outcome"]}
+        found = each["calibration"]
+        if "absent" in found:
+            yield {**where, "figure": "calibration", "absent": found["absent"]}
+            continue
+        n = found["count"]
+        yield {**where, "figure": "outcome_occurred", "n": n, "value": found["occurred"]}
+        for figure, name in (("outcome_expected", "expected"), ("brier", "brier")):
+            ends = {end: found[f"{name}_{end}"] for end in ("low", "high")}
+            yield {**where, "figure": figure, "n": n, "value": found[name], **ends}
+        for each_bin in found["bins"]:
+            yield {
+                **where, "figure": "reliability", "name": f"{each_bin['predicted']:.6f}",
+                "n": each_bin["count"], "value": each_bin["share"],
+                "low": each_bin["low"], "high": each_bin["high"],
+            }  # fmt: skip
+
+
 def _group_rows(shown: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for name in ("rows", "unknown", "restricted"):
         yield {"figure": "group_file", "name": name, "n": shown[name]}
@@ -157,6 +186,25 @@ def _group_rows(shown: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "name": each["trait"],
                 "value": measures.get(measure, ""),
                 "absent": measures.get("absent", ""),
+            }
+
+
+def _error_rows(shown: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for each in shown["errors"]:
+        where = {"period": each["period"]}
+        for group in each["groups"]:
+            name = f"{each['trait']}={group['group']}"
+            for rate in ("refused_of_good", "passed_of_bad"):
+                found = group if "absent" in group else group[rate]
+                yield {**where, "figure": f"group_{rate}", "name": name, **_share(found)}
+        odds = each["equalised_odds"]
+        for measure in ("difference", "ratio"):
+            yield {
+                **where,
+                "figure": f"group_equalised_odds_{measure}",
+                "name": each["trait"],
+                "value": odds.get(measure, ""),
+                "absent": odds.get("absent", ""),
             }
 
 

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from service.over_time.fairness import NOT_STATED, Measures, NoMeasures, compared
+from service.over_time.fairness import (
+    NOT_STATED,
+    Errors,
+    Measures,
+    NoMeasures,
+    Odds,
+    compared,
+    errors_compared,
+)
 from service.over_time.figures import MIN_CASES, Absence, Share
 
 counts = st.dictionaries(
@@ -58,3 +66,53 @@ def test_without_the_library_rates_are_shown_and_measures_said_not_to_be(
     found = compared("sex", "2026", {"A": (20, 40), "B": (10, 40)})
     assert found.to_json()["measures"] == {"absent": "not_installed"}
     assert [each["group"] for each in found.to_json()["groups"]] == ["A", "B"]
+
+
+def rates(each: Errors) -> tuple[float, float]:
+    good, bad = each.good_passed + each.good_refused, each.bad_passed + each.bad_refused
+    return each.good_passed / good, each.bad_passed / bad
+
+
+big = st.integers(0, 200)
+groups_of_errors = st.dictionaries(
+    st.sampled_from("abcde"),
+    st.builds(Errors, big, big, big, big).filter(lambda each: each.smaller >= MIN_CASES),
+    min_size=2,
+)
+
+
+@given(groups_of_errors)
+@settings(max_examples=30)  # each builds data frames
+def test_equalised_odds_are_the_worst_difference_and_ratio_of_rates(
+    counts: dict[str, Errors],
+) -> None:
+    found = errors_compared("t", "2026", counts)
+    assert dict(found.groups) == counts
+    passed, refused = (
+        any(getattr(each, f"{what}_{how}") for each in counts.values() for what in ("good", "bad"))
+        for how in ("passed", "refused")
+    )
+    if not passed or not refused:
+        assert found.odds is NoMeasures.ONE_DECISION
+        return
+    assert isinstance(found.odds, Odds)
+    pairs = list(zip(*map(rates, counts.values()), strict=True))
+    assert found.odds.difference == pytest.approx(max(max(each) - min(each) for each in pairs))
+    # fairlearn has 0 / 0 as nan, which no minimum takes; ours then is of the other rate.
+    ratios = [min(each) / max(each) for each in pairs if max(each)]
+    assert found.odds.ratio == pytest.approx(min(ratios))
+    shown = found.to_json()["groups"]
+    assert {each["group"] for each in shown} == set(counts)
+
+
+def test_without_fairlearn_odds_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    found = errors_compared("t", "2026", {"a": Errors(20, 9, 20, 9), "b": Errors(9, 20, 20, 9)})
+    assert found.to_json()["equalised_odds"] == {"absent": "not_installed"}
+
+
+def test_a_group_with_few_of_one_kind_is_hidden_and_another_with_it() -> None:
+    few = Errors(3, 3, 100, 100)
+    counts = {"a": few, "b": Errors(40, 0, 40, 0), "c": Errors(99, 9, 99, 9)}
+    found = errors_compared("t", "2026", counts)
+    assert dict(found.groups) == {"a": Absence.TOO_FEW, "b": Absence.TOO_FEW, "c": counts["c"]}
