@@ -1,38 +1,51 @@
 """A predict function of one's own that is logged: `python -m examples.ways_in.decorator`."""
 
 import json
+from functools import cache
 
 from examples.ways_in import clinic
 from ledger.client import Stated, logged, occasion
 
-POINTS = {"radius": -900, "texture": -150, "smoothness": -20_000, "concavity": -15_000}
-POINTS |= {"symmetry": -9_000}  # thousandths of log-odds for each unit
-START = 22_000
+WEIGHTS = {"radius": -0.9, "texture": -0.15, "smoothness": -20.0, "concavity": -15.0}
+WEIGHTS |= {"symmetry": -9.0}  # log-odds for each unit
+START = 22.0
+TERMS = [{"feature": name, "weight": weight} for name, weight in WEIGHTS.items()]
+MODEL = {"v": 1, "kind": "linear", "space": "log-odds", "intercept": START, "terms": TERMS}
 
 
-def contributions(row: dict[str, float]) -> dict[str, int]:
-    """What each measurement adds, in millionths of log-odds."""
-    return {name: round(points * row[name] * 1_000) for name, points in POINTS.items()}
+def log_odds(row: dict[str, float]) -> float:
+    """The model: what each measurement weighs, added up."""
+    return START + sum(weight * row[name] for name, weight in WEIGHTS.items())
+
+
+@cache
+def usual() -> dict[str, float]:
+    """The averages of the reference group, which every contribution is measured from."""
+    return {str(name): float(mean) for name, mean in clinic.samples()[0][1:].mean().items()}
 
 
 def tell(result: float, row: dict[str, float]) -> Stated:
     """What a call came to: its input, its margin, and what added up to it."""
-    parts = {"engine": "scorecard", "space": "log-odds", "scale": 6, "base": START * 1_000}
-    margin = round(result * 1_000_000)
-    residual = margin - START * 1_000 - sum(contributions(row).values())
-    attributions = parts | {"values": contributions(row), "residual": residual}
+    values = {n: round(w * (row[n] - usual()[n]) * 10**6) for n, w in WEIGHTS.items()}
+    margin, base = round(result * 10**6), round(log_odds(usual()) * 10**6)
+    parts = {"engine": "linear", "space": "log-odds", "scale": 6, "base": base, "values": values}
+    attributions = parts | {"residual": margin - base - sum(values.values())}
     return Stated(input=row, margin=margin, attributions=attributions)
 
 
-def main() -> None:
-    files = {"model": ("scorecard-json", json.dumps({"start": START} | POINTS).encode())}
-    version = clinic.register("biopsy-scorecard", "scorecard", files)
+def files() -> dict[str, tuple[str, bytes]]:
+    """The model as it is archived: it can be run again by whoever reads it years later."""
+    return {"model": ("linear-json", json.dumps(MODEL).encode())}
 
-    with clinic.client("scorecard") as client:
+
+def main() -> None:
+    version = clinic.register("biopsy-linear", "linear", files())
+
+    with clinic.client("linear") as client:
 
         @logged(client, model=version, policy=clinic.POLICY, outcome=clinic.OUTCOME, tell=tell)
         def score(row: dict[str, float]) -> float:
-            return (START * 1_000 + sum(contributions(row).values())) / 1_000_000
+            return log_odds(row)
 
         (row,) = clinic.samples()[0][:1].to_dict("records")
         with occasion(subject="SAMPLE-1", context={"decision_role": "advisory"}) as case:

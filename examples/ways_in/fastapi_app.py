@@ -20,8 +20,8 @@ app = FastAPI()
 @app.post("/score")
 def score(measured: dict[str, float]) -> dict[str, Any]:
     """It knows nothing of a ledger."""
-    total = decorator.START * 1_000 + sum(decorator.contributions(measured).values())
-    return {"log_odds": total / 1_000_000, "number": uuid7(time_ns() // 1_000_000, urandom(10))}
+    number = uuid7(time_ns() // 1_000_000, urandom(10))
+    return {"log_odds": decorator.log_odds(measured), "number": number}
 
 
 def decide(asked: Any, answered: Any) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def about(scope: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    clinic.register("biopsy-fastapi", "scorecard", {"model": ("scorecard-json", b"{}")})
+    clinic.register("biopsy-fastapi", "linear", decorator.files())
     client = clinic.client("fastapi")
     app.add_middleware(AsgiRequests, client=client, about=about, decides={"POST /score": decide})
     with TestClient(app) as browser:  # starts the client, and closes it

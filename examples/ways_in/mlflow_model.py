@@ -22,7 +22,7 @@ def read(loaded: Any) -> WatchedPredictor:
 def main() -> None:
     table, benign = clinic.samples()
     pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(table[1:], benign[1:])
-    files = {"model": ("sklearn-skops", skops.io.dumps(pipeline))}
+    files = {"model": ("skops", skops.io.dumps(pipeline))}
     version = clinic.register("biopsy-mlflow", "linear", files)
     inner, outer = str(clinic.FOLDER / "mlflow-inner"), str(clinic.FOLDER / "mlflow-logged")
     mlflow.sklearn.save_model(pipeline, inner, pip_requirements=[])

@@ -13,7 +13,7 @@ from ledger.client import occasion, watch
 def main() -> None:
     table, benign = clinic.samples()
     pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(table[1:], benign[1:])
-    files = {"model": ("sklearn-skops", skops.io.dumps(pipeline))}
+    files = {"model": ("skops", skops.io.dumps(pipeline))}
     version = clinic.register("biopsy-logistic", "linear", files)
 
     with clinic.client("sklearn") as client:

@@ -266,8 +266,11 @@ def _issuers(
 ) -> frozenset[x509.Name]:
     """The issuer's name, the name of that one's issuer, and so on."""
     names = {signer.issuer}
-    for _ in embedded:  # each round reaches at least one step higher, or the end is reached
-        names |= {each.issuer for each in embedded if each.subject in names}
+    try:
+        for _ in embedded:  # each round reaches at least one step higher, or the end is reached
+            names |= {each.issuer for each in embedded if each.subject in names}
+    except ValueError as error:  # the library reads names only when asked for them
+        raise MalformedError("timestamp: a certificate in it names nobody") from error
     return frozenset(names)
 
 

@@ -46,6 +46,7 @@ def test_a_backlog_is_worked_out_through_kills_and_a_restart(tmp_path: Path) -> 
         _wait(lender)
     finally:
         server.stop()
+        lender.runtime.close()  # asking it opened its databases anew
     runtime = Runtime.open(lender.settings)
     bodies = [parse_entry(raw).body for raw in runtime.logs["decisions"].entries()]
     attached = [body.decision for body in bodies if isinstance(body, AttributionsAttached)]

@@ -236,6 +236,7 @@ def test_the_commands_of_a_witness_load_no_server(town: Town) -> None:
     ours = {"ledger", "service", "explain", "reports"}
     light = {"click", "cryptography", "_cffi_backend", "_openssl", "rfc8785"}
     assert "service" in loaded
+    loaded = {name for name in loaded if not name.startswith("_sysconfigdata")}  # of no list
     assert loaded - ours - light - sys.stdlib_module_names == set()
 
 

@@ -43,6 +43,9 @@ def lines(form: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     before = (list(root.handlers), root.level, ours.level, logging.raiseExceptions)
     hooks = (sys.excepthook, threading.excepthook, sys.unraisablehook)
     written = Lines()
+    # No server imports mlflow, which takes this logger for itself; a test before may have.
+    monkeypatch.setattr(logging.getLogger("alembic"), "propagate", True)
+    monkeypatch.setattr(logging.getLogger("alembic"), "handlers", [])
     monkeypatch.setattr(sys, "stderr", written)
     configure(form)
     yield written
