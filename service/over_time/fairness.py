@@ -120,10 +120,13 @@ class Errors:
 
 @dataclass(frozen=True, slots=True)
 class Odds:
-    """Equalised odds between the groups that are shown: 0 and 1 are equal."""
+    """Equalised odds between the groups that are shown: 0 and 1 are equal.
+
+    `ratio` is None where no group has any of one rate, since nothing is no share of nothing.
+    """
 
     difference: float
-    ratio: float
+    ratio: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ class GroupErrors:
                 if isinstance(self.odds, NoMeasures)
                 else {
                     "difference": round(self.odds.difference, DIGITS),
-                    "ratio": round(self.odds.ratio, DIGITS),
+                    "ratio": None if self.odds.ratio is None else round(self.odds.ratio, DIGITS),
                 }
             ),
         }
@@ -179,9 +182,12 @@ def _odds(counts: Mapping[str, Errors]) -> Odds | NoMeasures:
         decided += [1, 0, 1, 0]
         weights += [each.good_passed, each.good_refused, each.bad_passed, each.bad_refused]
     both = {"sensitive_features": names, "sample_weight": weights}
+    both_rates = any(each.good_passed for each in counts.values()) and any(
+        each.bad_passed for each in counts.values()
+    )
     return Odds(
         difference=float(equalized_odds_difference(good, decided, **both)),
-        ratio=float(equalized_odds_ratio(good, decided, **both)),
+        ratio=float(equalized_odds_ratio(good, decided, **both)) if both_rates else None,
     )
 
 

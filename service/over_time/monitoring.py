@@ -203,7 +203,7 @@ def _error_rows(shown: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 **where,
                 "figure": f"group_equalised_odds_{measure}",
                 "name": each["trait"],
-                "value": odds.get(measure, ""),
+                "value": odds.get(measure),  # none of a ratio that has no value
                 "absent": odds.get("absent", ""),
             }
 
