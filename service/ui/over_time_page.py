@@ -20,6 +20,7 @@ from service.ui import rendering, wording
 from service.ui.drawing import WIDTH
 from service.ui.listing import labels
 from service.ui.over_time_views import (
+    BinRow,
     Chosen,
     FeatureRow,
     Gauge,
@@ -27,6 +28,7 @@ from service.ui.over_time_views import (
     PeriodRow,
     Range,
     ReasonShare,
+    Reliability,
 )
 from service.ui.session import visitor
 from service.ui.views import Fact, Icon, Moment, Tag, Tone
@@ -40,6 +42,10 @@ _ABSENT: Final = {
     "no_reference": Tag("Nothing to compare with", Tone.PLAIN, Icon.DASH),
     "reference": Tag("Reference", Tone.PLAIN, Icon.DASH),
     "too_few": Tag("Too few", Tone.PLAIN, Icon.DASH),
+}
+_UNCALIBRATED: Final = {
+    "not_a_probability": "The model's output is no probability, so it cannot come true.",
+    "too_few": "Too few outcomes are known for a figure that says nothing about single persons.",
 }
 _WITHIN: Final = Tag("Within chance", Tone.PLAIN, Icon.TICK)
 _BEYOND: Final = Tag("More than chance", Tone.CAUTION, Icon.HOURGLASS)
@@ -88,6 +94,7 @@ def over_time_page(
         min_cases=wording.number(found["min_cases"]),
         periods=_rows(periods, chosen, address),
         chosen=_chosen(ledger, version, chosen, reference) if chosen else None,
+        reliability=_reliability(found["outcomes"]) if found.get("outcomes") else None,
     )
 
 
@@ -181,6 +188,40 @@ def _chosen(
         no_reasons=_why(period["reasons_absent"]),
         refusals=wording.counted(period["refusals_with_reasons"], "refusal", "refusals"),
     )
+
+
+def _reliability(found: Mapping[str, Any]) -> Reliability:
+    """What is known over all periods; `found` is `outcomes` of the figures."""
+    told, of = found["calibration"], wording.number(found["decided"])
+    facts = [
+        Fact("Outcome known", f"{wording.number(found['with_outcome'])} of {of}"),
+        Fact("Use restricted", wording.number(found["restricted"])),
+        Fact("Of other events", wording.number(found["other_events"])),
+    ]
+    if "absent" in told:
+        return Reliability(tuple(facts), (), _UNCALIBRATED[told["absent"]])
+    expected, low, high = (
+        wording.decimal(_rounded(Decimal(str(told[name])), "0.1"))
+        for name in ("expected", "expected_low", "expected_high")
+    )
+    brier = {each: told[name] for each, name in (("mean", "brier"), ("low", "brier_low"),
+                                                 ("high", "brier_high"))}  # fmt: skip
+    facts += [
+        Fact("Came true", wording.number(told["occurred"])),
+        Fact("Predicted to", f"{expected}, by chance {low} to {high}"),
+        Fact("Brier score", _mean(brier)),
+    ]
+    rows = tuple(
+        BinRow(
+            predicted=f"{_percent(each['predicted'])} %",
+            count=wording.number(each["count"]),
+            share=_share(each),
+            share_range=_placed(each, "share", Decimal(1)),
+            expected=_place(each["predicted"], Decimal(1)),
+        )
+        for each in told["bins"]
+    )
+    return Reliability(tuple(facts), rows, "")
 
 
 def _reason_words(ledger: Runtime) -> dict[str, str]:

@@ -77,10 +77,34 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
+class BinRow:
+    """Decisions of about one predicted chance: the mean of it, what came true, and both drawn.
+
+    `expected` is where the prediction stands in the drawing, in thousandths of its width.
+    """
+
+    predicted: str
+    count: str
+    share: str
+    share_range: Range
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """What became of the decisions, beside what was predicted; `why` says why no row is there."""
+
+    facts: tuple[Fact, ...]
+    rows: tuple[BinRow, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class OverTimePage:
     """A model version over time; `computed` is None before the first run of the command.
 
-    `home` leads to all models, `href` to this one.
+    `home` leads to all models, `href` to this one. `reliability` is None where no outcome is on
+    record.
     """
 
     home: str
@@ -95,3 +119,4 @@ class OverTimePage:
     min_cases: str
     periods: tuple[PeriodRow, ...]
     chosen: Chosen | None
+    reliability: Reliability | None = None

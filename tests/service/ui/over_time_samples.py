@@ -1,6 +1,7 @@
 """The page of a model over time with something in every place."""
 
 from service.ui.over_time_views import (
+    BinRow,
     Chosen,
     FeatureRow,
     Gauge,
@@ -8,6 +9,7 @@ from service.ui.over_time_views import (
     PeriodRow,
     Range,
     ReasonShare,
+    Reliability,
 )
 from service.ui.views import Fact, Icon, Moment, Tag, Tone
 
@@ -55,5 +57,10 @@ OVER_TIME = OverTimePage(
         reasons=(ReasonShare("Payments were late", "LATE", "45.0 % (25.8 to 65.8)", _SPAN),),
         no_reasons="Too few.",
         refusals="247 refusals",
+    ),
+    reliability=Reliability(
+        facts=(Fact("Outcome known", "402 of 1,590"), Fact("Brier score", "0.114 (0.101 to 0.127)")),
+        rows=(BinRow("40.1 %", "41", "41.5 % (27.8 to 56.6)", _SPAN, 401),),
+        why="",
     ),
 )  # fmt: skip

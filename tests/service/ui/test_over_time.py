@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from ledger.operate.outcomes import Event, Outcome
 from ledger.roles import Principal, Role
 from service.over_time.figures import Period
 from service.over_time.monitoring import monitor
@@ -71,6 +73,43 @@ def test_a_model_over_time(watched: Lender) -> None:
     assert (answer["reference"], answer["by"], answer["decisions"]) == ("2026-Q2", "quarter", 80)
     source = {"Authorization": f"Bearer {watched.keys[Role.SOURCE]}"}
     assert client.get(f"/v1/models/{MODEL}/over-time", headers=source).status_code == 403
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Lender]:
+    """A lender to write to; no other test sees it."""
+    made = Lender(tmp_path / "data")
+    made.record(24)
+    yield made
+    made.runtime.close()
+
+
+def test_what_became_of_them_is_shown_beside_what_was_predicted(own: Lender) -> None:
+    def shown() -> str:
+        reading = Reading(own.runtime, WHO)
+        monitor(
+            own.runtime, reading, MODEL, by=Period.YEAR, reference=None, anew=False,
+            told=lambda _done, _of: None,
+        )  # fmt: skip
+        return words(enter(own, Role.MODEL_OWNER).get(f"/models/{MODEL}/over-time").text)
+
+    assert "What became of them" not in shown()
+    feed(own, own.ids[:3])
+    assert "Outcome known 3 of 24" in (few := shown())
+    assert "Too few outcomes are known" in few
+    feed(own, own.ids)
+    told = shown()
+    assert "Outcome known 24 of 24" in told
+    assert "Brier score 0" in told
+    assert "Predicted, on average Decisions Came true, 95 % interval" in told
+
+
+def feed(lender: Lender, ids: list[str]) -> None:
+    day = lender.now.date()
+    servicing = Principal("s", "S", Role.SOURCE)
+    lender.runtime.outcomes.record_each(
+        servicing, [Outcome(each, Event.TARGET, True, day, "servicing") for each in ids]
+    )
 
 
 def test_there_is_no_page_of_a_model_that_is_not_there(watched: Lender) -> None:
