@@ -16,7 +16,7 @@ from ledger.errors import ErasedError
 from ledger.operate.decisions import DecisionRow
 from ledger.operate.outcomes import Event, Observed
 from ledger.operate.registry import ModelVersion
-from reports.calibration import LOG_ODDS, PROBABILITY, Calibration, calibrate, chance_of
+from reports.calibration import FEWEST, LOG_ODDS, PROBABILITY, Calibration, calibrate, chance_of
 from service.over_time.counting import month_of
 from service.over_time.figures import DIGITS, Absence, Figures, Period
 from service.reading import Reading
@@ -26,6 +26,9 @@ __all__ = ["HAPPENED", "NOT_HAPPENED", "Followed", "PeriodFollowed", "follow"]
 
 HAPPENED, NOT_HAPPENED = 2, 1  # in `Followed.marks`; 0: nothing is known
 FIELDS: Final = ("margin", "outcomes")
+
+Cases = Sequence[tuple[float, bool]]
+"""What was predicted, as a chance, and whether it happened."""
 
 _AT_ONCE: Final = 1_000  # decisions looked up, noted and opened together
 _MARK: Final = b'"kind":"outcome_observed"'  # in canonical JSON: spares parsing the others
@@ -59,7 +62,8 @@ class Followed:
         other: decisions with outcomes of other events only.
         restricted: decisions with an outcome, whose use is restricted.
         erased: decisions with an outcome that went meanwhile.
-        whole: all periods together; its name is empty.
+        whole: all periods together; its name is empty. Its figures leave small ones out where
+            those could be worked out otherwise.
         periods: oldest first.
         marks: what is known of the decision at each index of the log; not for showing.
     """
@@ -202,28 +206,41 @@ class _Sheet:
 
     def result(self, periods: Sequence[Figures]) -> Followed:
         """What was gathered, in figures."""
-        everything = [pair for cases in self._cases.values() for pair in cases.pairs()]
-        decided = sum(each.decided for each in periods)
+        by_period = {name: cases.pairs() for name, cases in self._cases.items()}
+        whole = [pair for each in _together(list(by_period.values())) for pair in each]
+        decided, known = sum(each.decided for each in periods), sum(map(len, by_period.values()))
         return Followed(
             target=self._target,
             other=self._other,
             restricted=self._restricted,
             erased=self._erased,
-            whole=self._period("", decided, everything),
+            whole=self._period("", decided, whole, known),
             periods=tuple(
-                self._period(each.period, each.decided, self._cases[each.period].pairs())
-                for each in periods
+                self._period(each.period, each.decided, by_period[each.period]) for each in periods
             ),
             marks=bytes(self._marks),
         )
 
     def _period(
-        self, name: str, decided: int, cases: Sequence[tuple[float, bool]]
+        self, name: str, decided: int, cases: Cases, known: int | None = None
     ) -> PeriodFollowed:
         found: Calibration | Absence | None = calibrate(cases)
         if self._space not in {LOG_ODDS, PROBABILITY}:
             found = Absence.NOT_A_PROBABILITY
-        return PeriodFollowed(name, decided, len(cases), found or Absence.TOO_FEW)
+        count = len(cases) if known is None else known
+        return PeriodFollowed(name, decided, count, found or Absence.TOO_FEW)
+
+
+def _together(periods: Sequence[Cases]) -> list[Cases]:
+    """The periods that make up the whole.
+
+    Those with too few for a figure are among them if they are two and have enough together:
+    else what they are could be worked out from the whole and the others.
+    """
+    shown = [each for each in periods if len(each) >= FEWEST]
+    small = [each for each in periods if 0 < len(each) < FEWEST]
+    hide_each_other = len(small) > 1 and sum(map(len, small)) >= FEWEST
+    return [*shown, *small] if hide_each_other else shown
 
 
 def _calibration(found: Calibration | Absence) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ledger.operate.outcomes import Event, Fed, Outcome
 from ledger.roles import Principal, Role
 from reports.calibration import Calibration
 from service.erasing import Officer
+from service.over_time import following
 from service.over_time.fairness import Errors, NoMeasures
 from service.over_time.figures import Absence, OverTime, Period
 from service.over_time.following import Followed
@@ -92,6 +93,17 @@ def test_few_give_no_figure_and_are_kept_as_counts_alone(fed: Runtime) -> None:
     assert sum(int(each["n"]) for each in whole) == KNOWN
     absent = [each for each in rows if each["figure"] == "calibration"]
     assert {each["absent"] for each in absent} == {"too_few"}
+
+
+@pytest.mark.parametrize(
+    ("counts", "together"),
+    [([30, 5], 30), ([30, 5, 5], 30), ([30, 15, 5], 50), ([19, 1], 20), ([25, 0], 25), ([5], 0)],
+)
+def test_small_periods_cannot_be_worked_out_from_the_whole(
+    counts: list[int], together: int
+) -> None:
+    periods = [[(0.5, True)] * count for count in counts]
+    assert sum(map(len, following._together(periods))) == together
 
 
 def test_only_what_the_model_predicts_is_compared(own: Runtime, lender: Lender) -> None:
