@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sklearn.metrics import brier_score_loss
 
 from ledger.operate.erasure import Ground
 from ledger.operate.outcomes import Event, Fed, Outcome
+from ledger.operate.tombstones import delete_sealed
 from ledger.roles import Principal, Role
 from reports.calibration import Calibration
 from service.erasing import Officer
@@ -181,3 +183,25 @@ def test_small_groups_are_not_shown(fed: Runtime, lender: Lender, tmp_path: Path
     (errors,) = by_group.errors
     assert {each for _, each in errors.groups} == {Absence.TOO_FEW}
     assert errors.odds is NoMeasures.ONE_GROUP
+
+
+def test_a_value_that_is_no_probability_is_not_compared(fed: Runtime) -> None:
+    found, version = monitored(fed, by=Period.YEAR), fed.registry.model(MODEL)
+    reading = Reading(fed, Caller(ANN, "model_monitoring"))
+    manifest = {**version.manifest, "output": {"space": "response", "target": "approved"}}
+    other = following.follow(
+        fed, reading, replace(version, manifest=manifest), found.size, Period.YEAR, found.periods
+    )
+    assert other is not None
+    assert other.whole.calibration is Absence.NOT_A_PROBABILITY
+    assert (other.whole.known, sum(map(bool, other.marks))) == (0, KNOWN)
+    assert other.to_json()["calibration"] == {"absent": "not_a_probability"}
+
+
+def test_one_that_is_destroyed_while_it_is_looked_for_is_counted_as_erased(
+    fed: Runtime, lender: Lender
+) -> None:
+    (outcome,) = fed.outcomes.of(lender.ids[0])
+    delete_sealed(fed.databases[0], [outcome.id])
+    found = followed(monitored(fed))
+    assert (found.erased, found.whole.known) == (1, KNOWN - 1)
