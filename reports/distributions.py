@@ -22,7 +22,7 @@ from typing import Final
 from reports.errors import DocumentError
 from reports.proportions import Z_95
 
-__all__ = ["MAX_STEPS", "Mean", "Shift", "cell", "mean_of", "shift"]
+__all__ = ["CLASSES", "MAX_STEPS", "Mean", "Shift", "cell", "mean_of", "shift"]
 
 SMALLEST: Final = 1_000  # units; smaller amounts are noise of the engine, and count as nothing
 MAX_STEPS: Final = 64  # cells in a doubling; more would only be sparse
@@ -122,7 +122,7 @@ def shift(reference: Mapping[int, int], now: Mapping[int, int]) -> Shift | None:
     pairs = [(b, a) for b, a in zip(_in_classes(reference, tops), _in_classes(now, tops),
                                     strict=True) if b or a]  # fmt: skip
     noise = 1 / before + 1 / after
-    free = sum(b > 0 for b, _ in pairs) - 1
+    free = len(pairs) - 1  # what the reference lacks by chance is a class too
     return Shift(
         reference=before,
         count=after,

@@ -265,10 +265,13 @@ def policy_of(runtime: Runtime, digest: str, version: ModelVersion) -> "Policy |
 def _reasons(
     schema: "FeatureSchema", attribution: "Attribution", policy: "Policy", view: DecisionView
 ) -> set[str]:
-    from explain.reason_codes import rank
+    from explain.errors import SchemaError
+    from explain.explanation import MAX_REASONS
+    from explain.judgement import judge
 
-    missing = [name for name, value in view.payload.input.items() if value is None]
-    ranking = rank(
-        schema, attribution, codes=policy.codes, missing=missing, favourable=policy.favourable
-    )
-    return {push.code for push in ranking.reasons if push.code}
+    payload = view.payload
+    try:
+        judged = judge(schema, policy, payload.input, attribution, payload.outcome)
+    except SchemaError:  # a rule of the policy is not for this model: nobody was told anything
+        return set()
+    return set(filter(None, judged.codes[:MAX_REASONS]))

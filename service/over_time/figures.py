@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from reports.distributions import Mean, Shift, mean_of, shift
+from reports.distributions import CLASSES, Mean, Shift, mean_of, shift
 from reports.proportions import wilson_interval
 from service.over_time.kept import Unseen
 from service.over_time.tally import Spread, Tally
@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 MIN_CASES: Final = 20  # decisions that a figure is of; also the fewest that an interval is good for
+MIN_REFERENCE: Final = 4 * CLASSES  # decisions to compare with: below, what is chance is not known
 UNIT: Final = 1_000_000  # integers of a record are millionths of the output space
 DIGITS: Final = 6  # after the point, in JSON and CSV
 
@@ -177,7 +178,7 @@ def by_period(months: Mapping[str, Tally], by: Period) -> dict[str, Tally]:
 
 def first_reference(periods: Mapping[str, Tally]) -> str | None:
     """Return the oldest period with enough decisions to compare with, or None."""
-    return next((at for at, each in periods.items() if each.decided >= MIN_CASES), None)
+    return next((at for at, each in periods.items() if each.decided >= MIN_REFERENCE), None)
 
 
 def figures(periods: Mapping[str, Tally], reference: str | None) -> Iterator[Figures]:
@@ -243,7 +244,7 @@ def _moved(
         return Absence.NO_REFERENCE
     if not sum(before.values()) or not sum(now.values()):
         return Absence.NO_CONTRIBUTIONS
-    if min(sum(before.values()), sum(now.values())) < MIN_CASES:
+    if sum(before.values()) < MIN_REFERENCE or sum(now.values()) < MIN_CASES:
         return Absence.TOO_FEW
     return shift(before, now) or Absence.TOO_FEW
 

@@ -17,7 +17,7 @@ from service.over_time.tally import Tally
 
 __all__ = ["STRETCH", "Kept", "Stretch", "Unseen"]
 
-EDITION: Final = 1  # of what is counted and how; another one counts everything again
+EDITION: Final = 2  # of what is counted and how; another one counts everything again
 STRETCH: Final = 4_096  # entries of the log in one file; counting them takes some ten seconds
 MAX_BYTES: Final = 64_000_000  # of a file: 4,096 decisions of 512 features are half of it
 

@@ -139,6 +139,17 @@ def test_chance_is_exceeded_about_once_in_twenty() -> None:
     assert 4 <= beyond["ks"] <= 40
 
 
+def test_a_rare_flag_that_the_reference_never_had_is_no_surprise() -> None:
+    chance = np.random.default_rng(11)
+    beyond = 0
+    for _ in range(400):
+        before, now = (Counter((chance.random(size) < 0.05).tolist()) for size in (40, 2_000))
+        found = shift({0: before[False], 9: before[True]}, {0: now[False], 9: now[True]})
+        assert found is not None
+        beyond += found.psi > found.psi_chance
+    assert beyond <= 40  # 20 are expected
+
+
 def test_a_negative_count_is_refused() -> None:
     with pytest.raises(DocumentError):
         shift({1: -1, 2: 5}, {1: 3})
