@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 PAGE: Final = 1_000  # records looked at together: bounds memory, whatever is due
-REVIEW_OVER: Final = frozenset({"closed", "withdrawn"})
+REVIEW_OVER: Final = frozenset({"closed", "decided_again", "decision_stands", "withdrawn"})
 """The states in which the review of a decision is over; in every other it is kept."""
 
 _IDS_PER_QUERY: Final = 500  # bound variables of one statement; SQLite's oldest limit is 999

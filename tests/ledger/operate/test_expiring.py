@@ -97,6 +97,14 @@ def test_two_people_and_only_officers(one: Expirer) -> None:
     assert one.expiring.run(BEN, plan.run).stage is Stage.DONE, "asked again after a lost answer"
 
 
+@pytest.mark.parametrize("over", ["decided_again", "decision_stands", "withdrawn"])
+def test_a_correction_that_was_followed_up_keeps_no_record(one: Expirer, over: str) -> None:
+    (corrected,) = one.record(1, explained=0)
+    one.review(corrected, over)
+    one.pass_by(31)
+    assert one.expiring.dry_run(ANN, Scope.DECISIONS).members["held_back"] == {}
+
+
 def test_holds_and_reviews_keep_records_before_and_after_the_dry_run(one: Expirer) -> None:
     held, disputed, settled, later_held, later_disputed, free = one.record(6, explained=0)
     hold = one.hold(held)
