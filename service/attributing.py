@@ -229,7 +229,12 @@ def _attributed(
     found: list[tuple[str, Mapping[str, JsonValue]]] = []
     same = []
     margins = model.predictor.margin(np.stack([row for _, row in ready]))
-    for (view, row), margin in zip(ready, map(to_units, margins.tolist()), strict=True):
+    for (view, row), number in zip(ready, margins.tolist(), strict=True):
+        try:
+            margin = to_units(number)
+        except AdditivityError:  # no number that could be recorded, so none that was
+            found.append((view.id, {"status": "not_reproduced"}))
+            continue
         if abs(margin - view.payload.margin) > model.tolerance:
             found.append((view.id, {"status": "not_reproduced", "margin": margin}))
         else:

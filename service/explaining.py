@@ -238,6 +238,7 @@ class Explaining:
 
         Raises:
             SchemaError: the values do not fit the model; `member` names the place.
+            AdditivityError: what it gives is no number that can be recorded.
             ModelMismatch, ArtefactRefused: the model file is not the registered one.
         """
         from explain.attribution import to_units
