@@ -26,6 +26,7 @@ from explain.errors import (
     ExplainError,
     ModelCrashed,
     ModelUnsupported,
+    NotReproduced,
     SchemaError,
 )
 from ledger.canonical import JsonValue
@@ -145,6 +146,8 @@ class Attributing:
             try:
                 with self._asked(digest, trouble):
                     found = dict(worked_out(views, model))
+            except NotReproduced as error:  # found out now, and set apart: no crash
+                return done + settled + self._waits(digest, trouble.crashes, str(error))
             except Exception as error:  # noqa: BLE001  # as above
                 return done + settled + self._waits(digest, trouble.crashes + 1, _failed(error))
             trouble = Trouble()  # it answered: crashes count while they are in a row
