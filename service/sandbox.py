@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from explain import errors
 from explain.attribution import Attribution
+from explain.black_box import APPROXIMATE, EXACT
 from explain.errors import ExplainError, ModelCrashed
 from service.model_frames import FrameError, packed, read_frame
 
@@ -34,7 +35,7 @@ __all__ = ["COMMAND", "Opening", "SandboxedAttributor", "SandboxedModel", "Sandb
 
 COMMAND: Final = (sys.executable, "-m", "service.model_process")
 OPEN_SECONDS: Final = 600.0  # to read the file, build an engine's tables and try golden rows
-ASK_SECONDS: Final = 120.0  # to answer for some rows
+ASK_SECONDS: Final = 120.0  # to answer for some rows; for one, of a black box's contributions
 MAX_BODY_BYTES: Final = 64 * 2**20  # of an answer; margins of eight million rows
 MAX_TEXT: Final = 500  # characters of an error's text
 VALUES_AT_ONCE: Final = 50_000  # contributions in one answer, which has to fit a frame's head
@@ -77,6 +78,14 @@ class SandboxedModel:
     def space(self) -> str:
         """In which the model's margins lie, known once it was opened."""
         return self._space
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows it is asked to take apart in one question."""
+        explainer = self._opening.manifest.get("explainer")
+        engine = explainer.get("engine") if isinstance(explainer, Mapping) else None
+        # A black box asks its model thousands of times for a row: seconds, each of them.
+        return 1 if engine in (EXACT, APPROXIMATE) else VALUES_AT_ONCE
 
     def open(self) -> None:
         """Open the model if it is not open.
@@ -168,7 +177,7 @@ class SandboxedAttributor:
 
     def attribute(self, rows: "Rows") -> tuple[Attribution, ...]:
         """Return one attribution per row. Raises as :meth:`SandboxedModel.ask`."""
-        step = max(1, VALUES_AT_ONCE // rows.shape[1])
+        step = min(self._model.rows_at_once, max(1, VALUES_AT_ONCE // rows.shape[1]))
         found: list[Attribution] = []
         for start in range(0, len(rows), step):
             some = rows[start : start + step]

@@ -142,6 +142,21 @@ def test_many_rows_come_in_parts(
     assert len(whole) == len(rows)
 
 
+@pytest.mark.parametrize(("engine", "asked"), [("all-subsets", 5), ("linear", 1)])
+def test_what_takes_seconds_a_row_is_asked_row_by_row(
+    rows: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch, engine: str, asked: int
+) -> None:
+    model = SandboxedModel(opening(LINE, "linear-json", engine))
+    model.open()
+    ask, told = model.ask, []
+    monkeypatch.setattr(model, "ask", lambda what, some: (told.append(what), ask(what, some))[1])
+    found = SandboxedAttributor(model).attribute(rows[:5])
+    assert told == ["attribute"] * asked
+    here = open_model(model._opening.manifest, model._opening.files())
+    assert found == tuple(here.attributor.attribute(rows[:5]))
+    model.close()
+
+
 def test_an_error_of_ours_comes_back_as_itself(boosted: bytes) -> None:
     made = opening(boosted, "xgboost-json")
     entry = made.manifest["artefacts"]["model"]
