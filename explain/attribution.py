@@ -129,8 +129,17 @@ class Attributor(Protocol):
 
 
 def to_units(number: float) -> int:
-    """Return a number of the output space in units of 10^-6, ties to even."""
-    return int(np.rint(np.float64(number) * 10**SCALE))
+    """Return a number of the output space in units of 10^-6, ties to even.
+
+    Raises:
+        AdditivityError: it is not finite, or too large to be recorded exactly.
+    """
+    units = float(number) * float(10**SCALE)
+    if not math.isfinite(units):
+        raise AdditivityError(_NOT_FINITE)
+    if abs(units) > MAX_INTEGER:
+        raise AdditivityError(_TOO_LARGE)
+    return round(units)
 
 
 def quantise(

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from explain.attribution import SCALE, XGBOOST_TOLERANCE, Attribution, quantise_rows
 from explain.deep_leaves import DeepLeaves, shapley_weights
-from explain.errors import ModelMismatch, SchemaError
+from explain.errors import NotReproduced, SchemaError
 from explain.forest import Forest
 from explain.leaf_paths import Paths, leaves
 from explain.predictor import Predictor, Rows
@@ -41,7 +41,7 @@ class LeafTables:
 
     Raises:
         ArtefactRefused: the paths are too many or too long.
-        ModelMismatch: the trees score one of the reference group otherwise than the model does.
+        NotReproduced: the trees score one of the reference group otherwise than the model does.
         SchemaError: model, reference group and features differ in number.
     """
 
@@ -81,7 +81,7 @@ class LeafTables:
         off = np.abs(margins - predictor.margin(background)).max() * 10**SCALE
         # A row's own gate would not see it: base and contributions would be wrong together.
         if not off <= max(tolerance, 1):
-            raise ModelMismatch("the trees as they are read score the reference group otherwise")
+            raise NotReproduced("the trees as they are read score the reference group otherwise")
         self._base += sum(part.base for part in parts)
 
     @property

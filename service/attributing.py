@@ -26,6 +26,7 @@ from explain.errors import (
     ExplainError,
     ModelCrashed,
     ModelUnsupported,
+    NotReproduced,
     SchemaError,
 )
 from ledger.canonical import JsonValue
@@ -145,6 +146,8 @@ class Attributing:
             try:
                 with self._asked(digest, trouble):
                     found = dict(worked_out(views, model))
+            except NotReproduced as error:  # found out now, and set apart: no crash
+                return done + settled + self._waits(digest, trouble.crashes, str(error))
             except Exception as error:  # noqa: BLE001  # as above
                 return done + settled + self._waits(digest, trouble.crashes + 1, _failed(error))
             trouble = Trouble()  # it answered: crashes count while they are in a row
@@ -229,7 +232,12 @@ def _attributed(
     found: list[tuple[str, Mapping[str, JsonValue]]] = []
     same = []
     margins = model.predictor.margin(np.stack([row for _, row in ready]))
-    for (view, row), margin in zip(ready, map(to_units, margins.tolist()), strict=True):
+    for (view, row), number in zip(ready, margins.tolist(), strict=True):
+        try:
+            margin = to_units(number)
+        except AdditivityError:  # no number that could be recorded, so none that was
+            found.append((view.id, {"status": "not_reproduced"}))
+            continue
         if abs(margin - view.payload.margin) > model.tolerance:
             found.append((view.id, {"status": "not_reproduced", "margin": margin}))
         else:

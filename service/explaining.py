@@ -24,7 +24,7 @@ from ledger.operate.decision_check import RULE
 from ledger.operate.decisions import Decisions, DecisionView
 from ledger.operate.registry import ModelVersion, PolicyVersion, Registry
 from service.opened_models import opened_models
-from service.quarantine import Quarantine, SetApart
+from service.quarantine import Quarantine, SetApart, guarded
 
 if TYPE_CHECKING:
     # Imported for real inside the functions: numpy and the engines cost a second.
@@ -238,6 +238,7 @@ class Explaining:
 
         Raises:
             SchemaError: the values do not fit the model; `member` names the place.
+            AdditivityError: what it gives is no number that can be recorded.
             ModelMismatch, ArtefactRefused: the model file is not the registered one.
         """
         from explain.attribution import to_units
@@ -260,6 +261,8 @@ class Explaining:
 
     def opened(self, version: ModelVersion) -> "Model":
         """The model version, opened after it reproduced its golden rows; kept for the next time.
+
+        It is set apart as well if a later question finds that it no longer does.
 
         Raises:
             NotReproduced: it does not, or is set apart because it did not.
@@ -291,11 +294,15 @@ class Explaining:
         from explain.errors import NotReproduced
         from service.sandbox import Opening
 
+        def set_apart(error: NotReproduced) -> None:
+            opened_models().forget(version.digest)
+            self.quarantine.set_apart(version.digest, str(error))
+
         try:
             opening = Opening(version.manifest, lambda: self._files(version))
-            return opened_models().model(version.digest, opening)
+            return guarded(opened_models().model(version.digest, opening), set_apart)
         except NotReproduced as error:
-            self.quarantine.set_apart(version.digest, str(error))
+            set_apart(error)
             raise
 
     def _files(self, version: ModelVersion) -> dict[str, bytes]:

@@ -16,19 +16,29 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from explain.errors import NotReproduced
 from ledger.errors import LedgerError, VerificationError
 from ledger.operate.incidents import IncidentCode, Incidents
 from ledger.private_files import alone, sync_directory, write_synced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["QUARANTINE_FILE", "Quarantine", "SetApart"]
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from explain.attribution import Attribution
+    from explain.model import Model
+    from explain.predictor import Rows
+
+__all__ = ["QUARANTINE_FILE", "Quarantine", "SetApart", "guarded"]
 
 QUARANTINE_FILE: Final = "quarantine.json"  # in the data directory
 MAX_WHY: Final = 500  # characters
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger("service.quarantine")
 
@@ -126,3 +136,39 @@ class Quarantine:
                 write_synced(beside, json.dumps(members, indent=1).encode())
                 beside.replace(self._path)
                 sync_directory(self._path.parent)
+
+
+def guarded(model: "Model", set_apart: "Callable[[NotReproduced], None]") -> "Model":
+    """The same model; `set_apart` is called if a question finds that it answers otherwise now.
+
+    Its process can be replaced in the middle of a question, by one whose library scores
+    otherwise. From then on every question to it raises the same, and nothing is started.
+    """
+    guard = _Guard(model, set_apart)
+    return replace(model, predictor=guard, attributor=guard)
+
+
+class _Guard:
+    """A model's margins and contributions, as long as it answers as it did."""
+
+    def __init__(self, model: "Model", set_apart: "Callable[[NotReproduced], None]") -> None:
+        self._model = model
+        self._set_apart = set_apart
+        self._why: NotReproduced | None = None
+        self.space = model.predictor.space
+
+    def margin(self, rows: "Rows") -> "NDArray[np.float64]":
+        return self._asked(self._model.predictor.margin, rows)
+
+    def attribute(self, rows: "Rows") -> "Sequence[Attribution]":
+        return self._asked(self._model.attributor.attribute, rows)
+
+    def _asked(self, question: "Callable[[Rows], _T]", rows: "Rows") -> _T:
+        if self._why is not None:
+            raise NotReproduced(str(self._why), member=self._why.member)
+        try:
+            return question(rows)
+        except NotReproduced as error:
+            self._why = error
+            self._set_apart(error)
+            raise

@@ -15,31 +15,41 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explain import errors
 from explain.attribution import Attribution
+from explain.black_box import APPROXIMATE, EXACT
 from explain.errors import ExplainError, ModelCrashed
 from service.model_frames import FrameError, packed, read_frame
 
 if TYPE_CHECKING:
     from explain.predictor import Rows
 
-__all__ = ["COMMAND", "Opening", "SandboxedAttributor", "SandboxedModel", "SandboxedPredictor"]
+__all__ = [
+    "COMMAND",
+    "Asked",
+    "Opening",
+    "Retired",
+    "SandboxedAttributor",
+    "SandboxedModel",
+    "SandboxedPredictor",
+]
 
 COMMAND: Final = (sys.executable, "-m", "service.model_process")
 OPEN_SECONDS: Final = 600.0  # to read the file, build an engine's tables and try golden rows
-ASK_SECONDS: Final = 120.0  # to answer for some rows
+ASK_SECONDS: Final = 120.0  # to answer for some rows; for one, of a black box's contributions
 MAX_BODY_BYTES: Final = 64 * 2**20  # of an answer; margins of eight million rows
 MAX_TEXT: Final = 500  # characters of an error's text
 VALUES_AT_ONCE: Final = 50_000  # contributions in one answer, which has to fit a frame's head
 _CHUNK: Final = 2**20
 _UNSOUND: Final = "the process that holds the model gave no sound answer"
+_CLOSED: Final = "the process that holds the model was ended to make room: ask again"
 _SPACES: Final = ("log-odds", "probability", "response")
 
 # What a process of ours needs to run, and none of what the service was told in confidence.
@@ -62,6 +72,25 @@ class Opening:
     files: Callable[[], Mapping[str, bytes]]
 
 
+class Retired(ModelCrashed):
+    """The model was closed before its turn came: ask where it is open now."""
+
+
+class Asked(Protocol):
+    """What answers for a model."""
+
+    @property
+    def space(self) -> str:
+        """In which its margins lie."""
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows it is asked to take apart in one question."""
+
+    def ask(self, what: str, rows: "Rows") -> tuple[dict[str, Any], bytes]:
+        """What it says of these rows. Raises as :meth:`SandboxedModel.ask`."""
+
+
 class SandboxedModel:
     """One model in one process. Safe to share between threads: one is answered at a time."""
 
@@ -72,32 +101,48 @@ class SandboxedModel:
         self._turn = threading.Lock()
         self._process: _Process | None = None
         self._space = ""
+        self._retired = False
 
     @property
     def space(self) -> str:
         """In which the model's margins lie, known once it was opened."""
         return self._space
 
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows it is asked to take apart in one question."""
+        explainer = self._opening.manifest.get("explainer")
+        engine = explainer.get("engine") if isinstance(explainer, Mapping) else None
+        # A black box asks its model thousands of times for a row: seconds, each of them.
+        return 1 if engine in (EXACT, APPROXIMATE) else VALUES_AT_ONCE
+
     def open(self) -> None:
         """Open the model if it is not open.
 
         Raises:
+            Retired: it was closed.
             ModelCrashed: its process died, ran out of its limits or gave no answer.
             ExplainError: as :func:`explain.artifacts.open_model`.
         """
-        with self._turn:
+        with self._its_turn():
             self._opened()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None
 
     def ask(self, what: str, rows: "Rows") -> tuple[dict[str, Any], bytes]:
         """What the model's process says of these rows.
 
         Raises:
+            Retired: it was closed.
             ModelCrashed: it died twice, or gave no answer in time, or none that is one.
             ExplainError: what the model itself raised.
         """
         rows = np.ascontiguousarray(rows, dtype="<f8" if rows.dtype == np.float64 else "<f4")
         head = {"do": what, "of": rows.dtype.str, "shape": list(rows.shape)}
-        with self._turn:
+        with self._its_turn():
             fresh = self._process is None
             process = self._opened()
             try:
@@ -108,9 +153,24 @@ class SandboxedModel:
             return self._answer(self._opened(), head, rows.tobytes(), ASK_SECONDS)
 
     def close(self) -> None:
-        """End the process; a later question starts another."""
-        with self._turn:
-            self._end()
+        """End the process for good: now, or once it has answered who has the turn."""
+        self._retired = True
+        if self._turn.acquire(blocking=False):  # who has it ends the process afterwards
+            try:
+                self._end()
+            finally:
+                self._turn.release()
+
+    @contextlib.contextmanager
+    def _its_turn(self) -> Iterator[None]:
+        try:
+            with self._turn:
+                if self._retired:
+                    raise Retired(_CLOSED)
+                yield
+        finally:
+            if self._retired:
+                self.close()
 
     def _opened(self) -> "_Process":
         if self._process is not None and self._process.is_ours:
@@ -148,7 +208,7 @@ class SandboxedModel:
 class SandboxedPredictor:
     """A model's margins, asked of its process."""
 
-    def __init__(self, model: SandboxedModel) -> None:
+    def __init__(self, model: Asked) -> None:
         self._model = model
         self.space = model.space
 
@@ -163,12 +223,12 @@ class SandboxedPredictor:
 class SandboxedAttributor:
     """A model's contributions, asked of its process."""
 
-    def __init__(self, model: SandboxedModel) -> None:
+    def __init__(self, model: Asked) -> None:
         self._model = model
 
     def attribute(self, rows: "Rows") -> tuple[Attribution, ...]:
         """Return one attribution per row. Raises as :meth:`SandboxedModel.ask`."""
-        step = max(1, VALUES_AT_ONCE // rows.shape[1])
+        step = min(self._model.rows_at_once, max(1, VALUES_AT_ONCE // rows.shape[1]))
         found: list[Attribution] = []
         for start in range(0, len(rows), step):
             some = rows[start : start + step]

@@ -142,3 +142,10 @@ def test_one_row_that_is_off_spoils_the_others(number: float, message: str) -> N
 def test_rows_of_another_width_are_refused() -> None:
     with pytest.raises(SchemaError, match="one value per feature"):
         quantise_rows("e", "ab", base=0.0, phi=np.zeros((3, 3)), margins=np.zeros(3), tolerance=100)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e10, -1e308])
+def test_a_margin_that_cannot_be_recorded_is_an_error_of_ours(bad: float) -> None:
+    with pytest.raises(AdditivityError, match=r"finite|beyond"):
+        to_units(bad)
+    assert to_units(9e9) == 9 * 10**15

@@ -84,6 +84,23 @@ def test_a_margin_alone_is_graded_too(model: Model, declined: list[Any]) -> None
     assert (gone.verdict, gone.margin) == ("impossible", None)
 
 
+def test_a_margin_that_is_no_number_cannot_be_replayed(model: Model, declined: list[Any]) -> None:
+    one = declined[0]
+    row, attribution = model.schema.row(one), recorded(model, one)
+
+    class Undefined:
+        space = "log-odds"
+
+        def margin(self, rows: Rows) -> NDArray[np.float64]:
+            return np.full(len(rows), np.nan)
+
+    alone = replay_margin(Undefined(), row, attribution.margin, 100)
+    whole = run(Undefined(), model.attributor, row, attribution, tolerance=100)
+    for found in (alone, whole):
+        assert (found.verdict, found.margin) == ("impossible", None)
+        assert "finite" in found.why
+
+
 @pytest.mark.parametrize(("by", "verdict"), [(100, "reproduced"), (101, "drifted")])
 def test_the_tolerance_is_the_line(
     model: Model, declined: list[Any], by: int, verdict: str

@@ -148,6 +148,30 @@ def test_contributions_that_do_not_add_up_are_not_attached(
     assert {of(lender, each).value["status"] for each in decisions} == {"does_not_add_up"}
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e12])
+def test_a_margin_that_cannot_be_recorded_holds_up_no_other(
+    lender: Lender, monkeypatch: pytest.MonkeyPatch, number: float
+) -> None:
+    first, second = bare(lender, 100), bare(lender, 101)
+    opened = lender.runtime.explaining.opened(lender.runtime.registry.model(first.model))
+
+    class Undefined:
+        space = opened.predictor.space
+
+        def margin(self, rows: Any) -> Any:
+            margins = opened.predictor.margin(rows).copy()
+            margins[0] = number
+            return margins
+
+    changed = dataclasses.replace(opened, predictor=Undefined())
+    monkeypatch.setattr(type(lender.runtime.explaining), "opened", lambda *_: changed)
+    assert task(lender).work() == 2
+    found = [of(lender, each) for each in (first, second)]
+    assert sorted(each.complete for each in found) == [False, True]
+    assert {"status": "not_reproduced"} in [each.value for each in found]
+    assert State(lender.runtime.settings.attributions_path).read() == {}
+
+
 def test_two_workers_attach_once(lender: Lender) -> None:
     decision = bare(lender)
     value = {"status": "input_incomplete"}

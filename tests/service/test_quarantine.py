@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from flask.testing import FlaskClient
 
 from explain.errors import ModelCrashed, NotReproduced
 from ledger.errors import PushbackError, VerificationError
+from ledger.operate.decisions import Decision
 from ledger.operate.incidents import Incidents
 from ledger.operate.registry import ModelVersion
 from ledger.roles import Role
-from service import explaining, opened_models
+from service import explaining, opened_models, sandbox
+from service.attributing import Attributing
 from service.cli import main
 from service.gauges import Ledger
 from service.quarantine import QUARANTINE_FILE
@@ -24,6 +27,16 @@ from service.registering import register_model
 from tests.service.ui.lender import Lender
 
 Files = dict[str, bytes]
+
+# Our process, with a library that scores otherwise than the one the model was registered with.
+OTHERWISE = """
+import sys
+from explain import boosters
+from service import model_process
+margin = boosters.XGBoostPredictor.margin
+boosters.XGBoostPredictor.margin = lambda self, rows: margin(self, rows) + 1
+sys.exit(model_process.main())
+"""
 
 
 @pytest.fixture
@@ -120,10 +133,81 @@ def test_it_is_used_again_once_it_answers_as_before(
     right = lender.runtime.explaining.opened(good)
     monkeypatch.setattr(opened_models.OpenedModels, "model", lambda *_: right)
     assert "is used again" in invoke(lender, 0, "model", "check", off.reference)
-    assert lender.runtime.explaining.opened(off) is right
+    assert lender.runtime.explaining.opened(off).background is right.background
     assert codes(lender) == ["model_not_reproduced", "model_reproduced_again"]
     assert lender.runtime.quarantine.all() == {}
     assert "is used again" not in invoke(lender, 0, "model", "check", off.reference)
+
+
+class Started:
+    """The processes of models that are started meanwhile, and with which command from now on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.command: tuple[str, ...] = sandbox.COMMAND
+        self.processes: list[sandbox._Process] = []
+        self._start = sandbox._Process
+        monkeypatch.setattr(sandbox, "_Process", self)
+
+    def __call__(self, _command: object) -> sandbox._Process:
+        self.processes.append(self._start(self.command))
+        return self.processes[-1]
+
+    def go_on_with_another_library(self) -> None:
+        self.command = (sys.executable, "-c", OTHERWISE)
+        self.processes[-1]._child.kill()
+
+
+@pytest.fixture
+def started(lender: Lender, monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
+    (model,) = lender.runtime.registry.models()
+    opened_models.opened_models().forget(model.digest)
+    yield Started(monkeypatch)
+    opened_models.opened_models().forget(model.digest)
+
+
+def test_a_library_that_scores_otherwise_sets_it_apart_when_it_is_opened(
+    lender: Lender, started: Started
+) -> None:
+    (model,) = lender.runtime.registry.models()
+    started.command = (sys.executable, "-c", OTHERWISE)
+    with pytest.raises(NotReproduced, match="reference group otherwise"):
+        lender.runtime.explaining.opened(model)
+    assert list(lender.runtime.quarantine.all()) == [model.digest]
+    assert codes(lender) == ["model_not_reproduced"]
+
+
+def test_a_library_that_scores_otherwise_sets_it_apart_in_the_middle_of_a_question(
+    lender: Lender, started: Started
+) -> None:
+    (version,) = lender.runtime.registry.models()
+    model = lender.runtime.explaining.opened(version)
+    started.go_on_with_another_library()
+    for ask in (model.predictor.margin, model.attributor.attribute):
+        with pytest.raises(NotReproduced, match="reference group otherwise"):
+            ask(model.background[:1])
+    assert len(started.processes) == 2  # what is set apart is not started for each question
+    assert list(lender.runtime.quarantine.all()) == [version.digest]
+    assert codes(lender) == ["model_not_reproduced"]
+    replayed = lender.runtime.explaining.replay(lender.ids[0])
+    assert (replayed.verdict, "set apart" in replayed.why) == ("impossible", True)
+    assert len(started.processes) == 2
+
+
+def test_that_it_is_set_apart_under_the_attributor_is_no_crash(
+    lender: Lender, started: Started
+) -> None:
+    document = lender.runtime.decisions.read(lender.ids[0]).payload.to_json()
+    document |= {"id": lender.runtime.decisions.new_id(), "source": {"id": "x", "seq": 1}}
+    del document["attributions"]
+    lender.runtime.decisions.record([Decision.from_json(document)])
+    (version,) = lender.runtime.registry.models()
+    lender.runtime.explaining.opened(version)
+    started.go_on_with_another_library()
+    task = Attributing.of(lender.runtime)
+    assert task.work() == 0
+    trouble = task.state.read()[version.digest]
+    assert (trouble.crashes, "reference group otherwise" in trouble.why) == (0, True)
+    assert list(lender.runtime.quarantine.all()) == [version.digest]
 
 
 def _other(lender: Lender, off: ModelVersion) -> str:

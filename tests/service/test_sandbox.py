@@ -28,7 +28,6 @@ from explain.errors import (
 )
 from service import sandbox
 from service.model_frames import packed
-from service.opened_models import MAX_MODELS, OpenedModels
 from service.sandbox import (
     COMMAND,
     Opening,
@@ -140,6 +139,26 @@ def test_many_rows_come_in_parts(
     monkeypatch.setattr(sandbox, "VALUES_AT_ONCE", 14)
     assert SandboxedAttributor(model).attribute(rows) == whole
     assert len(whole) == len(rows)
+
+
+@pytest.mark.parametrize(("engine", "asked"), [("all-subsets", 5), ("linear", 1)])
+def test_what_takes_seconds_a_row_is_asked_row_by_row(
+    rows: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch, engine: str, asked: int
+) -> None:
+    model = SandboxedModel(opening(LINE, "linear-json", engine))
+    model.open()
+    ask, told = model.ask, list[str]()
+
+    def noted(what: str, some: Any) -> Any:
+        told.append(what)
+        return ask(what, some)
+
+    monkeypatch.setattr(model, "ask", noted)
+    found = SandboxedAttributor(model).attribute(rows[:5])
+    assert told == ["attribute"] * asked
+    here = open_model(model._opening.manifest, model._opening.files())
+    assert found == tuple(here.attributor.attribute(rows[:5]))
+    model.close()
 
 
 def test_an_error_of_ours_comes_back_as_itself(boosted: bytes) -> None:
@@ -349,23 +368,3 @@ def test_the_library_itself_goes_down_and_this_process_does_not(
         finally:
             asked.close()
     pytest.fail("no damaged file took the library down")
-
-
-# The pool
-
-
-def test_the_pool_keeps_a_bounded_number_and_reopens_what_made_room() -> None:
-    pool = OpenedModels()
-    made = opening(LINE, "linear-json")
-    first = pool.model("0", made)
-    assert pool.model("0", made) is first
-    for at in range(1, MAX_MODELS + 1):
-        pool.model(str(at), made)
-    assert len(pool._models) == len(pool._ends) == MAX_MODELS
-    assert "0" not in pool._models
-    # Who still holds it gets an answer: its process starts again.
-    assert first.predictor.margin(np.array([[2.0, 0.0]])).tolist() == [2.5]
-    pool.forget("1")
-    assert "1" not in pool._ends
-    for sandboxed in pool._ends.values():
-        sandboxed.close()
