@@ -308,6 +308,23 @@ def looping(model: Any) -> None:
     model.graph.node.append(node)
 
 
+def sparse(model: Any) -> None:
+    # Its values could lie in another file.
+    model.graph.sparse_initializer.add().values.name = "far"
+
+
+def holding_sparse(name: str) -> Any:
+    def change(model: Any) -> None:
+        held = model.graph.node[0].attribute.add(name="value")
+        tensor = onnx.SparseTensorProto(dims=[2])
+        if name == "sparse_tensors":
+            held.sparse_tensors.append(tensor)
+        else:
+            held.sparse_tensor.CopyFrom(tensor)
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -321,6 +338,9 @@ def looping(model: Any) -> None:
         (lambda model: model.graph.ClearField("node"), "no operators"),
         (lambda model: model.ClearField("graph"), "not as ONNX"),
         (external, "another file"),
+        (sparse, "sparse"),
+        (holding_sparse("sparse_tensor"), "sparse"),
+        (holding_sparse("sparse_tensors"), "sparse"),
         (looping, "loop"),
     ],
 )
