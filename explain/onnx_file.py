@@ -19,6 +19,7 @@ MAX_NODES: Final = 10_000
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MAX_VARINT_BYTES: Final = 10
+_MAX_TAG: Final = 2**32 - 1  # a larger one is no tag; some readers take its lower half
 # Numbers of fields in onnx.proto3: of a model, an operator set, a graph, a node and its
 # attributes, a tensor.
 _IR_VERSION, _GRAPH, _OPSET_IMPORT, _TRAINING_INFO, _FUNCTIONS = 1, 7, 8, 20, 25
@@ -110,6 +111,8 @@ def _fields(data: memoryview) -> Iterator[Field]:
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
+        if tag > _MAX_TAG:
+            raise ArtefactRefused("model file: not as ONNX is written")
         number, kind = tag >> 3, tag & 7
         size = 0
         if kind == _VARINT:

@@ -351,6 +351,13 @@ def test_an_onnx_file_that_asks_for_more_is_refused(
         onnx_file.check(changed(graph, change))
 
 
+def test_a_field_whose_number_a_reader_might_cut_short_is_refused(graph: tuple[Any, Any]) -> None:
+    # 35 bits: the lower 32 say "training information", a message of no bytes.
+    tag = bytes([0x80 | (20 << 3 | 2) & 0x7F, 0x81, 0x80, 0x80, 0x10, 0])
+    with pytest.raises(ArtefactRefused, match="not as ONNX"):
+        onnx_file.check(graph[1].SerializeToString() + tag)
+
+
 def test_outputs_that_are_no_table_are_refused(rows: Table, good: Any) -> None:
     whole = np.nan_to_num(rows).astype(np.float32)
     mapped = to_onnx(LogisticRegression().fit(whole, good), whole[:1])
