@@ -7,6 +7,7 @@ as saves of models nest, with a bound on what it unpacks to.
 """
 
 import io
+import lzma
 import pickletools
 import re
 import zipfile
@@ -42,6 +43,10 @@ _STARTS: Final = (
     (b"#!", "a program"),
 )
 _ZIP: Final = b"PK"
+_DAMAGED: Final = (  # what a zip that does not hold together raises
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError),
+    *(EOFError, OSError, ValueError, OverflowError, MemoryError),
+)
 _NUMPY: Final = b"\x93NUMPY"
 # A header of an array as NumPy writes it, of plain numbers or of records of them: an array of
 # objects is a pickle inside.
@@ -124,8 +129,7 @@ def _refuse_members(data: bytes, nesting: int) -> None:
                 if room < 0:
                     raise ArtefactRefused("model file: the zip unpacks to too much")
                 _refuse(content, " in a zip", nesting - 1)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError,
-            ValueError, OverflowError) as error:  # fmt: skip
+    except _DAMAGED as error:
         raise _refused("a zip archive that does not unpack", "", data) from error
 
 

@@ -157,6 +157,22 @@ def test_a_zip_is_no_model_where_none_is_meant(data: bytes) -> None:
         refuse_code(data)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_with_a_damaged_member_is_refused(method: int) -> None:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", method) as archive:
+        archive.writestr("a", b"text" * 99)
+    refused = 0
+    for at in range(31, 60):  # the member, behind its head and its name; some bits are idle
+        damaged = bytearray(held.getvalue())
+        damaged[at] ^= 0xFF
+        try:
+            refuse_code(bytes(damaged), zipped=True)
+        except ArtefactRefused:
+            refused += 1
+    assert refused
+
+
 def test_a_zip_that_unpacks_to_too_much_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executable_files, "MAX_UNPACKED_BYTES", 1_000)
     refuse_code(zipped(a=b"{" * 1_000), zipped=True)
