@@ -234,7 +234,7 @@ def test_a_schema_that_says_otherwise_is_refused(rows: Table, good: Any) -> None
     deep: dict[str, Any] = {}
     for _ in range(skops_file.MAX_DEPTH):
         deep = {"in": deep}
-    for change in (
+    changes: tuple[dict[str, Any], ...] = (
         {"__loader__": "FunctionNode"},
         {"__loader__": []},
         {"__class__": []},
@@ -243,7 +243,8 @@ def test_a_schema_that_says_otherwise_is_refused(rows: Table, good: Any) -> None
         {"protocol": 3},
         {"protocol": None},
         {"more": deep},
-    ):
+    )
+    for change in changes:
         changed = rewritten(data, lambda one, change=change: one.update(change))
         with pytest.raises(ArtefactRefused):
             skops_file.check(changed)
