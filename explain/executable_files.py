@@ -2,11 +2,12 @@
 
 A pickle is a program; joblib, cloudpickle and the usual saves of scikit-learn and PyTorch are
 pickles, some compressed, some in a zip. None is ever opened here: a pickle is only read as
-the list of its instructions (`pickletools`), which runs nothing. A zip is looked into as far
+the list of its instructions, which runs nothing. A zip is looked into as far
 as saves of models nest, with a bound on what it unpacks to.
 """
 
 import io
+import lzma
 import pickletools
 import re
 import zipfile
@@ -33,7 +34,7 @@ _STARTS: Final = (
     (b"ZF", "a compressed pickle (joblib)"),
     (b"BZh", "a compressed pickle (bzip2)"),
     (b"\xfd7zXZ", "a compressed pickle (xz)"),
-    (b"\x5d\x00\x00", "a compressed pickle (lzma)"),
+    (b"\x5d\x00", "a compressed pickle (lzma)"),  # the size of the dictionary follows
     (b"\x04\x22\x4d\x18", "a compressed pickle (lz4)"),
     (b"\x28\xb5\x2f\xfd", "a compressed file (zstd)"),
     (b"\x89HDF", "an HDF5 file"),
@@ -42,9 +43,30 @@ _STARTS: Final = (
     (b"#!", "a program"),
 )
 _ZIP: Final = b"PK"
+_DAMAGED: Final = (  # what a zip that does not hold together raises
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError),
+    *(EOFError, OSError, ValueError, OverflowError, MemoryError),
+)
 _NUMPY: Final = b"\x93NUMPY"
-_OBJECTS: Final = re.compile(rb"'descr': *[^,]*\|?O")  # an array of objects is a pickle inside
+# A header of an array as NumPy writes it, of plain numbers or of records of them: an array of
+# objects is a pickle inside.
+_PLAIN: Final = rb"'[<>|][?a-zA-NP-Z][0-9]*(?:\[[0-9A-Za-z]+\])?'"
+_FIELD: Final = rb"\('[^'\\]*', " + _PLAIN + rb"(?:, \([0-9, ]*\))?\)"
+_ARRAY: Final = re.compile(
+    rb"\{'descr': (?:" + _PLAIN + rb"|\[" + _FIELD + rb"(?:, " + _FIELD + rb")*\]), "
+    rb"'fortran_order': (?:True|False), 'shape': \([0-9, ]*\), \} *\n"
+)
 _CATBOOST: Final = b"CBM1"  # its first letter is an instruction, too
+
+_OPCODES: Final = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
+_FETCHES_BY_LINES: Final = frozenset({"GLOBAL", "INST"})
+_FETCHES: Final = frozenset({"STACK_GLOBAL", "EXT1", "EXT2", "EXT4"})
+_WIDTHS: Final = {  # of the length that comes before an argument
+    pickletools.TAKEN_FROM_ARGUMENT1: 1,
+    pickletools.TAKEN_FROM_ARGUMENT4: 4,
+    pickletools.TAKEN_FROM_ARGUMENT4U: 4,
+    pickletools.TAKEN_FROM_ARGUMENT8U: 8,
+}
 
 _WAYS_OUT: Final = (
     (b"xgboost", "booster.save_model('model.json')"),
@@ -79,11 +101,17 @@ def _refuse(data: bytes, inside: str, nesting: int) -> None:
     if data.startswith(_ZIP):
         _refuse_members(data, nesting)
     elif data.startswith(_NUMPY):
-        # The header of an array is short; what follows it are numbers, or a pickle.
-        if _OBJECTS.search(data[:_LOOKED_AT].partition(b"\n")[0]):
+        if not _is_plain_array(data):
             raise _refused("an array of pickled objects", inside, data)
-    elif not data.startswith(_CATBOOST) and _is_old_pickle(data):
+    elif _runs_code(data) or (not data.startswith(_CATBOOST) and _is_old_pickle(data)):
         raise _refused("a pickle", inside, data)
+
+
+def _is_plain_array(data: bytes) -> bool:
+    width = 2 if data[6:7] == b"\x01" else 4
+    start = 8 + width
+    size = int.from_bytes(data[8:start], "little")
+    return size <= _LOOKED_AT and _ARRAY.fullmatch(data[start : start + size]) is not None
 
 
 def _refuse_members(data: bytes, nesting: int) -> None:
@@ -101,8 +129,7 @@ def _refuse_members(data: bytes, nesting: int) -> None:
                 if room < 0:
                     raise ArtefactRefused("model file: the zip unpacks to too much")
                 _refuse(content, " in a zip", nesting - 1)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError,
-            ValueError, OverflowError) as error:  # fmt: skip
+    except _DAMAGED as error:
         raise _refused("a zip archive that does not unpack", "", data) from error
 
 
@@ -112,6 +139,41 @@ def _is_old_pickle(data: bytes) -> bool:
         return any(opcode.name == "STOP" for opcode, _, _ in pickletools.genops(data))
     except (ValueError, IndexError, OverflowError):
         return False
+
+
+def _runs_code(data: bytes) -> bool:
+    """Whether instructions lead to one that fetches what can be called, ended or not.
+
+    What was run before a broken end has been run, so nothing has to follow. Arguments are passed
+    over as the unpickler reads them, not parsed: it takes more forms of a number than pickletools
+    does. Calls (REDUCE, BUILD, ...) need something fetched; to fetch by PERSID takes a program
+    that has been written for it.
+    """
+    stream = io.BytesIO(data)
+    while (opcode := _OPCODES.get(stream.read(1))) is not None:
+        if opcode.name in _FETCHES:
+            return True
+        if opcode.name in _FETCHES_BY_LINES:
+            module, name = stream.readline(), stream.readline()
+            if _is_path(module) and _is_path(name):
+                return True
+        elif opcode.arg is not None:
+            size = opcode.arg.n
+            if size == pickletools.UP_TO_NEWLINE:
+                stream.readline()
+                continue
+            if size in _WIDTHS:
+                size = int.from_bytes(stream.read(_WIDTHS[size]), "little")
+            if size > len(data):
+                return False
+            stream.seek(size, io.SEEK_CUR)
+    return False
+
+
+def _is_path(line: bytes) -> bool:
+    """Whether a line names something to import: a text that happens to begin with c does not."""
+    names = line.decode("utf-8", "replace").removesuffix("\n").split(".")
+    return line.endswith(b"\n") and all(map(str.isidentifier, names))
 
 
 def _refused(name: str, inside: str, data: bytes) -> ArtefactRefused:

@@ -2,7 +2,7 @@
 
 Only as much of the form is read as a refusal needs (protocol buffers, onnx.proto3): which
 version of the format and of its operator sets, that every operator is of the standard, that no
-tensor lies in a file beside this one, and that nothing loops.
+tensor lies in a file beside this one, that none is sparse, and that nothing loops.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,13 +19,15 @@ MAX_NODES: Final = 10_000
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MAX_VARINT_BYTES: Final = 10
+_MAX_TAG: Final = 2**32 - 1  # a larger one is no tag; some readers take its lower half
 # Numbers of fields in onnx.proto3: of a model, an operator set, a graph, a node and its
 # attributes, a tensor.
 _IR_VERSION, _GRAPH, _OPSET_IMPORT, _TRAINING_INFO, _FUNCTIONS = 1, 7, 8, 20, 25
 _DOMAIN, _VERSION = 1, 2
-_NODE, _INITIALIZER = 1, 5
+_NODE, _INITIALIZER, _SPARSE_INITIALIZER = 1, 5, 15
 _ATTRIBUTE, _NODE_DOMAIN = 5, 7
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
+_ATTRIBUTE_SPARSE: Final = frozenset({22, 23})
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
 Field = tuple[int, int | memoryview]
 
@@ -78,6 +80,8 @@ def _check_graph(graph: memoryview) -> None:
         raise ArtefactRefused("model file: no operators, or too many")
     for node in nodes:
         _check_node(node)
+    if any(number == _SPARSE_INITIALIZER for number, _ in fields):
+        raise ArtefactRefused("model file: sparse tensors")
     for tensor in _inside(fields, _INITIALIZER):
         _check_tensor(tensor)
 
@@ -91,6 +95,8 @@ def _check_node(node: memoryview) -> None:
         held = list(_fields(attribute))
         if any(number in {_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS} for number, _ in held):
             raise ArtefactRefused("model file: operators that loop or branch")
+        if any(number in _ATTRIBUTE_SPARSE for number, _ in held):
+            raise ArtefactRefused("model file: sparse tensors")
         for tensor in _inside(held, _ATTRIBUTE_TENSOR) + _inside(held, _ATTRIBUTE_TENSORS):
             _check_tensor(tensor)
 
@@ -105,6 +111,8 @@ def _fields(data: memoryview) -> Iterator[Field]:
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
+        if tag > _MAX_TAG:
+            raise ArtefactRefused("model file: not as ONNX is written")
         number, kind = tag >> 3, tag & 7
         size = 0
         if kind == _VARINT:

@@ -110,5 +110,5 @@ def _check_part(part: Mapping[str, Any]) -> None:
     if not isinstance(module, str) or name not in _CLASSES.get(module, ()):
         called = f"{module}.{name}"[:100]
         raise ArtefactRefused(f"model file: it builds {called}, which is not on the list")
-    if loader not in _LOADERS:
+    if not isinstance(loader, str) or loader not in _LOADERS:
         raise ArtefactRefused(f"model file: it builds {name} in a way that is not on the list")

@@ -6,11 +6,14 @@ No library reads it; that happens when it is first asked, in a process of its ow
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ledger.canonical import JsonValue
 from ledger.errors import MalformedError
 from ledger.operate.registry import ModelVersion, Registry
+
+if TYPE_CHECKING:
+    from explain.predictor import FeatureSchema
 
 __all__ = ["register_model"]
 
@@ -23,8 +26,9 @@ def register_model(
     """Register a model version whose files may be kept; as :meth:`Registry.register_model`.
 
     Raises:
-        MalformedError: also if a file runs code when it is opened, or does not hold together;
-            `member` says which, and the text how to export it instead.
+        MalformedError: also if a file runs code when it is opened, or does not hold together, or
+            the manifest's explainer, space or golden rows are none that it could be opened with;
+            `member` says which, and the text how to export a file instead.
     """
     for name, data in artefacts.items():
         _check(manifest, name, data)
@@ -40,8 +44,11 @@ def _check(manifest: Mapping[str, JsonValue], name: str, data: bytes) -> None:
     stated = _format(manifest, name)
     try:
         if name == _MODEL and stated in FORMATS:
-            parts = check_file(data, str(stated), FeatureSchema.from_manifest(manifest))
-            _check_engine(manifest, parts)
+            schema = FeatureSchema.from_manifest(manifest)
+            parts = check_file(data, str(stated), schema)
+            _check_explainer(manifest, parts)
+            _check_space(manifest, parts)
+            _check_golden_rows(manifest, schema)
         else:
             refuse_code(data)
     except ExplainError as error:
@@ -49,15 +56,78 @@ def _check(manifest: Mapping[str, JsonValue], name: str, data: bytes) -> None:
         raise MalformedError(str(error), member=place) from error
 
 
-def _check_engine(manifest: Mapping[str, JsonValue], parts: object) -> None:
+def _check_explainer(manifest: Mapping[str, JsonValue], parts: object) -> None:
     """An engine that the model has not would come to light with its first decision."""
     from explain.artifacts import SCORING_ONLY
+    from explain.attribution import XGBOOST_TOLERANCE
     from explain.engines import check_engine
+    from explain.errors import SchemaError
 
     explainer = manifest.get("explainer")
-    engine = explainer.get("engine") if isinstance(explainer, Mapping) else None
-    if isinstance(engine, str) and engine != SCORING_ONLY:
+    if not isinstance(explainer, Mapping):
+        raise SchemaError("must be an object", member="explainer")
+    engine, tolerance = explainer.get("engine"), explainer.get("tolerance", XGBOOST_TOLERANCE)
+    if not isinstance(engine, str):
+        raise SchemaError("must be text", member="explainer.engine")
+    if engine != SCORING_ONLY:
         check_engine(engine, parts)
+    if type(tolerance) is not int or not 0 <= tolerance <= XGBOOST_TOLERANCE:
+        text = f"must be a whole number up to {XGBOOST_TOLERANCE}"
+        raise SchemaError(text, member="explainer.tolerance")
+
+
+def _check_space(manifest: Mapping[str, JsonValue], parts: object) -> None:
+    from explain.boosters import XGBoostPredictor
+    from explain.errors import SchemaError
+    from explain.trees import TreeEnsemble
+
+    output = manifest.get("output")
+    stated = output.get("space") if isinstance(output, Mapping) else None
+    known = XGBoostPredictor if isinstance(parts, TreeEnsemble) else parts
+    space = getattr(known, "space", None)
+    if None not in (stated, space) and stated != space:
+        raise SchemaError(f"the model's margins are in {space}", member="output.space")
+
+
+def _check_golden_rows(manifest: Mapping[str, JsonValue], schema: "FeatureSchema") -> None:
+    """Their form; whether the model answers them so is found out where it is opened."""
+    from explain.errors import SchemaError
+
+    golden = manifest.get("golden_rows", [])
+    if not isinstance(golden, list | tuple):
+        raise SchemaError("must be a list", member="golden_rows")
+    for at, entry in enumerate(golden):
+        member = f"golden_rows[{at}]"
+        if not isinstance(entry, Mapping):
+            raise SchemaError("must be an object", member=member)
+        try:
+            schema.row(_object(entry, "input", member))
+        except SchemaError as error:
+            inside = error.member or ""
+            place = inside if inside.startswith(member) else f"{member}.{inside}"
+            raise SchemaError(str(error), member=place) from error
+        if type(entry.get("margin")) is not int:
+            raise SchemaError("must be a whole number", member=f"{member}.margin")
+        if "values" in entry or not _only_scores(manifest):
+            values = _object(entry, "values", member)
+            if not all(type(value) is int for value in values.values()):
+                raise SchemaError("must be whole numbers", member=f"{member}.values")
+
+
+def _object(entry: Mapping[str, JsonValue], name: str, member: str) -> Mapping[str, JsonValue]:
+    from explain.errors import SchemaError
+
+    part = entry.get(name)
+    if not isinstance(part, Mapping):
+        raise SchemaError("must be an object", member=f"{member}.{name}")
+    return part
+
+
+def _only_scores(manifest: Mapping[str, JsonValue]) -> bool:
+    from explain.artifacts import SCORING_ONLY
+
+    explainer = manifest.get("explainer")
+    return isinstance(explainer, Mapping) and explainer.get("engine") == SCORING_ONLY
 
 
 def _format(manifest: Mapping[str, JsonValue], name: str) -> object:

@@ -251,9 +251,10 @@ class _Process:
         kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         self._owner = os.getpid()
         # What it writes to its error stream could hold rows; what it may say, it says in frames.
+        # A session of its own: where it may start others, they end with it.
         self._child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=kept | _ONE_THREAD, bufsize=0,
+            env=kept | _ONE_THREAD, bufsize=0, start_new_session=True,
         )  # fmt: skip
         self._finalizer = weakref.finalize(self, _end, self._child)
         self._to = cast("IO[bytes]", self._child.stdin).fileno()
@@ -309,6 +310,7 @@ class _Process:
             status = self._child.wait(1.0)
         except subprocess.TimeoutExpired:
             return "the process that holds the model closed its pipes"
+        _end_group(self._child)
         if status == -signal.SIGXCPU:
             return "the process that holds the model used up its processor time"
         if status < 0:
@@ -339,7 +341,14 @@ def _wait(descriptor: int, event: int, until: float) -> None:
         raise TimeoutError
 
 
+def _end_group(child: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # none is left
+        os.killpg(child.pid, signal.SIGKILL)
+
+
 def _end(child: "subprocess.Popen[bytes]") -> None:
+    if child.returncode is None:  # otherwise the number may be another's by now
+        _end_group(child)
     child.kill()
     child.wait()
     for pipe in (child.stdin, child.stdout):

@@ -80,6 +80,65 @@ def test_an_array_of_objects_is_a_pickle() -> None:
     refuse_code(zipped(a=array(np.ones(3)), b=b"{}"), zipped=True)
 
 
+CALL = b"cos\nsystem\n(S'true'\ntR"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        CALL,
+        b"I0x1\n0" + CALL + b".",
+        b"F1.0\x00more\n0" + CALL,
+        b"CBM1".ljust(68) + b"0" + CALL + b".",
+        b"(ios\nabort\n",
+        b"\x8c\x02os\x8c\x05abort\x93",
+        b"U\x02os0X\x01\x00\x00\x00a0\x82\x01",
+    ],
+    ids=["no end", "hexadecimal", "zero byte", "as catboost", "inst", "from stack", "extension"],
+)
+def test_a_pickle_is_known_by_what_it_fetches_whether_or_not_it_ends(data: bytes) -> None:
+    for each in (data, zipped(model=data)):
+        with pytest.raises(ArtefactRefused, match="a pickle"):
+            refuse_code(each, zipped=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"catboost==1.2.8\nnumpy==2.3.5\n",
+        b"ipython 9\njinja2 3\n",
+        b"cos",
+        b"Python 3.13.1\n",
+        b"READ ME\n",
+        b"T\xff\xff\xff\xff" + CALL,
+    ],
+)
+def test_a_text_that_begins_as_an_instruction_passes(text: bytes) -> None:
+    refuse_code(text)
+
+
+def test_an_lzma_file_is_known_whatever_its_dictionary() -> None:
+    filters = [{"id": lzma.FILTER_LZMA1, "dict_size": 6144}]
+    with pytest.raises(ArtefactRefused, match="lzma"):
+        refuse_code(lzma.compress(PICKLES[4], lzma.FORMAT_ALONE, filters=filters))
+
+
+def test_an_array_passes_only_with_numbers_or_records_of_them() -> None:
+    record = [("at", "<i8"), ("", "|V7"), ("bits", "<u4", (8,))]
+    for plain in (np.ones(3), np.array(["a"]), np.array(["2026"], "M8[D]"), np.zeros(2, record)):
+        refuse_code(array(plain))
+    header = array(np.ones(3))
+    for held in (
+        array(np.zeros(1, [("a", "<f8"), ("b", "O")])),
+        array(np.zeros(1, [("a", [("b", "O")])])),
+        header.replace(b"'<f8', ", b"'object',"),
+        header.replace(b"(3,), }             ", b"(3,), 'descr':'|O', }")[:128],
+        header[:20],
+    ):
+        with pytest.raises(ArtefactRefused, match="pickled objects"):
+            refuse_code(held)
+
+
 def test_the_way_out_is_that_of_the_library_whose_pickle_it_is() -> None:
     booster = xgboost.train({}, xgboost.DMatrix(np.eye(2), [0, 1]), 1)
     with pytest.raises(ArtefactRefused, match=r"model\.json"):
@@ -96,6 +155,22 @@ def test_the_way_out_is_that_of_the_library_whose_pickle_it_is() -> None:
 def test_a_zip_is_no_model_where_none_is_meant(data: bytes) -> None:
     with pytest.raises(ArtefactRefused, match="a zip archive"):
         refuse_code(data)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_with_a_damaged_member_is_refused(method: int) -> None:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", method) as archive:
+        archive.writestr("a", b"text" * 99)
+    refused = 0
+    for at in range(31, 60):  # the member, behind its head and its name; some bits are idle
+        damaged = bytearray(held.getvalue())
+        damaged[at] ^= 0xFF
+        try:
+            refuse_code(bytes(damaged), zipped=True)
+        except ArtefactRefused:
+            refused += 1
+    assert refused
 
 
 def test_a_zip_that_unpacks_to_too_much_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

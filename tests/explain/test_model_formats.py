@@ -234,14 +234,17 @@ def test_a_schema_that_says_otherwise_is_refused(rows: Table, good: Any) -> None
     deep: dict[str, Any] = {}
     for _ in range(skops_file.MAX_DEPTH):
         deep = {"in": deep}
-    for change in (
+    changes: tuple[dict[str, Any], ...] = (
         {"__loader__": "FunctionNode"},
+        {"__loader__": []},
+        {"__class__": []},
         {"__class__": "system", "__module__": "os"},
         {"__module__": ["os"]},
         {"protocol": 3},
         {"protocol": None},
         {"more": deep},
-    ):
+    )
+    for change in changes:
         changed = rewritten(data, lambda one, change=change: one.update(change))
         with pytest.raises(ArtefactRefused):
             skops_file.check(changed)
@@ -308,6 +311,23 @@ def looping(model: Any) -> None:
     model.graph.node.append(node)
 
 
+def sparse(model: Any) -> None:
+    # Its values could lie in another file.
+    model.graph.sparse_initializer.add().values.name = "far"
+
+
+def holding_sparse(name: str) -> Any:
+    def change(model: Any) -> None:
+        held = model.graph.node[0].attribute.add(name="value")
+        tensor = onnx.SparseTensorProto(dims=[2])
+        if name == "sparse_tensors":
+            held.sparse_tensors.append(tensor)
+        else:
+            held.sparse_tensor.CopyFrom(tensor)
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -321,6 +341,9 @@ def looping(model: Any) -> None:
         (lambda model: model.graph.ClearField("node"), "no operators"),
         (lambda model: model.ClearField("graph"), "not as ONNX"),
         (external, "another file"),
+        (sparse, "sparse"),
+        (holding_sparse("sparse_tensor"), "sparse"),
+        (holding_sparse("sparse_tensors"), "sparse"),
         (looping, "loop"),
     ],
 )
@@ -329,6 +352,13 @@ def test_an_onnx_file_that_asks_for_more_is_refused(
 ) -> None:
     with pytest.raises(ArtefactRefused, match=said):
         onnx_file.check(changed(graph, change))
+
+
+def test_a_field_whose_number_a_reader_might_cut_short_is_refused(graph: tuple[Any, Any]) -> None:
+    # 35 bits: the lower 32 say "training information", a message of no bytes.
+    tag = bytes([0x80 | (20 << 3 | 2) & 0x7F, 0x81, 0x80, 0x80, 0x10, 0])
+    with pytest.raises(ArtefactRefused, match="not as ONNX"):
+        onnx_file.check(graph[1].SerializeToString() + tag)
 
 
 def test_outputs_that_are_no_table_are_refused(rows: Table, good: Any) -> None:

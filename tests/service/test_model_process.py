@@ -1,5 +1,7 @@
 """The process that holds a model, without the process: what it answers, and what is denied it."""
 
+import errno
+import fcntl
 import io
 import json
 import struct
@@ -65,25 +67,49 @@ def test_errors_are_told_by_name_and_a_librarys_text_is_not(line: bytes) -> None
     assert failed[0]["text"] == "the model's library failed (ValueError)"
 
 
-def test_the_filter_ends_in_deny_for_what_is_denied_and_in_allow_for_the_rest() -> None:
-    for machine, denied in confinement._SYSTEM_CALLS.values():
-        steps = list(struct.iter_unpack("HBBI", confinement._filter(machine, denied)))
+def outcome(calls: Any, number: int, first: int = 0, second: int = 0, on: int = 0) -> int:
+    """What the filter of process 77 makes of a call."""
+    steps = list(struct.iter_unpack("HBBI", confinement._filter(calls, 77)))
+    told = {0: number, 4: on or calls.machine, 16: first, 24: second}
+    tests = {
+        confinement._IF_EQUAL: lambda held, value: held == value,
+        confinement._IF_AT_LEAST: lambda held, value: held >= value,
+        confinement._IF_SET: lambda held, value: held & value,
+    }
+    at = held = 0
+    while True:
+        code, yes, no, value = steps[at]
+        if code == confinement._RETURN:
+            return int(value)
+        if code == confinement._LOAD:
+            held, yes, no = told[value], 0, 0
+        at += 1 + (yes if code not in tests or tests[code](held, value) else no)
 
-        def outcome(asked: int, on: int, steps: list[Any] = steps) -> int:
-            at = held = 0
-            while True:
-                code, yes, no, number = steps[at]
-                if code == confinement._RETURN:
-                    return int(number)
-                if code == confinement._LOAD:
-                    held = on if number == confinement._MACHINE else asked
-                    at += 1
-                    continue
-                taken = held == number if code == confinement._IF_EQUAL else held >= number
-                at += 1 + (yes if taken else no)
 
-        for number in range(500):
-            expected = confinement._DENY if number in denied else confinement._ALLOW
-            assert outcome(number, machine) == expected
-        assert outcome(1, machine + 1) == confinement._DENY
-        assert outcome(confinement._X32 + 1, machine) == confinement._DENY
+MACHINES = pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+
+
+@MACHINES
+def test_the_filter_ends_in_deny_for_what_is_denied_and_in_allow_for_the_rest(machine: str) -> None:
+    calls = confinement._SYSTEM_CALLS[machine]
+    special = {calls.clone, calls.tgkill, calls.prlimit, calls.clone3}
+    for number in set(range(500)) - special:
+        expected = confinement._DENY if number in calls.denied else confinement._ALLOW
+        assert outcome(calls, number) == expected
+    assert outcome(calls, 1, on=calls.machine + 1) == confinement._DENY
+    assert outcome(calls, confinement._X32 + 1) == confinement._DENY
+
+
+@MACHINES
+def test_threads_oneself_and_ones_own_limits_are_left(machine: str) -> None:
+    calls, allow, deny = (
+        confinement._SYSTEM_CALLS[machine], confinement._ALLOW, confinement._DENY,
+    )  # fmt: skip
+    assert outcome(calls, calls.clone3) == 0x00050000 | errno.ENOSYS
+    assert outcome(calls, calls.clone, 0x003D0F00) == allow  # as glibc starts a thread
+    assert outcome(calls, calls.clone, 0x01200011) == deny  # as it forks
+    assert [outcome(calls, calls.tgkill, first) for first in (77, 78)] == [allow, deny]
+    assert [outcome(calls, calls.prlimit, first) for first in (0, 77)] == [allow, deny]
+    asked = (fcntl.F_GETFD, fcntl.F_SETFL, fcntl.F_SETOWN, 15)  # the last: F_SETOWN_EX
+    found = [outcome(calls, calls.fcntl, 1, second) for second in asked]
+    assert found == [allow, allow, deny, deny]

@@ -105,3 +105,69 @@ def test_an_engine_that_the_model_has_not_is_refused(lender: Lender, engine: str
     with pytest.raises(MalformedError) as refused:
         register_model(lender.runtime.registry, manifest, files)
     assert refused.value.member == "explainer.engine"
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
+    made = Lender(tmp_path_factory.mktemp("unchanged") / "data")
+    made.record(0)
+    yield made
+    made.runtime.close()
+
+
+GOLDEN: dict[str, Any] = {"input": {"a": 0.5}, "margin": 1_000_000, "values": {"a": 500_000}}
+
+
+@pytest.mark.parametrize(
+    ("members", "place"),
+    [
+        ({"explainer": 5}, "explainer"),
+        ({"explainer": {"engine": []}}, "explainer.engine"),
+        ({"explainer": {"engine": "none", "tolerance": "x"}}, "explainer.tolerance"),
+        ({"explainer": {"engine": "linear", "tolerance": 101}}, "explainer.tolerance"),
+        ({"output": {"space": "response"}}, "output.space"),
+        ({"golden_rows": 5}, "golden_rows"),
+        ({"golden_rows": [5]}, "golden_rows[0]"),
+        ({"golden_rows": [GOLDEN, GOLDEN | {"input": 5}]}, "golden_rows[1].input"),
+        ({"golden_rows": [GOLDEN | {"input": {"a": "x"}}]}, "golden_rows[0].input.a"),
+        ({"golden_rows": [GOLDEN | {"margin": "1"}]}, "golden_rows[0].margin"),
+        ({"golden_rows": [GOLDEN | {"values": None}]}, "golden_rows[0].values"),
+        ({"golden_rows": [GOLDEN | {"values": {"a": 0.5}}]}, "golden_rows[0].values"),
+    ],
+)
+def test_a_manifest_that_could_never_be_opened_is_refused(
+    unchanged: Lender, members: dict[str, Any], place: str
+) -> None:
+    manifest, files = line(unchanged)
+    with pytest.raises(MalformedError) as refused:
+        register_model(unchanged.runtime.registry, manifest | members, files)
+    assert refused.value.member == place
+    assert len(unchanged.runtime.registry.models()) == 1
+
+
+def test_golden_rows_are_not_asked_for(lender: Lender) -> None:
+    manifest, files = line(lender)
+    scored = [{"input": {"a": None}, "margin": 5}]
+    sound: tuple[dict[str, Any], ...] = (
+        {},
+        {"golden_rows": []},
+        {"golden_rows": [GOLDEN]},
+        {"golden_rows": scored, "explainer": {"engine": "none", "tolerance": 0}},
+        {"output": {"target": "good"}},
+    )
+    for at, members in enumerate(sound):
+        named = manifest | members | {"version": f"2.0.{at}"}
+        assert register_model(lender.runtime.registry, named, files).version == f"2.0.{at}"
+
+
+def line(lender: Lender) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """A model of one feature, the least that can be registered."""
+    terms = [{"feature": "a", "weight": 1, "missing": 0}]
+    document = {"v": 1, "kind": "linear", "space": "log-odds", "intercept": 0.5, "terms": terms}
+    manifest, files = version(lender, encode(document), "linear-json")
+    told = {"label": {"en": "a"}, "type": "number", "mutability": "any", "missing": "allowed"}
+    manifest["features"] = [told | {"name": "a", "protected": False}]
+    manifest["explainer"] = {"engine": "linear", "tolerance": 100}
+    manifest["output"] = {"space": "log-odds", "favourable": "higher", "target": "good"}
+    del manifest["golden_rows"]
+    return manifest, files

@@ -8,7 +8,6 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import lightgbm
@@ -174,54 +173,6 @@ def test_a_golden_row_that_comes_out_otherwise_is_said() -> None:
     golden = [{"input": {"a": 0.5, "b": 0.5}, "margin": 9_000_000}]
     with pytest.raises(NotReproduced, match="golden row 0"):
         SandboxedModel(opening(LINE, "linear-json", golden_rows=golden)).open()
-
-
-# What it may do
-
-
-def test_it_is_confined_and_knows_no_secret(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LEDGER_KEY_PASSPHRASE", "secret")
-    key = tmp_path / "vault.kek"
-    key.write_bytes(b"a key")
-    code = f"""
-import json, os, resource, socket, subprocess, sys
-from service.confinement import confine
-from service.readable_files import leave_only_programs
-answers = os.dup(1)
-said = {{"jailed": leave_only_programs(), "confined": confine(), "told": "LEDGER_KEY_PASSPHRASE" in os.environ}}
-for name, deed in {{
-    "network": lambda: socket.socket(),
-    "program": lambda: subprocess.run(["/bin/true"]),
-    "signal": lambda: os.kill(os.getppid(), 0),
-    "file": lambda: open({str(tmp_path / "written")!r}, "w").write("x" * 9000),
-    "key": lambda: open({str(key)!r}).read(),
-    "parent": lambda: open(f"/proc/{{os.getppid()}}/environ").read(),
-    "library": lambda: __import__("zoneinfo"),
-    "memory": lambda: bytearray(2**33),
-}}.items():
-    try:
-        deed()
-        said[name] = "done"
-    except BaseException as error:
-        said[name] = type(error).__name__
-said["processor"] = resource.getrlimit(resource.RLIMIT_CPU)[1] < 10_000
-os.write(answers, json.dumps(said).encode())
-"""
-    process = sandbox._Process(peer(code))
-    with os.fdopen(os.dup(process._from), "rb") as answers:
-        said = json.loads(answers.read())
-    process.end()
-    assert said["told"] is False
-    assert said["processor"] is True
-    assert said["file"] == ("PermissionError" if said["jailed"] else "OSError")
-    assert said["library"] == "done"
-    if said["jailed"]:  # on Linux with Landlock
-        assert (said["key"], said["parent"]) == ("PermissionError",) * 2
-    assert said["memory"] == "MemoryError"
-    if said["confined"]:  # on Linux, on processors that are known
-        assert (said["network"], said["program"], said["signal"]) == ("PermissionError",) * 3
 
 
 # How it ends
