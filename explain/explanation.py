@@ -167,14 +167,15 @@ class Gate:
 class Explanation:
     """What one person may be told about one decision.
 
-    `reasons` are the knock-out rules that fired, in the policy's order, then the groups that
-    counted against, strongest first, at most four together. `helped` are the groups that
-    counted in favour. `contributions` are all features, adverse first by size, then
-    favourable by size. `stable` is False where the last reason given and the first one
-    left out are closer than noise. `automatic_text_allowed` is True only if every gate
-    passed: otherwise a person writes the letter. `fired` are the ids of all knock-out rules
-    that fired, `ties` pairs of neighbouring reasons that another draw of the reference group
-    would have put in the other order, `trials` what moving each reason's items did.
+    `reasons` are the knock-out rules that fired, the stated one first and the others in the
+    policy's order, then the groups that counted against, strongest first, at most four
+    together. `helped` are the groups that counted in favour. `contributions` are all features,
+    adverse first by size, then favourable by size. `stable` is False where the last reason
+    given and the first one left out are closer than noise. `automatic_text_allowed` is True
+    only if every gate passed: otherwise a person writes the letter. `fired` are the ids of all
+    knock-out rules that fired, `ties` pairs of neighbouring reasons that another draw of the
+    reference group would have put in the other order, `trials` what moving each reason's items
+    did.
     """
 
     language: str

@@ -99,7 +99,7 @@ def _compose(
     trial = gates.perturb(case)
     sign, engine = case.policy.sign, attribution.engine
     firm = stability(case.model, case.row, ranking, sign=sign, engine=engine)
-    rules = case.fired if case.outcome == case.policy.failed else ()
+    rules = case.rules
     reasons = tuple(sentences.rule(rule) for rule in rules[:MAX_REASONS]) + tuple(
         sentences.reason(push, alone=push.group in trial.alone) for push in ranking.reasons
     )

@@ -79,6 +79,7 @@ reason-helped = { $label }: { $value } (Vergleichsgruppe: { $reference })
 
 suppressed-small = weniger als { $share } von allem, was die Punktzahl gesenkt hat
 suppressed-beyond-limit = schwächer als die { $most } genannten Gründe
+suppressed-rule-beyond = eine Regel, die auch gegriffen hat; die { $most } Gründe einer Mitteilung lassen keinen Platz für sie
 suppressed-same-reason = schon als Grund einer Regel genannt
 suppressed-other-component = eine Regel hat entschieden, und die Punktzahl allein hätte gereicht
 
@@ -130,6 +131,7 @@ gate-reasons-allowed = { $count ->
     [one] Ein Grund ist ein geschütztes Merkmal, steht für eines oder hat keinen Text: { $groups }.
    *[other] { $count } Gründe sind geschützte Merkmale, stehen für eines oder haben keinen Text: { $groups }.
 }
+gate-rules-beyond = Es haben mehr Regeln gegriffen, als eine Mitteilung Gründe nennt (höchstens { $most }). Nicht genannt: { $groups }.
 gate-rank-stability = { $count ->
     [0] In { $agreed } % der Ziehungen der Vergleichsgruppe ({ $draws }) ergeben sich dieselben Gründe; nötig sind mindestens { $needed } %.
    *[other] In { $agreed } % der Ziehungen der Vergleichsgruppe ({ $draws }) ergeben sich dieselben Gründe; nötig sind mindestens { $needed } %. Zweifelhaft: { $groups }.

@@ -79,6 +79,7 @@ reason-helped = { $label }: { $value } (reference group: { $reference })
 
 suppressed-small = less than { $share } of everything that lowered the score
 suppressed-beyond-limit = weaker than the { $most } reasons given
+suppressed-rule-beyond = a rule that fired as well, for which the { $most } reasons of a notice leave no room
 suppressed-same-reason = named already as the reason of a rule
 suppressed-other-component = a rule decided, and the score by itself would have passed
 
@@ -130,6 +131,7 @@ gate-reasons-allowed = { $count ->
     [one] One reason is a protected characteristic, stands for one, or has no text: { $groups }.
    *[other] { $count } reasons are protected characteristics, stand for one, or have no text: { $groups }.
 }
+gate-rules-beyond = More rules of the policy fired than the { $most } reasons that a notice gives. Not named: { $groups }.
 gate-rank-stability = { $count ->
     [0] In { $agreed }% of { $draws } draws of the reference group the same reasons come out; at least { $needed }% are needed.
    *[other] In { $agreed }% of { $draws } draws of the reference group the same reasons come out; at least { $needed }% are needed. In doubt: { $groups }.

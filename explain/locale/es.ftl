@@ -79,6 +79,7 @@ reason-helped = { $label }: { $value } (grupo de referencia: { $reference })
 
 suppressed-small = menos del { $share } de todo lo que bajó la puntuación
 suppressed-beyond-limit = más débil que los { $most } motivos indicados
+suppressed-rule-beyond = una regla que también se aplicó; los { $most } motivos de una notificación no le dejan sitio
 suppressed-same-reason = ya citado como motivo de una regla
 suppressed-other-component = decidió una regla, y la puntuación por sí sola habría bastado
 
@@ -130,6 +131,7 @@ gate-reasons-allowed = { $count ->
     [one] Un motivo es una característica protegida, la sustituye o no tiene texto: { $groups }.
    *[other] { $count } motivos son características protegidas, las sustituyen o no tienen texto: { $groups }.
 }
+gate-rules-beyond = Se aplicaron más reglas que motivos da una notificación (como máximo { $most }). No citadas: { $groups }.
 gate-rank-stability = { $count ->
     [0] En el { $agreed } % de las extracciones del grupo de referencia ({ $draws }) resultan los mismos motivos; se necesita al menos el { $needed } %.
    *[other] En el { $agreed } % de las extracciones del grupo de referencia ({ $draws }) resultan los mismos motivos; se necesita al menos el { $needed } %. En duda: { $groups }.

@@ -78,6 +78,7 @@ reason-helped = { $label } : { $value } (groupe de référence : { $reference 
 
 suppressed-small = moins de { $share } de tout ce qui a abaissé le score
 suppressed-beyond-limit = plus faible que les { $most } motifs indiqués
+suppressed-rule-beyond = une règle qui s’est appliquée aussi ; les { $most } motifs d’une notification ne lui laissent pas de place
 suppressed-same-reason = déjà cité comme motif d’une règle
 suppressed-other-component = une règle a décidé, et le score seul aurait suffi
 
@@ -129,6 +130,7 @@ gate-reasons-allowed = { $count ->
     [one] Un motif est une caractéristique protégée, en tient lieu ou n’a pas de texte : { $groups }.
    *[other] { $count } motifs sont des caractéristiques protégées, en tiennent lieu ou n’ont pas de texte : { $groups }.
 }
+gate-rules-beyond = Plus de règles se sont appliquées qu’une notification ne donne de motifs ({ $most } au plus). Non citées : { $groups }.
 gate-rank-stability = { $count ->
     [0] Dans { $agreed } % des tirages du groupe de référence ({ $draws }), les mêmes motifs ressortent ; il en faut au moins { $needed } %.
    *[other] Dans { $agreed } % des tirages du groupe de référence ({ $draws }), les mêmes motifs ressortent ; il en faut au moins { $needed } %. En doute : { $groups }.

@@ -78,6 +78,7 @@ reason-helped = { $label }: { $value } (referentiegroep: { $reference })
 
 suppressed-small = minder dan { $share } van alles wat de score verlaagde
 suppressed-beyond-limit = zwakker dan de { $most } genoemde redenen
+suppressed-rule-beyond = een regel die ook van toepassing was; de { $most } redenen van een kennisgeving laten er geen plaats voor
 suppressed-same-reason = al genoemd als reden van een regel
 suppressed-other-component = een regel besliste, en de score alleen zou voldoende zijn geweest
 
@@ -129,6 +130,7 @@ gate-reasons-allowed = { $count ->
     [one] Eén reden is een beschermd kenmerk, staat voor een beschermd kenmerk of heeft geen tekst: { $groups }.
    *[other] { $count } redenen zijn beschermde kenmerken, staan daarvoor of hebben geen tekst: { $groups }.
 }
+gate-rules-beyond = Er waren meer regels van toepassing dan een kennisgeving redenen noemt (hoogstens { $most }). Niet genoemd: { $groups }.
 gate-rank-stability = { $count ->
     [0] In { $agreed }% van de trekkingen van de referentiegroep ({ $draws }) komen dezelfde redenen naar voren; minstens { $needed }% is nodig.
    *[other] In { $agreed }% van de trekkingen van de referentiegroep ({ $draws }) komen dezelfde redenen naar voren; minstens { $needed }% is nodig. Twijfelachtig: { $groups }.

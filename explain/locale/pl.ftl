@@ -83,6 +83,7 @@ reason-helped = { $label }: { $value } (grupa odniesienia: { $reference })
 
 suppressed-small = mniej niż { $share } wszystkiego, co obniżyło ocenę
 suppressed-beyond-limit = słabsze niż podane powody (najwyżej { $most })
+suppressed-rule-beyond = reguła, która też zadziałała, ale nie ma dla niej miejsca wśród powodów w zawiadomieniu (najwyżej { $most })
 suppressed-same-reason = podane już jako powód reguły
 suppressed-other-component = zdecydowała reguła, a sama ocena byłaby wystarczająca
 
@@ -134,6 +135,7 @@ gate-reasons-allowed = { $count ->
     [one] Jeden powód jest cechą chronioną, zastępuje ją albo nie ma tekstu: { $groups }.
    *[other] Powody, które są cechami chronionymi, zastępują je albo nie mają tekstu ({ $count }): { $groups }.
 }
+gate-rules-beyond = Zadziałało więcej reguł, niż zawiadomienie podaje powodów (najwyżej { $most }). Nie podano: { $groups }.
 gate-rank-stability = { $count ->
     [0] W { $agreed }% losowań z grupy odniesienia ({ $draws }) wychodzą te same powody; potrzeba co najmniej { $needed }%.
    *[other] W { $agreed }% losowań z grupy odniesienia ({ $draws }) wychodzą te same powody; potrzeba co najmniej { $needed }%. Wątpliwe: { $groups }.
