@@ -195,10 +195,22 @@ def _reasons_allowed(case: Case, catalogue: Catalogue) -> Gate:
     if beyond := [rule.id for rule in case.rules[MAX_REASONS:]]:
         named = catalogue.listed(beyond)
         found.append(catalogue.say("gate-rules-beyond", most=str(MAX_REASONS), groups=named))
+    if guarded := _guarded_helps(case):
+        found.append(catalogue.say("gate-helped-guarded", groups=catalogue.listed(guarded)))
     allowed = not blocks and not found
     if blocks or allowed:
         found.insert(0, catalogue.say("gate-reasons-allowed", count=len(blocks), groups=groups))
     return Gate("reasons_allowed", allowed, " ".join(found))
+
+
+def _guarded_helps(case: Case) -> list[str]:
+    """Return the groups that helped, which a text names, with a protected item or a proxy."""
+    features = {feature.name: feature for feature in case.model.schema.features}
+    return [
+        push.group
+        for push in case.ranking.helped
+        if any(features[name].protected or features[name].proxy for name in push.features)
+    ]
 
 
 def _outcome(case: Case, catalogue: Catalogue) -> Gate:

@@ -132,6 +132,7 @@ gate-reasons-allowed = { $count ->
    *[other] { $count } Gründe sind geschützte Merkmale, stehen für eines oder haben keinen Text: { $groups }.
 }
 gate-rules-beyond = Es haben mehr Regeln gegriffen, als eine Mitteilung Gründe nennt (höchstens { $most }). Nicht genannt: { $groups }.
+gate-helped-guarded = Als Erhöhung der Punktzahl genannt, obwohl geschützt oder stellvertretend für Geschütztes: { $groups }.
 gate-rank-stability = { $count ->
     [0] In { $agreed } % der Ziehungen der Vergleichsgruppe ({ $draws }) ergeben sich dieselben Gründe; nötig sind mindestens { $needed } %.
    *[other] In { $agreed } % der Ziehungen der Vergleichsgruppe ({ $draws }) ergeben sich dieselben Gründe; nötig sind mindestens { $needed } %. Zweifelhaft: { $groups }.

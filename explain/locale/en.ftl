@@ -132,6 +132,7 @@ gate-reasons-allowed = { $count ->
    *[other] { $count } reasons are protected characteristics, stand for one, or have no text: { $groups }.
 }
 gate-rules-beyond = More rules of the policy fired than the { $most } reasons that a notice gives. Not named: { $groups }.
+gate-helped-guarded = Named as raising the score, though protected or standing for something protected: { $groups }.
 gate-rank-stability = { $count ->
     [0] In { $agreed }% of { $draws } draws of the reference group the same reasons come out; at least { $needed }% are needed.
    *[other] In { $agreed }% of { $draws } draws of the reference group the same reasons come out; at least { $needed }% are needed. In doubt: { $groups }.

@@ -132,6 +132,7 @@ gate-reasons-allowed = { $count ->
    *[other] { $count } motivos son características protegidas, las sustituyen o no tienen texto: { $groups }.
 }
 gate-rules-beyond = Se aplicaron más reglas que motivos da una notificación (como máximo { $most }). No citadas: { $groups }.
+gate-helped-guarded = Citados como favorables a la puntuación, aunque están protegidos o sustituyen a algo protegido: { $groups }.
 gate-rank-stability = { $count ->
     [0] En el { $agreed } % de las extracciones del grupo de referencia ({ $draws }) resultan los mismos motivos; se necesita al menos el { $needed } %.
    *[other] En el { $agreed } % de las extracciones del grupo de referencia ({ $draws }) resultan los mismos motivos; se necesita al menos el { $needed } %. En duda: { $groups }.

@@ -131,6 +131,7 @@ gate-reasons-allowed = { $count ->
    *[other] { $count } motifs sont des caractéristiques protégées, en tiennent lieu ou n’ont pas de texte : { $groups }.
 }
 gate-rules-beyond = Plus de règles se sont appliquées qu’une notification ne donne de motifs ({ $most } au plus). Non citées : { $groups }.
+gate-helped-guarded = Cités comme relevant le score, bien que protégés ou tenant lieu d’une caractéristique protégée : { $groups }.
 gate-rank-stability = { $count ->
     [0] Dans { $agreed } % des tirages du groupe de référence ({ $draws }), les mêmes motifs ressortent ; il en faut au moins { $needed } %.
    *[other] Dans { $agreed } % des tirages du groupe de référence ({ $draws }), les mêmes motifs ressortent ; il en faut au moins { $needed } %. En doute : { $groups }.

@@ -132,6 +132,7 @@ gate-reasons-allowed = { $count ->
    *[other] { $count } motivi sono caratteristiche protette, ne fanno le veci o non hanno un testo: { $groups }.
 }
 gate-rules-beyond = Si sono applicate più regole dei motivi che una comunicazione indica (al massimo { $most }). Non indicate: { $groups }.
+gate-helped-guarded = Indicati come favorevoli al punteggio, benché protetti o al posto di qualcosa di protetto: { $groups }.
 gate-rank-stability = { $count ->
     [0] Nel { $agreed }% delle estrazioni del gruppo di riferimento ({ $draws }) risultano gli stessi motivi; serve almeno il { $needed }%.
    *[other] Nel { $agreed }% delle estrazioni del gruppo di riferimento ({ $draws }) risultano gli stessi motivi; serve almeno il { $needed }%. In dubbio: { $groups }.

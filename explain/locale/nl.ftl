@@ -131,6 +131,7 @@ gate-reasons-allowed = { $count ->
    *[other] { $count } redenen zijn beschermde kenmerken, staan daarvoor of hebben geen tekst: { $groups }.
 }
 gate-rules-beyond = Er waren meer regels van toepassing dan een kennisgeving redenen noemt (hoogstens { $most }). Niet genoemd: { $groups }.
+gate-helped-guarded = Genoemd als verhoging van de score, hoewel beschermd of in de plaats van iets beschermds: { $groups }.
 gate-rank-stability = { $count ->
     [0] In { $agreed }% van de trekkingen van de referentiegroep ({ $draws }) komen dezelfde redenen naar voren; minstens { $needed }% is nodig.
    *[other] In { $agreed }% van de trekkingen van de referentiegroep ({ $draws }) komen dezelfde redenen naar voren; minstens { $needed }% is nodig. Twijfelachtig: { $groups }.

@@ -136,6 +136,7 @@ gate-reasons-allowed = { $count ->
    *[other] Powody, które są cechami chronionymi, zastępują je albo nie mają tekstu ({ $count }): { $groups }.
 }
 gate-rules-beyond = Zadziałało więcej reguł, niż zawiadomienie podaje powodów (najwyżej { $most }). Nie podano: { $groups }.
+gate-helped-guarded = Podane jako podnoszące ocenę, choć chronione lub zastępujące coś chronionego: { $groups }.
 gate-rank-stability = { $count ->
     [0] W { $agreed }% losowań z grupy odniesienia ({ $draws }) wychodzą te same powody; potrzeba co najmniej { $needed }%.
    *[other] W { $agreed }% losowań z grupy odniesienia ({ $draws }) wychodzą te same powody; potrzeba co najmniej { $needed }%. Wątpliwe: { $groups }.

@@ -235,6 +235,26 @@ def test_a_protected_reason_stays_and_stops_the_letter(
     assert "Within these bounds we found none" in explanation.counterfactual_note
 
 
+@pytest.mark.parametrize("member", ["proxy", "protected"])
+@pytest.mark.parametrize("late", [0, 4])
+def test_a_help_that_may_not_be_named_stops_the_letter(
+    *, model: Model, manifest: dict[str, Any], policy: dict[str, Any], member: str, late: int
+) -> None:
+    features = [
+        entry | ({member: True} if entry["name"] == "loan_to_value" else {})
+        for entry in manifest["features"]
+    ]
+    guarded = replace(model, schema=FeatureSchema.from_manifest({"features": features}))
+    one = {"loan_to_value": 35.0, "income": 90.0, "late": late, "bankrupt": late > 0}
+    _, _, explanation = explained_one(guarded, manifest, policy, one | {"job": "employed"})
+    assert explanation.outcome == ("declined" if late else "approved")
+    assert "loan_to_value" in [one.group for one in explanation.helped]
+    (gate,) = [gate for gate in explanation.failed if gate.name == "reasons_allowed"]
+    assert "raising the score" in gate.detail
+    assert "loan_to_value" in gate.detail
+    assert "Every reason has a text" not in gate.detail
+
+
 def test_a_base_of_another_group_stops_the_letter(
     model: Model, manifest: dict[str, Any], policy: dict[str, Any], declined: list[Input]
 ) -> None:
