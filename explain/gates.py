@@ -178,6 +178,11 @@ def _perturbation(case: Case, trial: Perturbation, catalogue: Catalogue) -> Gate
 
 
 def _reasons_scored(case: Case, catalogue: Catalogue) -> Gate:
+    # A refusal that gives no reason is none that anyone can answer. Where something else
+    # decided, the outcome's own gate says so.
+    refused = case.follows and case.outcome == case.policy.failed
+    if refused and not case.rules and not case.ranking.reasons:
+        return Gate("reasons_scored", False, catalogue.say("gate-reasons-none"))
     scored = {name for name, value in case.attribution.values if value}
     right = sum(
         push.leading in scored and push.amount * case.policy.sign < 0

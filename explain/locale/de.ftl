@@ -122,6 +122,7 @@ gate-perturbation = { $count ->
     }; für jeweils einen Grund allein stieg sie bei { $right } von { $count }. Von den übrigen wird gesagt, dass sie zusammen mit anderen Angaben zählen.
 }
 gate-reasons-scored = { $right } von { $count } Gründen sind Angaben, die das Modell bewertet hat und die die Punktzahl gesenkt haben.
+gate-reasons-none = Der Fall wurde abschlägig entschieden, und weder eine Regel noch eine bewertete Angabe lässt sich als Grund nennen: Eine Person muss ihn finden und nennen.
 gate-outcome = Das gespeicherte Ergebnis ist { $follows ->
     [yes] das, zu dem Punktzahl, Grenzwert und Regeln führen.
    *[no] nicht das, zu dem Punktzahl, Grenzwert und Regeln führen: Eine Person muss klären, was entschieden hat, und den Grund nennen.

@@ -122,6 +122,7 @@ gate-perturbation = { $count ->
     }; giving them to one reason at a time raised it for { $right } of { $count }. The others are told as counting together with other details.
 }
 gate-reasons-scored = { $right } of { $count } reasons are items that the model scored and that lowered the score.
+gate-reasons-none = The case was decided against, and neither a rule nor a scored item is there to give as a reason: a person has to find it and give it.
 gate-outcome = The recorded outcome is { $follows ->
     [yes] the one that the score, the limit and the rules of the policy lead to.
    *[no] not the one that the score, the limit and the rules of the policy lead to: a person has to find out what decided, and give the reason.

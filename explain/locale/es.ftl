@@ -122,6 +122,7 @@ gate-perturbation = { $count ->
     }; en un motivo cada vez, subió en { $right } de { $count }. De los demás se dice que cuentan junto con otros datos.
 }
 gate-reasons-scored = { $right } de { $count } motivos son datos que el modelo puntuó y que bajaron la puntuación.
+gate-reasons-none = El caso se resolvió en contra, y no hay ni regla ni dato puntuado que dar como motivo: una persona debe encontrarlo y darlo.
 gate-outcome = El resultado registrado { $follows ->
     [yes] es el que se deduce de la puntuación, del umbral y de las reglas.
    *[no] no es el que se deduce de la puntuación, del umbral y de las reglas: una persona debe averiguar qué decidió y dar el motivo.

@@ -121,6 +121,7 @@ gate-perturbation = { $count ->
     } ; pour un motif à la fois, il a augmenté pour { $right } sur { $count }. Les autres sont présentés comme comptant avec d’autres éléments.
 }
 gate-reasons-scored = { $right } motifs sur { $count } sont des éléments que le modèle a évalués et qui ont abaissé le score.
+gate-reasons-none = Le cas a été refusé, et ni une règle ni un élément évalué ne peut être donné comme motif : une personne doit le trouver et le donner.
 gate-outcome = Le résultat enregistré { $follows ->
     [yes] est celui auquel mènent le score, le seuil et les règles.
    *[no] n’est pas celui auquel mènent le score, le seuil et les règles : une personne doit établir ce qui a décidé et donner le motif.

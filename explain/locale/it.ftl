@@ -122,6 +122,7 @@ gate-perturbation = { $count ->
     }; per un motivo alla volta, è salito per { $right } su { $count }. Gli altri sono presentati come dati che contano insieme ad altri.
 }
 gate-reasons-scored = { $right } motivi su { $count } sono dati che il modello ha valutato e che hanno abbassato il punteggio.
+gate-reasons-none = Il caso è stato deciso a sfavore, e non c’è né una regola né un dato valutato da indicare come motivo: una persona deve trovarlo e indicarlo.
 gate-outcome = L’esito registrato { $follows ->
     [yes] è quello a cui portano il punteggio, la soglia e le regole.
    *[no] non è quello a cui portano il punteggio, la soglia e le regole: una persona deve accertare che cosa ha deciso e indicare il motivo.

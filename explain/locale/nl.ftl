@@ -121,6 +121,7 @@ gate-perturbation = { $count ->
     }; voor één reden tegelijk ging de score omhoog bij { $right } van { $count }. Van de andere wordt gezegd dat ze samen met andere gegevens tellen.
 }
 gate-reasons-scored = { $right } van { $count } redenen zijn gegevens die het model heeft meegeteld en die de score hebben verlaagd.
+gate-reasons-none = Er is nadelig beslist, en er is geen regel en geen meegeteld gegeven om als reden te noemen: een persoon moet die vinden en geven.
 gate-outcome = De vastgelegde uitkomst is { $follows ->
     [yes] die waartoe de score, de grens en de regels leiden.
    *[no] niet die waartoe de score, de grens en de regels leiden: een persoon moet nagaan wat heeft beslist en de reden geven.

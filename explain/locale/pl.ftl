@@ -126,6 +126,7 @@ gate-perturbation = { $count ->
     }; dla jednego powodu naraz wzrosła w { $right } z { $count } przypadków. O pozostałych mówimy, że liczą się razem z innymi informacjami.
 }
 gate-reasons-scored = Powody, które są informacjami ocenionymi przez model i obniżyły ocenę: { $right } z { $count }.
+gate-reasons-none = Rozstrzygnięto na niekorzyść, a nie ma ani reguły, ani ocenionej informacji, którą można podać jako powód: człowiek musi go znaleźć i podać.
 gate-outcome = Zapisany wynik { $follows ->
     [yes] jest tym, do którego prowadzą ocena, próg i reguły.
    *[no] nie jest tym, do którego prowadzą ocena, próg i reguły: człowiek musi ustalić, co zdecydowało, i podać powód.

@@ -208,6 +208,25 @@ def test_an_approved_case_is_explained_without_alternatives(
     assert "this raised the score most" in explanation.summary
 
 
+def test_a_refusal_without_a_reason_is_no_letter(
+    model: Model, manifest: dict[str, Any], policy: dict[str, Any], applications: list[Input]
+) -> None:
+    """The limit is above what the reference group reaches, and nothing lowered this score."""
+    high = policy | {"cut_off": policy["cut_off"] | {"margin": 90_000_000}}
+    told = [explained_one(model, manifest, high, one)[2] for one in applications[200:260]]
+    bare = [one for one in told if not one.reasons]
+    assert bare
+    for one in bare:
+        assert one.outcome == "declined"
+        (gate,) = [gate for gate in one.failed if gate.name == "reasons_scored"]
+        assert "a person has to find it" in gate.detail
+    assert any("reasons_scored" not in [gate.name for gate in one.failed] for one in told)
+    low = policy | {"cut_off": policy["cut_off"] | {"margin": -90_000_000}}
+    for one in applications[200:260]:
+        _, _, passed = explained_one(model, manifest, low, one)
+        assert "reasons_scored" not in [gate.name for gate in passed.failed]
+
+
 def test_where_a_person_decided_no_letter_goes_out_by_itself(
     model: Model, manifest: dict[str, Any], policy: dict[str, Any]
 ) -> None:
