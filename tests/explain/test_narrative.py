@@ -124,6 +124,26 @@ def read_back(schema: FeatureSchema, name: str, shown: str) -> Any:
     return {"income": number / 1000, "late": int(number)}.get(name, number)
 
 
+def test_an_alternative_that_reads_as_what_was_given_is_not_told(
+    model: Model, manifest: dict[str, Any], policy: dict[str, Any], declined: list[Input]
+) -> None:
+    """In German all counts of late payments read the same: nobody is told of a change."""
+    words = {str(at): {"en": f"{at} times", "de": "oft"} for at in range(20)}
+    features = [
+        entry | ({"values": words} if entry["name"] == "late" else {})
+        for entry in manifest["features"]
+    ]
+    worded = replace(model, schema=FeatureSchema.from_manifest({"features": features}))
+    changed = 0
+    for one in declined[:25]:
+        _, _, plain = explained_one(model, manifest, policy, one)
+        changed += any("late" in str(way.changes) for way in plain.counterfactuals)
+        _, _, told = explained_one(worded, manifest, policy, one)
+        for way in told.counterfactuals:
+            assert "late" not in {change.feature for change in way.changes}
+    assert changed
+
+
 FORBIDDEN = re.compile(r"\bcaus|because you|will be approved|responsib|\bfault|[!]", re.IGNORECASE)
 
 
