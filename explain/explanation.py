@@ -29,6 +29,17 @@ __all__ = [
 
 MAX_REASONS = 4  # Regulation B, official interpretation 9(b)(2)-1: more are not likely to help
 MAX_COUNTERFACTUALS = 3  # more alternatives than a reader compares
+# Every check that words have to pass before they go out by themselves.
+GATES = (
+    "additivity",
+    "rerun",
+    "reference_group",
+    "rank_stability",
+    "perturbation",
+    "reasons_scored",
+    "reasons_allowed",
+    "outcome",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,14 +257,20 @@ class Explanation:
 
     @property
     def failed(self) -> tuple[Gate, ...]:
-        """The checks for whose failing no text about it goes out by itself."""
-        return tuple(gate for gate in self.gates if not gate.passed)
+        """The checks for whose failing no text about it goes out by itself.
+
+        One that was not made counts as failed: an explanation that an earlier version stored
+        passed fewer than are asked for today.
+        """
+        made = {gate.name for gate in self.gates}
+        missing = tuple(Gate(name, passed=False, detail="") for name in GATES if name not in made)
+        return tuple(gate for gate in self.gates if not gate.passed) + missing
 
     def check_automatic(self) -> None:
         """Return if its words may go to the person without anybody writing them.
 
         Raises:
-            LetterWithheld: a check failed; it names which.
+            LetterWithheld: a check failed or was never made; it names which.
         """
         if self.failed:
             raise LetterWithheld([gate.name for gate in self.failed])

@@ -10,7 +10,7 @@ import pytest
 from explain.attribution import Attribution
 from explain.catalogue import load_catalogue
 from explain.errors import AdditivityError, LanguageMissing, SchemaError
-from explain.explanation import Explanation
+from explain.explanation import GATES, Explanation
 from explain.model import Model
 from explain.narrative import explain_decision
 from explain.predictor import FeatureSchema, Rows
@@ -72,10 +72,8 @@ def test_contributions_stand_adverse_first_by_size(
 def test_gates_pass_for_what_the_model_says(
     explained: list[tuple[Input, Attribution, Explanation]],
 ) -> None:
-    names = ["additivity", "rerun", "reference_group", "rank_stability", "perturbation"]
-    names += ["reasons_scored", "reasons_allowed", "outcome"]
     for _, _, explanation in explained:
-        assert [gate.name for gate in explanation.gates] == names
+        assert tuple(gate.name for gate in explanation.gates) == GATES
         # A group of 200 is small: some reasons would be others with another 200.
         assert {gate.name for gate in explanation.failed} <= {"rank_stability"}
     allowed = [explanation for _, _, explanation in explained if not explanation.failed]
@@ -236,9 +234,9 @@ def test_a_refusal_without_a_reason_is_no_letter(
     told = [explained_one(model, manifest, high, one)[2] for one in applications[200:260]]
     bare = [one for one in told if not one.reasons]
     assert bare
-    for one in bare:
-        assert one.outcome == "declined"
-        (gate,) = [gate for gate in one.failed if gate.name == "reasons_scored"]
+    for each in bare:
+        assert each.outcome == "declined"
+        (gate,) = [gate for gate in each.failed if gate.name == "reasons_scored"]
         assert "a person has to find it" in gate.detail
     assert any("reasons_scored" not in [gate.name for gate in one.failed] for one in told)
     low = policy | {"cut_off": policy["cut_off"] | {"margin": -90_000_000}}
