@@ -79,13 +79,13 @@ class Catalogue:
         sign = MINUS if value < 0 else "+" if value > 0 else ""
         return f"{sign}{text}"
 
-    def money(self, value: Decimal, currency: str) -> str:
-        """Return an amount in whole units of a currency."""
+    def money(self, value: Decimal, currency: str, decimals: int = 0) -> str:
+        """Return an amount of a currency, in whole units or with exactly these decimals."""
         pattern = self._locale.currency_formats["standard"].pattern
-        whole = re.sub(r"\.0+", "", pattern)
+        wanted = re.sub(r"\.0+", "." + "0" * decimals if decimals else "", pattern)
         return _minus(
             format_currency(
-                value, currency, format=whole, locale=self._locale, currency_digits=False
+                value, currency, format=wanted, locale=self._locale, currency_digits=False
             )
         )
 

@@ -255,8 +255,10 @@ def _candidates(feature: Feature, current: Any, seen: NDArray[Any]) -> NDArray[A
     `current` and `seen` are numbers as the model's rows have them, and so are the values.
     """
     values: NDArray[Any] = np.unique(seen[~np.isnan(seen)])
-    # "If your sex had been another" is not an answer anyone may be given.
-    if feature.mutability == "fixed" or feature.protected or len(values) == 0:
+    # "If your sex had been another" is not an answer anyone may be given, nor is "if you had
+    # another postcode" where it stands for something protected.
+    guarded = feature.protected or feature.proxy
+    if feature.mutability == "fixed" or guarded or len(values) == 0:
         return values[:0]
     if len(values) > MAX_VALUES:
         # Places, not quantiles between them: interpolation would invent values.

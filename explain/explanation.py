@@ -29,6 +29,17 @@ __all__ = [
 
 MAX_REASONS = 4  # Regulation B, official interpretation 9(b)(2)-1: more are not likely to help
 MAX_COUNTERFACTUALS = 3  # more alternatives than a reader compares
+# Every check that words have to pass before they go out by themselves.
+GATES = (
+    "additivity",
+    "rerun",
+    "reference_group",
+    "rank_stability",
+    "perturbation",
+    "reasons_scored",
+    "reasons_allowed",
+    "outcome",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +178,15 @@ class Gate:
 class Explanation:
     """What one person may be told about one decision.
 
-    `reasons` are the knock-out rules that fired, in the policy's order, then the groups that
-    counted against, strongest first, at most four together. `helped` are the groups that
-    counted in favour. `contributions` are all features, adverse first by size, then
-    favourable by size. `stable` is False where the last reason given and the first one
-    left out are closer than noise. `automatic_text_allowed` is True only if every gate
-    passed: otherwise a person writes the letter. `fired` are the ids of all knock-out rules
-    that fired, `ties` pairs of neighbouring reasons that another draw of the reference group
-    would have put in the other order, `trials` what moving each reason's items did.
+    `reasons` are the knock-out rules that fired, the stated one first and the others in the
+    policy's order, then the groups that counted against, strongest first, at most four
+    together. `helped` are the groups that counted in favour. `contributions` are all features,
+    adverse first by size, then favourable by size. `stable` is False where the last reason
+    given and the first one left out are closer than noise. `automatic_text_allowed` is True
+    only if every gate passed: otherwise a person writes the letter. `fired` are the ids of all
+    knock-out rules that fired, `ties` pairs of neighbouring reasons that another draw of the
+    reference group would have put in the other order, `trials` what moving each reason's items
+    did.
     """
 
     language: str
@@ -245,14 +257,20 @@ class Explanation:
 
     @property
     def failed(self) -> tuple[Gate, ...]:
-        """The checks for whose failing no text about it goes out by itself."""
-        return tuple(gate for gate in self.gates if not gate.passed)
+        """The checks for whose failing no text about it goes out by itself.
+
+        One that was not made counts as failed: an explanation that an earlier version stored
+        passed fewer than are asked for today.
+        """
+        made = {gate.name for gate in self.gates}
+        missing = tuple(Gate(name, passed=False, detail="") for name in GATES if name not in made)
+        return tuple(gate for gate in self.gates if not gate.passed) + missing
 
     def check_automatic(self) -> None:
         """Return if its words may go to the person without anybody writing them.
 
         Raises:
-            LetterWithheld: a check failed; it names which.
+            LetterWithheld: a check failed or was never made; it names which.
         """
         if self.failed:
             raise LetterWithheld([gate.name for gate in self.failed])

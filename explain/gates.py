@@ -12,7 +12,7 @@ import numpy as np
 from explain.attribution import Attribution, to_units
 from explain.catalogue import Catalogue
 from explain.errors import ExplainError
-from explain.explanation import Gate, Trial
+from explain.explanation import MAX_REASONS, Gate, Trial
 from explain.model import Model
 from explain.policy import Policy
 from explain.predictor import Row
@@ -47,6 +47,12 @@ class Case:
         """Whether score, limit and rules lead to the recorded outcome, and to no other rule."""
         named = not self.stated or self.stated in {rule.id for rule in self.fired}
         return named and self.outcome == self.policy.outcome(self.attribution.margin, self.fired)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules that are reasons: the stated one first, the others in the policy's order."""
+        against = self.fired if self.outcome == self.policy.failed else ()
+        return tuple(sorted(against, key=lambda rule: rule.id != self.stated))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +178,11 @@ def _perturbation(case: Case, trial: Perturbation, catalogue: Catalogue) -> Gate
 
 
 def _reasons_scored(case: Case, catalogue: Catalogue) -> Gate:
+    # A refusal that gives no reason is none that anyone can answer. Where something else
+    # decided, the outcome's own gate says so.
+    refused = case.follows and case.outcome == case.policy.failed
+    if refused and not case.rules and not case.ranking.reasons:
+        return Gate("reasons_scored", False, catalogue.say("gate-reasons-none"))
     scored = {name for name, value in case.attribution.values if value}
     right = sum(
         push.leading in scored and push.amount * case.policy.sign < 0
@@ -185,8 +196,26 @@ def _reasons_scored(case: Case, catalogue: Catalogue) -> Gate:
 def _reasons_allowed(case: Case, catalogue: Catalogue) -> Gate:
     blocks = case.ranking.blocks
     groups = catalogue.listed(list(dict.fromkeys(block.group for block in blocks)))
-    detail = catalogue.say("gate-reasons-allowed", count=len(blocks), groups=groups)
-    return Gate("reasons_allowed", not blocks, detail)
+    found = []
+    if beyond := [rule.id for rule in case.rules[MAX_REASONS:]]:
+        named = catalogue.listed(beyond)
+        found.append(catalogue.say("gate-rules-beyond", most=str(MAX_REASONS), groups=named))
+    if guarded := _guarded_helps(case):
+        found.append(catalogue.say("gate-helped-guarded", groups=catalogue.listed(guarded)))
+    allowed = not blocks and not found
+    if blocks or allowed:
+        found.insert(0, catalogue.say("gate-reasons-allowed", count=len(blocks), groups=groups))
+    return Gate("reasons_allowed", allowed, " ".join(found))
+
+
+def _guarded_helps(case: Case) -> list[str]:
+    """Return the groups that helped, which a text names, with a protected item or a proxy."""
+    features = {feature.name: feature for feature in case.model.schema.features}
+    return [
+        push.group
+        for push in case.ranking.helped
+        if any(features[name].protected or features[name].proxy for name in push.features)
+    ]
 
 
 def _outcome(case: Case, catalogue: Catalogue) -> Gate:

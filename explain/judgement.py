@@ -65,7 +65,13 @@ def judge(
     if result != policy.failed or not hit:
         return Judgement(result, hit, ranking, factors)
     codes = [rule.reason for rule in hit]
-    told = beside(ranking, codes, failed=not policy.passes(attribution.margin))
+    told = beside(
+        ranking,
+        codes,
+        failed=not policy.passes(attribution.margin),
+        schema=schema,
+        codes=policy.codes,
+    )
     blocks = (*told.blocks, *_guarded(hit, schema))
     return Judgement(result, hit, replace(told, blocks=blocks), factors)
 

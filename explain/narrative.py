@@ -25,7 +25,7 @@ from explain.policy import Policy
 from explain.predictor import Scalar, decode
 from explain.sentences import Sentences
 from explain.stability import stability
-from explain.wording import typical_values
+from explain.wording import alike, typical_values
 
 __all__ = ["explain_decision"]
 
@@ -99,7 +99,7 @@ def _compose(
     trial = gates.perturb(case)
     sign, engine = case.policy.sign, attribution.engine
     firm = stability(case.model, case.row, ranking, sign=sign, engine=engine)
-    rules = case.fired if case.outcome == case.policy.failed else ()
+    rules = case.rules
     reasons = tuple(sentences.rule(rule) for rule in rules[:MAX_REASONS]) + tuple(
         sentences.reason(push, alone=push.group in trial.alone) for push in ranking.reasons
     )
@@ -153,7 +153,23 @@ def _alternatives(case: Case, sentences: Sentences) -> tuple[Counterfactual, ...
     return tuple(
         sentences.counterfactual(one)
         for one in rescored
-        if case.policy.passes(to_units(one.margin))
+        if case.policy.passes(to_units(one.margin)) and _readable(case, sentences.values, one)
+    )
+
+
+def _readable(case: Case, given: Mapping[str, Scalar], one: Alternative) -> bool:
+    """Tell whether every change can be read: "low instead of low" tells nobody anything.
+
+    In every language, so that each tells the same alternatives.
+    """
+    features = case.model.schema.features
+    return not any(
+        alike(
+            features[column],
+            given[features[column].name],
+            decode(features[column], float(one.row[column])),
+        )
+        for column in one.changed
     )
 
 

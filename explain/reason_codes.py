@@ -105,23 +105,33 @@ def rank(
     )
 
 
-def beside(ranking: Ranking, rules: Sequence[str], *, failed: bool) -> Ranking:
+def beside(
+    ranking: Ranking,
+    rules: Sequence[str],
+    *,
+    failed: bool,
+    schema: FeatureSchema,
+    codes: Collection[str],
+) -> Ranking:
     """Return what is left of a ranking once knock-out rules of these codes are the reasons.
 
     A rule that fired is the reason. The score's own reasons follow, as many as there is room
     for and none that a rule has said already, if the score `failed` too; if not, they are
-    reasons for nothing.
+    reasons for nothing. A group that moves up into the room is held to the same as any other
+    reason: `schema` and `codes` are those that it was ranked with.
     """
     against = (*ranking.reasons, *(one.push for one in ranking.left))
     if not failed:
         left = tuple(Left(push, "other_component") for push in against)
         return replace(ranking, reasons=(), left=left, blocks=())
-    said = [push for push in ranking.reasons if push.code in rules]
     # Large enough to be principal reasons, in the order of their size.
-    large = [push for push in ranking.reasons if push not in said]
+    large = [*ranking.reasons]
     large += [one.push for one in ranking.left if one.why == "beyond_limit"]
+    said = [push for push in large if push.code in rules]
+    large = [push for push in large if push not in said]
     room = max(MAX_REASONS - len(rules), 0)
     small = [one for one in ranking.left if one.why != "beyond_limit"]
+    promoted = [push for push in large[:room] if push not in ranking.reasons]
     return replace(
         ranking,
         reasons=tuple(large[:room]),
@@ -131,7 +141,7 @@ def beside(ranking: Ranking, rules: Sequence[str], *, failed: bool) -> Ranking:
             *small,
         ),
         # What a rule took the place of was a principal reason, and still blocks.
-        blocks=ranking.blocks,
+        blocks=ranking.blocks + _blocks(schema, promoted, codes),
     )
 
 

@@ -168,7 +168,7 @@ class Sentences:
 
     def suppressed_rule(self, rule: Rule) -> Suppressed:
         """Return a rule that fired but for which a notice has no room."""
-        why = self.catalogue.say("suppressed-beyond-limit", most=str(MAX_REASONS))
+        why = self.catalogue.say("suppressed-rule-beyond", most=str(MAX_REASONS))
         return Suppressed(rule.reason, rule.id, 0, why, "beyond_limit")
 
     def counterfactual(self, alternative: Alternative) -> Counterfactual:

@@ -10,7 +10,9 @@ from explain.catalogue import Catalogue
 from explain.features import Feature, LocalText
 from explain.predictor import Rows, Scalar, decode
 
-__all__ = ["Wording", "typical", "typical_values"]
+__all__ = ["Wording", "alike", "typical", "typical_values"]
+
+CENTS = 2  # decimals of an amount that is not whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,7 @@ class Wording:
 
     def _quantity(self, feature: Feature, value: float) -> str:
         say = self.catalogue.say
-        exact = Decimal(str(value))
-        shown = exact.quantize(Decimal(1).scaleb(-feature.decimals), rounding=ROUND_HALF_UP)
+        shown = _rounded(feature, value)
         number = self.catalogue.number(shown, feature.decimals)
         # A plural is chosen by the number shown: "1 year" also where it was 0.98.
         count = int(shown) if shown == shown.to_integral_value() else float(shown)
@@ -54,14 +55,34 @@ class Wording:
             case "percent":
                 return say("unit-percent", number=number)
             case "USD_thousands":
-                return say("unit-usd", number=self.catalogue.money(shown * 1000, "USD"))
+                return say("unit-usd", number=self._dollars(shown * 1000))
             case "USD_per_month":
-                return say("unit-usd-per-month", number=self.catalogue.money(shown, "USD"))
+                return say("unit-usd-per-month", number=self._dollars(shown))
             case "months" | "years":
                 return say(f"unit-{feature.unit}", number=number, count=count)
             case "count":
                 return say("unit-count", number=number)
         return say("unit-none", number=number)
+
+    def _dollars(self, amount: Decimal) -> str:
+        # Nothing that was shown to the model is cut off: "$18" where it is, else "$17.53".
+        exponent = amount.normalize().as_tuple().exponent
+        decimals = -exponent if isinstance(exponent, int) else 0
+        return self.catalogue.money(amount, "USD", max(decimals, CENTS) if decimals > 0 else 0)
+
+
+def alike(feature: Feature, one: Scalar, other: Scalar) -> bool:
+    """Tell whether two values of a feature read the same to somebody, in whatever language."""
+    if one is None or other is None:
+        return one is other
+    words, others = _texts(feature, one), _texts(feature, other)
+    if words and others:
+        return bool(words & others)
+    if words or others:
+        return str(other if words else one) in {text for _, text in words | others}
+    if isinstance(one, str | bool) or isinstance(other, str | bool):
+        return one == other
+    return _rounded(feature, one) == _rounded(feature, other)
 
 
 def typical(feature: Feature, column: NDArray[np.float32]) -> Scalar:
@@ -85,6 +106,17 @@ def typical_values(features: tuple[Feature, ...], background: Rows) -> dict[str,
         feature.name: typical(feature, background[:, column])
         for column, feature in enumerate(features)
     }
+
+
+def _rounded(feature: Feature, value: float) -> Decimal:
+    """Return a number with as many decimals as are shown of this feature."""
+    place = Decimal(1).scaleb(-feature.decimals)
+    return Decimal(str(value)).quantize(place, rounding=ROUND_HALF_UP)
+
+
+def _texts(feature: Feature, value: Scalar) -> set[tuple[str, str]]:
+    word = _word(feature, value)
+    return set(word.texts) if word else set()
 
 
 def _word(feature: Feature, value: Scalar) -> LocalText | None:

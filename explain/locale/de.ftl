@@ -79,6 +79,7 @@ reason-helped = { $label }: { $value } (Vergleichsgruppe: { $reference })
 
 suppressed-small = weniger als { $share } von allem, was die Punktzahl gesenkt hat
 suppressed-beyond-limit = schwächer als die { $most } genannten Gründe
+suppressed-rule-beyond = eine Regel, die auch gegriffen hat; die { $most } Gründe einer Mitteilung lassen keinen Platz für sie
 suppressed-same-reason = schon als Grund einer Regel genannt
 suppressed-other-component = eine Regel hat entschieden, und die Punktzahl allein hätte gereicht
 
@@ -121,6 +122,7 @@ gate-perturbation = { $count ->
     }; für jeweils einen Grund allein stieg sie bei { $right } von { $count }. Von den übrigen wird gesagt, dass sie zusammen mit anderen Angaben zählen.
 }
 gate-reasons-scored = { $right } von { $count } Gründen sind Angaben, die das Modell bewertet hat und die die Punktzahl gesenkt haben.
+gate-reasons-none = Der Fall wurde abschlägig entschieden, und weder eine Regel noch eine bewertete Angabe lässt sich als Grund nennen: Eine Person muss ihn finden und nennen.
 gate-outcome = Das gespeicherte Ergebnis ist { $follows ->
     [yes] das, zu dem Punktzahl, Grenzwert und Regeln führen.
    *[no] nicht das, zu dem Punktzahl, Grenzwert und Regeln führen: Eine Person muss klären, was entschieden hat, und den Grund nennen.
@@ -130,6 +132,8 @@ gate-reasons-allowed = { $count ->
     [one] Ein Grund ist ein geschütztes Merkmal, steht für eines oder hat keinen Text: { $groups }.
    *[other] { $count } Gründe sind geschützte Merkmale, stehen für eines oder haben keinen Text: { $groups }.
 }
+gate-rules-beyond = Es haben mehr Regeln gegriffen, als eine Mitteilung Gründe nennt (höchstens { $most }). Nicht genannt: { $groups }.
+gate-helped-guarded = Als Erhöhung der Punktzahl genannt, obwohl geschützt oder stellvertretend für Geschütztes: { $groups }.
 gate-rank-stability = { $count ->
     [0] In { $agreed } % der Ziehungen der Vergleichsgruppe ({ $draws }) ergeben sich dieselben Gründe; nötig sind mindestens { $needed } %.
    *[other] In { $agreed } % der Ziehungen der Vergleichsgruppe ({ $draws }) ergeben sich dieselben Gründe; nötig sind mindestens { $needed } %. Zweifelhaft: { $groups }.

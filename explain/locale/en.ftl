@@ -79,6 +79,7 @@ reason-helped = { $label }: { $value } (reference group: { $reference })
 
 suppressed-small = less than { $share } of everything that lowered the score
 suppressed-beyond-limit = weaker than the { $most } reasons given
+suppressed-rule-beyond = a rule that fired as well, for which the { $most } reasons of a notice leave no room
 suppressed-same-reason = named already as the reason of a rule
 suppressed-other-component = a rule decided, and the score by itself would have passed
 
@@ -121,6 +122,7 @@ gate-perturbation = { $count ->
     }; giving them to one reason at a time raised it for { $right } of { $count }. The others are told as counting together with other details.
 }
 gate-reasons-scored = { $right } of { $count } reasons are items that the model scored and that lowered the score.
+gate-reasons-none = The case was decided against, and neither a rule nor a scored item is there to give as a reason: a person has to find it and give it.
 gate-outcome = The recorded outcome is { $follows ->
     [yes] the one that the score, the limit and the rules of the policy lead to.
    *[no] not the one that the score, the limit and the rules of the policy lead to: a person has to find out what decided, and give the reason.
@@ -130,6 +132,8 @@ gate-reasons-allowed = { $count ->
     [one] One reason is a protected characteristic, stands for one, or has no text: { $groups }.
    *[other] { $count } reasons are protected characteristics, stand for one, or have no text: { $groups }.
 }
+gate-rules-beyond = More rules of the policy fired than the { $most } reasons that a notice gives. Not named: { $groups }.
+gate-helped-guarded = Named as raising the score, though protected or standing for something protected: { $groups }.
 gate-rank-stability = { $count ->
     [0] In { $agreed }% of { $draws } draws of the reference group the same reasons come out; at least { $needed }% are needed.
    *[other] In { $agreed }% of { $draws } draws of the reference group the same reasons come out; at least { $needed }% are needed. In doubt: { $groups }.

@@ -79,6 +79,7 @@ reason-helped = { $label }: { $value } (grupo de referencia: { $reference })
 
 suppressed-small = menos del { $share } de todo lo que bajó la puntuación
 suppressed-beyond-limit = más débil que los { $most } motivos indicados
+suppressed-rule-beyond = una regla que también se aplicó; los { $most } motivos de una notificación no le dejan sitio
 suppressed-same-reason = ya citado como motivo de una regla
 suppressed-other-component = decidió una regla, y la puntuación por sí sola habría bastado
 
@@ -121,6 +122,7 @@ gate-perturbation = { $count ->
     }; en un motivo cada vez, subió en { $right } de { $count }. De los demás se dice que cuentan junto con otros datos.
 }
 gate-reasons-scored = { $right } de { $count } motivos son datos que el modelo puntuó y que bajaron la puntuación.
+gate-reasons-none = El caso se resolvió en contra, y no hay ni regla ni dato puntuado que dar como motivo: una persona debe encontrarlo y darlo.
 gate-outcome = El resultado registrado { $follows ->
     [yes] es el que se deduce de la puntuación, del umbral y de las reglas.
    *[no] no es el que se deduce de la puntuación, del umbral y de las reglas: una persona debe averiguar qué decidió y dar el motivo.
@@ -130,6 +132,8 @@ gate-reasons-allowed = { $count ->
     [one] Un motivo es una característica protegida, la sustituye o no tiene texto: { $groups }.
    *[other] { $count } motivos son características protegidas, las sustituyen o no tienen texto: { $groups }.
 }
+gate-rules-beyond = Se aplicaron más reglas que motivos da una notificación (como máximo { $most }). No citadas: { $groups }.
+gate-helped-guarded = Citados como favorables a la puntuación, aunque están protegidos o sustituyen a algo protegido: { $groups }.
 gate-rank-stability = { $count ->
     [0] En el { $agreed } % de las extracciones del grupo de referencia ({ $draws }) resultan los mismos motivos; se necesita al menos el { $needed } %.
    *[other] En el { $agreed } % de las extracciones del grupo de referencia ({ $draws }) resultan los mismos motivos; se necesita al menos el { $needed } %. En duda: { $groups }.

@@ -78,6 +78,7 @@ reason-helped = { $label } : { $value } (groupe de référence : { $reference 
 
 suppressed-small = moins de { $share } de tout ce qui a abaissé le score
 suppressed-beyond-limit = plus faible que les { $most } motifs indiqués
+suppressed-rule-beyond = une règle qui s’est appliquée aussi ; les { $most } motifs d’une notification ne lui laissent pas de place
 suppressed-same-reason = déjà cité comme motif d’une règle
 suppressed-other-component = une règle a décidé, et le score seul aurait suffi
 
@@ -120,6 +121,7 @@ gate-perturbation = { $count ->
     } ; pour un motif à la fois, il a augmenté pour { $right } sur { $count }. Les autres sont présentés comme comptant avec d’autres éléments.
 }
 gate-reasons-scored = { $right } motifs sur { $count } sont des éléments que le modèle a évalués et qui ont abaissé le score.
+gate-reasons-none = Le cas a été refusé, et ni une règle ni un élément évalué ne peut être donné comme motif : une personne doit le trouver et le donner.
 gate-outcome = Le résultat enregistré { $follows ->
     [yes] est celui auquel mènent le score, le seuil et les règles.
    *[no] n’est pas celui auquel mènent le score, le seuil et les règles : une personne doit établir ce qui a décidé et donner le motif.
@@ -129,6 +131,8 @@ gate-reasons-allowed = { $count ->
     [one] Un motif est une caractéristique protégée, en tient lieu ou n’a pas de texte : { $groups }.
    *[other] { $count } motifs sont des caractéristiques protégées, en tiennent lieu ou n’ont pas de texte : { $groups }.
 }
+gate-rules-beyond = Plus de règles se sont appliquées qu’une notification ne donne de motifs ({ $most } au plus). Non citées : { $groups }.
+gate-helped-guarded = Cités comme relevant le score, bien que protégés ou tenant lieu d’une caractéristique protégée : { $groups }.
 gate-rank-stability = { $count ->
     [0] Dans { $agreed } % des tirages du groupe de référence ({ $draws }), les mêmes motifs ressortent ; il en faut au moins { $needed } %.
    *[other] Dans { $agreed } % des tirages du groupe de référence ({ $draws }), les mêmes motifs ressortent ; il en faut au moins { $needed } %. En doute : { $groups }.

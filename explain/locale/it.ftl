@@ -79,6 +79,7 @@ reason-helped = { $label }: { $value } (gruppo di riferimento: { $reference })
 
 suppressed-small = meno del { $share } di tutto ciò che ha abbassato il punteggio
 suppressed-beyond-limit = più debole dei { $most } motivi indicati
+suppressed-rule-beyond = una regola che si è applicata anch’essa; i { $most } motivi di una comunicazione non le lasciano posto
 suppressed-same-reason = già indicato come motivo di una regola
 suppressed-other-component = ha deciso una regola, e il punteggio da solo sarebbe bastato
 
@@ -121,6 +122,7 @@ gate-perturbation = { $count ->
     }; per un motivo alla volta, è salito per { $right } su { $count }. Gli altri sono presentati come dati che contano insieme ad altri.
 }
 gate-reasons-scored = { $right } motivi su { $count } sono dati che il modello ha valutato e che hanno abbassato il punteggio.
+gate-reasons-none = Il caso è stato deciso a sfavore, e non c’è né una regola né un dato valutato da indicare come motivo: una persona deve trovarlo e indicarlo.
 gate-outcome = L’esito registrato { $follows ->
     [yes] è quello a cui portano il punteggio, la soglia e le regole.
    *[no] non è quello a cui portano il punteggio, la soglia e le regole: una persona deve accertare che cosa ha deciso e indicare il motivo.
@@ -130,6 +132,8 @@ gate-reasons-allowed = { $count ->
     [one] Un motivo è una caratteristica protetta, ne fa le veci o non ha un testo: { $groups }.
    *[other] { $count } motivi sono caratteristiche protette, ne fanno le veci o non hanno un testo: { $groups }.
 }
+gate-rules-beyond = Si sono applicate più regole dei motivi che una comunicazione indica (al massimo { $most }). Non indicate: { $groups }.
+gate-helped-guarded = Indicati come favorevoli al punteggio, benché protetti o al posto di qualcosa di protetto: { $groups }.
 gate-rank-stability = { $count ->
     [0] Nel { $agreed }% delle estrazioni del gruppo di riferimento ({ $draws }) risultano gli stessi motivi; serve almeno il { $needed }%.
    *[other] Nel { $agreed }% delle estrazioni del gruppo di riferimento ({ $draws }) risultano gli stessi motivi; serve almeno il { $needed }%. In dubbio: { $groups }.

@@ -78,6 +78,7 @@ reason-helped = { $label }: { $value } (referentiegroep: { $reference })
 
 suppressed-small = minder dan { $share } van alles wat de score verlaagde
 suppressed-beyond-limit = zwakker dan de { $most } genoemde redenen
+suppressed-rule-beyond = een regel die ook van toepassing was; de { $most } redenen van een kennisgeving laten er geen plaats voor
 suppressed-same-reason = al genoemd als reden van een regel
 suppressed-other-component = een regel besliste, en de score alleen zou voldoende zijn geweest
 
@@ -120,6 +121,7 @@ gate-perturbation = { $count ->
     }; voor één reden tegelijk ging de score omhoog bij { $right } van { $count }. Van de andere wordt gezegd dat ze samen met andere gegevens tellen.
 }
 gate-reasons-scored = { $right } van { $count } redenen zijn gegevens die het model heeft meegeteld en die de score hebben verlaagd.
+gate-reasons-none = Er is nadelig beslist, en er is geen regel en geen meegeteld gegeven om als reden te noemen: een persoon moet die vinden en geven.
 gate-outcome = De vastgelegde uitkomst is { $follows ->
     [yes] die waartoe de score, de grens en de regels leiden.
    *[no] niet die waartoe de score, de grens en de regels leiden: een persoon moet nagaan wat heeft beslist en de reden geven.
@@ -129,6 +131,8 @@ gate-reasons-allowed = { $count ->
     [one] Eén reden is een beschermd kenmerk, staat voor een beschermd kenmerk of heeft geen tekst: { $groups }.
    *[other] { $count } redenen zijn beschermde kenmerken, staan daarvoor of hebben geen tekst: { $groups }.
 }
+gate-rules-beyond = Er waren meer regels van toepassing dan een kennisgeving redenen noemt (hoogstens { $most }). Niet genoemd: { $groups }.
+gate-helped-guarded = Genoemd als verhoging van de score, hoewel beschermd of in de plaats van iets beschermds: { $groups }.
 gate-rank-stability = { $count ->
     [0] In { $agreed }% van de trekkingen van de referentiegroep ({ $draws }) komen dezelfde redenen naar voren; minstens { $needed }% is nodig.
    *[other] In { $agreed }% van de trekkingen van de referentiegroep ({ $draws }) komen dezelfde redenen naar voren; minstens { $needed }% is nodig. Twijfelachtig: { $groups }.

@@ -83,6 +83,7 @@ reason-helped = { $label }: { $value } (grupa odniesienia: { $reference })
 
 suppressed-small = mniej niż { $share } wszystkiego, co obniżyło ocenę
 suppressed-beyond-limit = słabsze niż podane powody (najwyżej { $most })
+suppressed-rule-beyond = reguła, która też zadziałała, ale nie ma dla niej miejsca wśród powodów w zawiadomieniu (najwyżej { $most })
 suppressed-same-reason = podane już jako powód reguły
 suppressed-other-component = zdecydowała reguła, a sama ocena byłaby wystarczająca
 
@@ -125,6 +126,7 @@ gate-perturbation = { $count ->
     }; dla jednego powodu naraz wzrosła w { $right } z { $count } przypadków. O pozostałych mówimy, że liczą się razem z innymi informacjami.
 }
 gate-reasons-scored = Powody, które są informacjami ocenionymi przez model i obniżyły ocenę: { $right } z { $count }.
+gate-reasons-none = Rozstrzygnięto na niekorzyść, a nie ma ani reguły, ani ocenionej informacji, którą można podać jako powód: człowiek musi go znaleźć i podać.
 gate-outcome = Zapisany wynik { $follows ->
     [yes] jest tym, do którego prowadzą ocena, próg i reguły.
    *[no] nie jest tym, do którego prowadzą ocena, próg i reguły: człowiek musi ustalić, co zdecydowało, i podać powód.
@@ -134,6 +136,8 @@ gate-reasons-allowed = { $count ->
     [one] Jeden powód jest cechą chronioną, zastępuje ją albo nie ma tekstu: { $groups }.
    *[other] Powody, które są cechami chronionymi, zastępują je albo nie mają tekstu ({ $count }): { $groups }.
 }
+gate-rules-beyond = Zadziałało więcej reguł, niż zawiadomienie podaje powodów (najwyżej { $most }). Nie podano: { $groups }.
+gate-helped-guarded = Podane jako podnoszące ocenę, choć chronione lub zastępujące coś chronionego: { $groups }.
 gate-rank-stability = { $count ->
     [0] W { $agreed }% losowań z grupy odniesienia ({ $draws }) wychodzą te same powody; potrzeba co najmniej { $needed }%.
    *[other] W { $agreed }% losowań z grupy odniesienia ({ $draws }) wychodzą te same powody; potrzeba co najmniej { $needed }%. Wątpliwe: { $groups }.

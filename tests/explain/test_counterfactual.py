@@ -124,6 +124,7 @@ def test_none_found_is_an_answer() -> None:
     assert columns(numbers(), Limit(9_100_000, 1)) == []
     assert columns(numbers(mutability="fixed"), Limit(1_000_000, 1)) == []
     assert columns(numbers(protected=True), Limit(1_000_000, 1)) == []
+    assert columns(numbers(proxy=True), Limit(1_000_000, 1)) == []
     assert columns(numbers(mutability="decrease"), Limit(1_000_000, 1)) == []
     assert columns(numbers(bounds=[0, 0.9]), Limit(1_000_000, 1)) == []
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explain.errors import SchemaError
-from explain.explanation import Explanation
+from explain.errors import LetterWithheld, SchemaError
+from explain.explanation import GATES, Explanation
 
 FIXTURE = Path(__file__).parent / "fixtures" / "explanation.json"
 
@@ -97,6 +97,18 @@ def test_a_failed_gate_forbids_the_automatic_letter() -> None:
         Explanation.from_json(damaged)
     damaged["automatic_text_allowed"] = False
     assert not Explanation.from_json(damaged).automatic_text_allowed
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_a_check_that_was_never_made_counts_as_failed(name: str) -> None:
+    gates = written()["gates"]
+    Explanation.from_json(written()).check_automatic()
+    fewer = written() | {"gates": [gate for gate in gates if gate["name"] != name]}
+    explanation = Explanation.from_json(fewer)
+    assert [(gate.name, gate.passed) for gate in explanation.failed] == [(name, False)]
+    with pytest.raises(LetterWithheld) as withheld:
+        explanation.check_automatic()
+    assert withheld.value.gates == (name,)
 
 
 def test_no_gates_is_no_check() -> None:

@@ -90,6 +90,22 @@ def test_more_rules_than_a_notice_gives_are_recorded_as_left_out(
     assert [left.group for left in explanation.suppressed[:2]] == ["late-4", "late-5"]
     assert {left.ground for left in explanation.suppressed[:2]} == {"beyond_limit"}
     assert explanation.fired == tuple(f"late-{at}" for at in range(6))
+    assert not any("weaker" in left.why for left in explanation.suppressed[:2])
+    (gate,) = explanation.failed
+    assert (gate.name, "late-4 and late-5" in gate.detail) == ("reasons_allowed", True)
+
+
+def test_the_rule_that_is_said_to_have_decided_is_told_first(
+    model: Model, manifest: Any, policy: Any
+) -> None:
+    many = [LATE | {"id": f"late-{at}"} for at in range(5)]
+    stated = told(model, manifest, policy | {"rules": many}, GOOD, rule="late-4")
+    assert [reason.rule for reason in stated.reasons] == ["late-4", "late-0", "late-1", "late-2"]
+    assert [left.group for left in stated.suppressed[:1]] == ["late-3"]
+    assert [gate.name for gate in stated.failed] == ["reasons_allowed"]
+    four = told(model, manifest, policy | {"rules": many[1:]}, GOOD, rule="late-4")
+    assert [reason.rule for reason in four.reasons] == ["late-4", "late-1", "late-2", "late-3"]
+    assert not four.failed
 
 
 def test_an_outcome_that_rules_forbid_is_no_automatic_text(

@@ -156,7 +156,7 @@ def test_rules_take_places_and_lose_nothing(
     *, values: list[int], rules: list[str], failed: bool
 ) -> None:
     ranking = ranked(*values)
-    told = beside(ranking, rules, failed=failed)
+    told = beside(ranking, rules, failed=failed, schema=schema(), codes=CODES)
     assert len(told.reasons) + len(rules) <= max(4, len(rules))
     assert not {push.code for push in told.reasons} & set(rules)
     kept = [*told.reasons, *(left.push for left in told.left)]
@@ -165,3 +165,28 @@ def test_rules_take_places_and_lose_nothing(
     assert told.helped == ranking.helped
     if not failed:
         assert told.reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("member", "why"),
+    [
+        ({"proxy": True}, "proxy"),
+        ({"protected": True}, "protected"),
+        ({"reason": None}, "unmapped"),
+    ],
+)
+def test_a_group_that_moves_up_beside_a_rule_is_checked(member: dict[str, Any], why: str) -> None:
+    features = schema(f2={"reason": "F1"}, f5=member)
+    ranking = ranked(-90_000, -80_000, -70_000, -60_000, -50_000, -40_000, features=features)
+    assert ranking.blocks == ()
+    told = beside(ranking, ["F1"], failed=True, schema=features, codes=CODES)
+    assert [push.group for push in told.reasons] == ["f3", "f4", "f5"]
+    assert [(block.group, block.why) for block in told.blocks] == [("f5", why)]
+
+
+def test_a_group_that_moves_up_does_not_repeat_a_rule() -> None:
+    features = schema(f5={"reason": "F1"})
+    ranking = ranked(-90_000, -80_000, -70_000, -60_000, -50_000, -40_000, features=features)
+    told = beside(ranking, ["F1"], failed=True, schema=features, codes=CODES)
+    assert [push.group for push in told.reasons] == ["f2", "f3", "f4"]
+    assert [left.push.group for left in told.left if left.why == "same_reason"] == ["f1", "f5"]

@@ -13,7 +13,7 @@ from explain import features
 from explain.catalogue import Catalogue, load_catalogue
 from explain.errors import LanguageMissing
 from explain.features import Feature
-from explain.wording import Wording, typical
+from explain.wording import Wording, alike, typical
 
 EN = load_catalogue("en")
 NBSP = "\u00a0"
@@ -40,6 +40,12 @@ def feature(**members: Any) -> Feature:
         ({"unit": "USD_thousands"}, 89.5, "$89,500"),
         ({"unit": "USD_thousands"}, -1250.0, "\u2212$1,250,000"),
         ({"unit": "USD_per_month"}, 1150.4, "$1,150 a month"),
+        ({"unit": "USD_per_month", "decimals": 2}, 17.53, "$17.53 a month"),
+        ({"unit": "USD_per_month", "decimals": 1}, 17.5, "$17.50 a month"),
+        ({"unit": "USD_per_month", "decimals": 2}, 18.004, "$18 a month"),
+        ({"unit": "USD_thousands", "decimals": 5}, -89.50123, "\u2212$89,501.23"),
+        ({"unit": "USD_thousands", "decimals": 6}, 0.000125, "$0.125"),
+        ({"unit": "USD_thousands", "decimals": 6}, 0.0, "$0"),
         ({"unit": "months"}, 1, "1 month"),
         ({"unit": "months"}, 360.0, "360 months"),
         ({"unit": "years"}, 0.98, "1 year"),
@@ -140,3 +146,28 @@ def test_every_unit_has_its_decimals_and_its_words() -> None:
     }  # fmt: skip
     for unit in features.DECIMALS:
         assert Wording(EN).value(feature(unit=unit), 2.0)
+
+
+GRADES = {"1": {"en": "low", "de": "niedrig"}, "2": {"en": "low", "de": "hoch"}, "3": {"en": "4"}}
+
+
+@pytest.mark.parametrize(
+    ("members", "one", "other", "same"),
+    [
+        ({"type": "integer", "values": GRADES}, 1, 2, True),
+        ({"type": "integer", "values": GRADES}, 1, 3, False),
+        ({"type": "integer", "values": GRADES}, 3, 4, True),
+        ({"type": "integer", "values": GRADES}, 5, 4, False),
+        ({"type": "category", "categories": ["a", "b"]}, "a", "b", False),
+        ({"type": "boolean"}, True, False, False),
+        ({"decimals": 2}, 0.125, 0.13, True),
+        ({"decimals": 2}, 0.12, 0.13, False),
+        ({}, None, 0.0, False),
+        ({}, None, None, True),
+    ],
+)
+def test_values_that_somebody_reads_as_the_same_are_alike(
+    *, members: dict[str, Any], one: Any, other: Any, same: bool
+) -> None:
+    assert alike(feature(**members), one, other) is same
+    assert alike(feature(**members), other, one) is same
