@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger.canonical import JsonValue
 from ledger.commitments import DisclosedField, Opening
-from ledger.entries import Correction, Entry, Review
+from ledger.entries import Correction, Entry, ExplanationIssued, Review
 from ledger.entries.identifiers import UUID7_PATTERN
 from ledger.errors import LedgerError, MalformedError
 from ledger.operate.attachments import Attached
@@ -99,7 +99,8 @@ class Gathering:
         )
         proofs = _proof(decision_id, view.receipt.format(), map(self._redacted, openings))
         for each in attached:
-            proofs |= _proof(each.entry.id, each.receipt.format(), [self._redacted(each.opening)])
+            opening = _closed(each.opening) if _untold(each) else self._redacted(each.opening)
+            proofs |= _proof(each.entry.id, each.receipt.format(), [opening])
         return Gathered(self._stored(parts, sorted(proofs)), self._shown(parts), proofs)
 
     def _explained(self, decision_id: str) -> tuple[Issued | None, str]:
@@ -181,7 +182,7 @@ class Gathering:
                 "value": dict(parts.attributed.value),
             },
             "context": context,
-            "explanation": parts.issued.explanation.to_json() if parts.issued else None,
+            "explanation": parts.told.to_json() if parts.told else None,
             "unexplained": parts.unexplained or None,
             "restriction": parts.hold,
             "events": [self._event(each) for each in parts.attached],
@@ -325,6 +326,23 @@ class _Parts:
 def _withheld(issued: Issued | None) -> str:
     """Why the words of an explanation are not in the copy: a check failed, so a person writes."""
     return _WHY_NOT if issued is not None and issued.explanation.failed else ""
+
+
+def _untold(each: Attached) -> bool:
+    """Whether it is an explanation with a failed check: its words go to nobody unread."""
+    issued = isinstance(each.entry.body, ExplanationIssued)
+    return issued and each.opening.disclosed().get("automatic_text_allowed") is not True
+
+
+def _closed(opening: Opening) -> Opening:
+    """The opening with digests only: it proves what was issued, and shows nothing of it."""
+    return Opening(
+        opening.section,
+        tuple(
+            field.digest(opening.section) if isinstance(field, DisclosedField) else field
+            for field in opening.fields
+        ),
+    )
 
 
 def printable(text: str) -> str:

@@ -11,7 +11,10 @@ from explain.errors import LetterWithheld
 from ledger.entries import SourceCounter
 from ledger.errors import MalformedError
 from ledger.operate.decisions import Decision
-from ledger.roles import Role
+from ledger.roles import Principal, Role
+from ledger.verify.verifier import DisclosedSections
+from service.disclosing import Disclosing, Wanted
+from service.reading import Caller
 from service.subject_copy.gathering import Gathering
 from tests.service.api.conftest import CONTACTS, Door
 from tests.service.ui.lender import POLICY, Lender
@@ -101,7 +104,25 @@ def test_what_a_failed_check_withholds_is_withheld_everywhere(lender: Lender, do
     assert (gathered.shown.reasons, gathered.shown.summary) == ((), "")
     assert gathered.shown.unexplained == "ask us for it"
     assert all(item.points == "" for item in gathered.shown.items)
-    assert gathered.stored["explanation"]["gates"] == told["gates"]  # it is data about them
+    assert (gathered.stored["explanation"], gathered.stored["unexplained"]) == (
+        None,
+        "ask us for it",
+    )
+    proof = json.loads(gathered.proofs[f"proofs/{issued.entry_id}.openings.json"])
+    (opening,) = DisclosedSections.parse(json.dumps(proof).encode()).openings
+    assert opening.disclosed() == {}
+    assert told["summary"].encode() not in b"".join(gathered.proofs.values())
+    officer = Caller(
+        Principal("k-ann", "Ann", Role.DATA_PROTECTION_OFFICER), "data_subject_request", "C-1"
+    )
+    disclosing = Disclosing(lender.runtime, officer)
+    for field in ("explanation", "explanation.summary"):
+        wanted = Wanted((record,), ("output", field), "The person", "data_subject_request", "Copy")
+        with pytest.raises(MalformedError, match="a check of an explanation failed") as refused:
+            disclosing.issue(wanted)
+        assert refused.value.member == "explanation"
+    assert "explanation" not in disclosing.choices(record)
+    assert "output" in disclosing.choices(record)
 
 
 def test_a_policy_whose_rules_could_not_be_told_is_not_registered(door: Door) -> None:
