@@ -1,6 +1,7 @@
 """Everything about one decision: as it is stored, as a page shows it, and what proves it."""
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from reports.documents.subject_copy import CopiedDecision, CopiedItem
 
 __all__ = ["Gathered", "Gathering", "check_withheld", "printable"]
+
+_log = logging.getLogger("service.subject_copy")
 
 MAX_WITHHELD: Final = 100  # names that are held back; a context has a handful
 MAX_FRESH: Final = 200  # explanations written for one copy; each costs some 50 ms and an entry
@@ -105,24 +108,38 @@ class Gathering:
 
     def _explained(self, decision_id: str) -> tuple[Issued | None, str]:
         """The explanation that stands, written now if there is none; or why there is none."""
-        from explain.errors import ExplainError, LanguageMissing
+        from explain.errors import ExplainError
 
-        explaining = self._runtime.explaining
-        for language in (self._language, ""):  # what was told in another stands, if that is all
-            try:
-                return explaining.issued(decision_id, language), ""
-            except NotIssued:
-                continue
-        if self._fresh <= 0:
-            return None, _WHY_NOT
-        self._fresh -= 1
         try:
-            try:
-                return explaining.issue(decision_id, self._language), ""
-            except LanguageMissing:  # of a manifest: then in ours, rather than not at all
-                return explaining.issue(decision_id, self._runtime.settings.language), ""
+            issued = self._standing(decision_id) or self._fresh_one(decision_id)
+        except LedgerError:
+            raise
         except ExplainError as error:
             return None, str(error)
+        except Exception as error:  # noqa: BLE001  # one decision's words, not the whole copy
+            _log.error("a decision of a copy is not explained: %s", type(error).__name__)
+            return None, _WHY_NOT
+        return issued, "" if issued else _WHY_NOT
+
+    def _standing(self, decision_id: str) -> Issued | None:
+        for language in (self._language, ""):  # what was told in another stands, if that is all
+            try:
+                return self._runtime.explaining.issued(decision_id, language)
+            except NotIssued:
+                continue
+        return None
+
+    def _fresh_one(self, decision_id: str) -> Issued | None:
+        from explain.errors import LanguageMissing
+
+        if self._fresh <= 0:
+            return None
+        self._fresh -= 1
+        explaining = self._runtime.explaining
+        try:
+            return explaining.issue(decision_id, self._language)
+        except LanguageMissing:  # of a manifest: then in ours, rather than not at all
+            return explaining.issue(decision_id, self._runtime.settings.language)
 
     def _hold(self, decision_id: str) -> Mapping[str, str] | None:
         holds = self._runtime.holds

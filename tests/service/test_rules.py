@@ -45,9 +45,15 @@ def door(lender: Lender) -> Door:
     return Door(lender, lender.app().test_client())
 
 
-def recorded(lender: Lender, row: dict[str, Any], outcome: str, **context: str) -> str:
+def recorded(
+    lender: Lender,
+    row: dict[str, Any],
+    outcome: str,
+    model_version: str = "mortgage-approval@1.0.0",
+    **context: str,
+) -> str:
     runtime = lender.runtime
-    version = runtime.registry.model("mortgage-approval@1.0.0")
+    version = runtime.registry.model(model_version)
     model = runtime.explaining.opened(version)
     (attribution,) = model.attributor.attribute(model.schema.row(row)[None, :])
     lender._counter += 1
@@ -125,6 +131,24 @@ def test_what_a_failed_check_withholds_is_withheld_everywhere(lender: Lender, do
     assert "output" in disclosing.choices(record)
 
 
+@pytest.mark.parametrize(
+    ("version", "regimes"), [("2.0.0", 0), ("2.0.1", [["gdpr"]]), ("2.0.2", "gdpr")]
+)
+def test_regimes_that_are_no_texts_cost_a_letter_and_say_so(
+    lender: Lender, door: Door, version: str, regimes: Any
+) -> None:
+    registry = lender.runtime.registry
+    manifest: dict[str, Any] = dict(registry.model("mortgage-approval@1.0.0").manifest)
+    listed = manifest["artefacts"]
+    files = {name: registry.artefact(each["sha256"]) for name, each in listed.items()}
+    registry.register_model(manifest | {"version": version, "regimes": regimes}, files)
+    record = recorded(lender, GOOD, "declined", f"mortgage-approval@{version}", rule="late")
+    path = f"/v1/decisions/{record}/explanation"
+    got = door.ask(Role.CASE_HANDLER, "GET", path, Accept="text/html")
+    assert (got.status_code, got.get_json()["member"]) == (422, "regimes")
+    assert door.ask(Role.CASE_HANDLER, "GET", path).status_code == 200
+
+
 def test_a_policy_whose_rules_could_not_be_told_is_not_registered(door: Door) -> None:
     def ask(**changes: Any) -> Any:
         body = {"manifest": RULED | {"name": "other"} | changes}
@@ -136,6 +160,10 @@ def test_a_policy_whose_rules_could_not_be_told_is_not_registered(door: Door) ->
     wrong = ask(rules=[LATE | {"when": {"feature": "late", "op": "~", "value": 1}}])
     assert wrong.get_json()["member"].endswith("rules[0].when.op")
     assert ask(standard_reasons="mine").status_code == 422
+    assert ask(standard_reasons=["reg-b-c1"]).status_code == 422
+    for points in ({"offset": 600, "per_log_odds": "1E+30"}, {"offset": 600}, 5):
+        huge = ask(points=points)
+        assert (huge.status_code, "points" in huge.get_json()["member"]) == (422, True)
     assert ask().status_code == 201
 
 
