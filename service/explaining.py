@@ -118,12 +118,14 @@ class Explaining:
             ExplainError: the model, the input and the attribution do not fit together.
             NotFoundError, ErasedError: there is no such decision, or it is gone.
         """
-        # One at a time: two first readers must not issue two explanations.
+        # One at a time: two first readers must not issue two explanations. Where another
+        # process was first after all, what it issued stands, in whatever language that is.
         with self._issuing:
             try:
                 return self.issued(decision_id)
             except NotIssued:
-                return self._issue(decision_id, self.explain(decision_id, language))
+                self._attach(decision_id, self.explain(decision_id, language))
+                return self.issued(decision_id)
 
     def issue_in(self, decision_id: str, language: str) -> Issued:
         """The explanation in this language: the issued one, or a new one that says the same.
@@ -143,13 +145,16 @@ class Explaining:
             return self._issue(decision_id, explanation)
 
     def _issue(self, decision_id: str, explanation: "Explanation") -> Issued:
+        self._attach(decision_id, explanation)
+        return self.issued(decision_id, explanation.language)
+
+    def _attach(self, decision_id: str, explanation: "Explanation") -> None:
         self._decisions.attach_explanation(
             decision_id,
             explanation.to_json(),
             template=_form_digest(),
             catalogue=_catalogue_digest(explanation.language),
         )
-        return self.issued(decision_id, explanation.language)
 
     def _all_issued(self, decision_id: str) -> list[Issued]:
         from explain.explanation import Explanation
