@@ -242,18 +242,20 @@ class Explaining:
         """What the archived model gives for other values, and the outcome: not a decision.
 
         Raises:
-            SchemaError: the values do not fit the model; `member` names the place.
+            SchemaError: the values, or the policy's rules, do not fit the model; `member` names
+                the place.
             ModelMismatch, ArtefactRefused: the model file is not the registered one.
         """
         from explain.attribution import to_units
         from explain.policy import Policy
-        from explain.rules import fired
+        from explain.rules import check_rules, fired
 
         version, policy = self.versions(view)
         model = self.opened(version)
         row = model.schema.row(values)
         margin = to_units(float(model.predictor.margin(row[None, :])[0]))
         read = Policy.from_manifests(policy.manifest, version.manifest)
+        check_rules(read.rules, model.schema.features)
         return margin, read.outcome(margin, fired(read.rules, values))
 
     def versions(self, view: DecisionView) -> tuple[ModelVersion, PolicyVersion]:
