@@ -192,7 +192,7 @@ def ruled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
     }
     with event_lender(tmp_path_factory.mktemp("ruled"), {"services": services}) as made:
         for name, feature in (("ruled", "bankrupt"), ("other", "age")):
-            rule = {"id": "bankrupt", "reason": "BANKRUPT"}
+            rule: dict[str, Any] = {"id": "bankrupt", "reason": "BANKRUPT"}
             rule |= {"when": {"feature": feature, "op": "=", "value": True}}
             made.runtime.registry.register_policy(POLICY | {"name": name, "rules": [rule]})
         yield made
