@@ -17,10 +17,12 @@ from explain.plain import MAX_INTEGER
 from explain.reg_b import CATALOGUE, FORM_C1
 from explain.rules import Rule, read_rules
 
-__all__ = ["POINT_DECIMALS", "Policy", "check_reasons", "rounded"]
+__all__ = ["POINT_DECIMALS", "Policy", "check_points", "check_reasons", "rounded"]
 
 POINT_DECIMALS = 1  # shown: a tenth of a point is a 0.003 of log-odds at 28.85 per unit
 MAX_NUMBER_TEXT = 20  # characters of a decimal number in a policy
+MAX_POINTS = 10**6  # at the limit, or per log-odds: beyond it a score has no room for its digits
+MAX_DECIMALS = 12  # of such a number: more than any score shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +55,16 @@ class Policy:
         margin = cut_off.get("margin")
         if cut_off.get("scale") != SCALE or type(margin) is not int or abs(margin) > MAX_INTEGER:
             raise SchemaError(f"must be a margin at scale {SCALE}", member="cut_off")
-        outcomes, points = _object(policy, "outcomes"), _object(policy, "points")
-        per_log_odds = _decimal(points, "per_log_odds")
-        if per_log_odds <= 0:
-            raise SchemaError("must be above zero", member="points.per_log_odds")
+        outcomes = _object(policy, "outcomes")
+        offset, per_log_odds = _points(policy)
         favourable = _object(model, "output").get("favourable")
-        if favourable not in {"higher", "lower"}:
+        if favourable not in ("higher", "lower"):  # a tuple: it may be something without a hash
             raise SchemaError("must be higher or lower", member="output.favourable")
         return cls(
             cut_off=margin,
             passed=_outcome(outcomes, "pass"),
             failed=_outcome(outcomes, "fail"),
-            offset=_decimal(points, "offset"),
+            offset=offset,
             per_log_odds=per_log_odds,
             reasons=_reasons(policy),
             favourable="higher" if favourable == "higher" else "lower",
@@ -121,6 +121,16 @@ def rounded(number: Decimal, decimals: int = POINT_DECIMALS) -> Decimal:
     return abs(result) if result == 0 else result
 
 
+def check_points(policy: Mapping[str, object]) -> None:
+    """Return if the points of a policy's manifest, where it has any, can be worked with.
+
+    Raises:
+        SchemaError: they are malformed, or of a size that no score has.
+    """
+    if "points" in policy:
+        _points(policy)
+
+
 def check_reasons(policy: Mapping[str, object]) -> None:
     """Return if a policy's manifest has a text for the reason of each of its rules.
 
@@ -139,7 +149,7 @@ def check_reasons(policy: Mapping[str, object]) -> None:
 
 def _reasons(policy: Mapping[str, object]) -> tuple[tuple[str, LocalText], ...]:
     named = policy.get("standard_reasons")
-    if named not in {None, CATALOGUE}:
+    if named not in (None, CATALOGUE):  # a tuple: it may be something without a hash
         raise SchemaError(f"must be {CATALOGUE}", member="standard_reasons")
     standard = {code: LocalText((("en", text),)) for code, text in FORM_C1 if named}
     own = {
@@ -170,12 +180,18 @@ def _outcome(outcomes: Mapping[str, object], name: str) -> str:
     return text
 
 
+def _points(policy: Mapping[str, object]) -> tuple[Decimal, Decimal]:
+    points = _object(policy, "points")
+    per_log_odds = _decimal(points, "per_log_odds")
+    if per_log_odds <= 0:
+        raise SchemaError("must be above zero", member="points.per_log_odds")
+    return _decimal(points, "offset"), per_log_odds
+
+
 def _decimal(points: Mapping[str, object], name: str) -> Decimal:
     value = points.get(name)
     member = f"points.{name}"
-    if type(value) is int:
-        return Decimal(value)
-    if not isinstance(value, str) or len(value) > MAX_NUMBER_TEXT:
+    if type(value) is not int and (not isinstance(value, str) or len(value) > MAX_NUMBER_TEXT):
         raise SchemaError("must be a whole number, or a decimal number as text", member=member)
     try:
         number = Decimal(value)
@@ -183,4 +199,9 @@ def _decimal(points: Mapping[str, object], name: str) -> Decimal:
         raise SchemaError("must be a decimal number as text", member=member) from error
     if not number.is_finite():
         raise SchemaError("must be finite", member=member)
+    # Compared as it is: arithmetic on a number of any exponent raises errors of its own.
+    if number.copy_abs() > MAX_POINTS or int(number.as_tuple().exponent) < -MAX_DECIMALS:
+        raise SchemaError(
+            f"must be at most {MAX_POINTS:,}, with at most {MAX_DECIMALS} decimals", member=member
+        )
     return number

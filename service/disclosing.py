@@ -109,7 +109,8 @@ class Disclosing:
         Raises:
             PermissionRefused: the caller may not disclose.
             SecondPersonNeeded: it is of many records, and nobody else asked for exactly this.
-            MalformedError: a field is not there, or it is too large.
+            MalformedError: a field is not there, it is too large, or a check of an explanation
+                that was asked for failed.
             NotFoundError, ErasedError, RestrictedError: a record cannot be disclosed.
         """
         self._caller.principal.require(Permission.DISCLOSURES_ISSUE)
@@ -158,7 +159,7 @@ class Disclosing:
             with suppress(NotFoundError):  # they are still to be worked out
                 found["attributions"] = self._runtime.attributions.evidence(record)[1].disclosed()
         evidence = decisions.explanation_evidence(record)
-        if evidence is not None:
+        if evidence is not None and _told(evidence[1]):
             found[Part.EXPLANATION.value] = evidence[1].disclosed()
         return found
 
@@ -182,6 +183,12 @@ class Disclosing:
             evidence = decisions.explanation_evidence(record)
             if evidence is None:
                 raise NotFoundError("no explanation was issued for a decision")
+            if not _told(evidence[1]):
+                raise MalformedError(
+                    "a check of an explanation failed, so a person has to write it:"
+                    " disclose without the explanation",
+                    member=Part.EXPLANATION.value,
+                )
             yield Part.EXPLANATION, (evidence[0], (_narrowed(evidence[1], told),))
         if "attributions" in wanted and opened["attributions"].disclosed() == ABSENT:
             try:
@@ -235,6 +242,11 @@ def _narrowed(opening: Opening, names: Collection[str] | None) -> Opening:
         raise MalformedError(
             "a field to disclose is not in one of the records", member=opening.section
         ) from None
+
+
+def _told(explanation: Opening) -> bool:
+    """Whether every check of an explanation passed, so that its words may go out."""
+    return explanation.disclosed().get("automatic_text_allowed") is True
 
 
 def _readable(shown: DisclosedSections) -> bytes:

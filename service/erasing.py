@@ -6,6 +6,7 @@ person's reference is part of a request only: it is not stored and not logged.
 
 import logging
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,6 +16,7 @@ from ledger.canonical import JsonValue
 from ledger.errors import HoldInForce, LedgerError, MalformedError, SecondPersonNeeded
 from ledger.operate.access_log import Manner
 from ledger.operate.cleaning import LEDGER_TABLES, VAULT_TABLES, rewrite
+from ledger.operate.credentials import invisible
 from ledger.operate.erasure import Erasure, Ground, Hold, HoldTerms, Refusal, Restriction, Stage
 from ledger.operate.erasure_certificate import Certificate
 from ledger.roles import Permission, Principal
@@ -194,8 +196,23 @@ def check_other(
 
 
 def holder_name(name: str) -> str:
-    """What a key's name is compared by: two keys with one name are one person's."""
-    return " ".join(name.casefold().split())
+    """What a key's name is compared by: two keys with one name are one person's.
+
+    Case, width, how a letter with an accent is composed, what cannot be seen, blanks, and
+    punctuation at the end make no other name.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    # Composed once more: a mark joins its letter when nothing unseen stands between them.
+    seen = unicodedata.normalize("NFKC", "".join(c for c in folded if not invisible(c)))
+    return _ended(" ".join(seen.split()))
+
+
+def _ended(name: str) -> str:
+    """The name without the blanks and punctuation behind it, unless it is nothing else."""
+    end = len(name)
+    while end and (name[end - 1].isspace() or unicodedata.category(name[end - 1])[0] == "P"):
+        end -= 1
+    return name[:end] or name
 
 
 def go_on(runtime: Runtime) -> threading.Thread | None:

@@ -14,6 +14,7 @@ from ledger import canonical
 from ledger.canonical import MAX_INTEGER
 from ledger.errors import MalformedError
 from ledger.operate.decision import ROLES
+from ledger.operate.decision_check import RULE
 from service.settings import SettingsError
 
 __all__ = ["EventService", "instances", "margins", "read_services"]
@@ -26,6 +27,7 @@ SCALE: Final = 6
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _NAME: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(/[A-Za-z0-9.-]{1,253}){1,2}")
 _TEXTS: Final = {"model", "policy", "source", "prediction", "output", "subject", "component"}
+_OWN: Final = frozenset({"decided_at", RULE})  # of the context: the ledger writes them itself
 _MEMBERS: Final = _TEXTS | {"context", "features"}
 
 
@@ -102,8 +104,10 @@ class EventService:
 
 
 def _context(value: Any, name: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping) or "decided_at" in value:
-        raise SettingsError(f"LEDGER_EVENTS: {name}: context is not an object, or says when")
+    if not isinstance(value, Mapping) or _OWN & value.keys():
+        raise SettingsError(
+            f"LEDGER_EVENTS: {name}: context is not an object, or says when or by which rule"
+        )
     if not all(isinstance(each, str | int | float | None) for each in value.values()):
         raise SettingsError(f"LEDGER_EVENTS: {name}: a member of context is a list or an object")
     if value.get("decision_role", ROLES[0]) not in ROLES:

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from explain.errors import SchemaError
+from explain.features import Feature
+from explain.rules import Rule, check_rules, fired, read_rules
 from ledger.canonical import JsonValue
 from ledger.entries import UUID7_RANDOM_BYTES, SourceCounter, uuid7
 from ledger.errors import LedgerError, MalformedError, NotFoundError, VerificationError
 from ledger.operate.completeness import Completeness
 from ledger.operate.decision import ABSENT, Decision
-from ledger.operate.decision_check import features_of
+from ledger.operate.decision_check import RULE, features_of
 from ledger.operate.decisions import Decisions, Recorded
 from ledger.operate.event_halves import REQUEST, RESPONSE, EventHalves, Exchange, Waiting
 from ledger.operate.registry import Registry
@@ -208,8 +211,14 @@ class Eventing:
     def _check(self, event: Event, service: EventService) -> None:
         if event.part == REQUEST:
             self._rows(event.data, service)
+            self._ruled(service)
         else:
             margins(event.data, service)
+
+    def _ruled(self, service: EventService) -> tuple[Rule, ...]:
+        """The knock-out rules of the model server's policy."""
+        policy = self._registry.policy(service.policy).manifest
+        return _rules(self._registry.model(service.model).manifest, policy)
 
     def _rows(self, data: Mapping[str, Any], service: EventService) -> list[dict[str, Any]]:
         features = features_of(self._registry.model(service.model).manifest)
@@ -245,16 +254,21 @@ class Eventing:
         """The decision that each prediction makes, or why it makes none."""
         model = self._registry.model(service.model).manifest
         policy = self._registry.policy(service.policy).manifest
+        rules = self._ruled(service)
         asked, answered = exchange.halves[REQUEST], exchange.halves[RESPONSE]
         at = EPOCH + timedelta(microseconds=int(answered["at"]))
         made: list[Decision | LedgerError] = []
         for number, (row, margin) in enumerate(predictions):
+            hit = fired(rules, row)
             output: dict[str, JsonValue] = {
                 "margin": margin,
                 "scale": SCALE,
                 "space": str(_output_of(model)["space"]),
-                "outcome": _outcome(model, policy, margin),
+                "outcome": _outcome(model, policy, margin, hit),
             }
+            context = {"decided_at": _written(at), **service.context}
+            if hit:
+                context[RULE] = hit[0].id
             try:
                 made.append(
                     Decision(
@@ -266,7 +280,7 @@ class Eventing:
                         input=row,
                         output=output,
                         attributions=ABSENT,
-                        context={"decided_at": _written(at), **service.context},
+                        context=context,
                     )
                 )
             except MalformedError as error:
@@ -302,11 +316,29 @@ def _output_of(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     return output
 
 
-def _outcome(model: Mapping[str, Any], policy: Mapping[str, Any], margin: int) -> str:
+def _rules(model: Mapping[str, Any], policy: Mapping[str, Any]) -> tuple[Rule, ...]:
+    try:
+        rules = read_rules(policy)
+        if rules:
+            listed = enumerate(model["features"])
+            check_rules(rules, [Feature.from_json(one, f"features[{at}]") for at, one in listed])
+    except SchemaError as error:
+        # Without its rules the outcome would be one that the policy does not give.
+        raise MalformedError(
+            f"event: the rules of the policy do not fit the model: {error}; name another"
+            " policy for this model server in LEDGER_EVENTS",
+            member=error.member,
+        ) from error
+    return rules
+
+
+def _outcome(
+    model: Mapping[str, Any], policy: Mapping[str, Any], margin: int, hit: Sequence[Rule]
+) -> str:
     lower = _output_of(model).get("favourable") == "lower"
     limit = int(policy["cut_off"]["margin"])
     passed = margin <= limit if lower else margin >= limit
-    return str(policy["outcomes"]["pass" if passed else "fail"])
+    return str(policy["outcomes"]["pass" if passed and not hit else "fail"])
 
 
 def _written(at: datetime) -> str:

@@ -118,12 +118,14 @@ class Explaining:
             ExplainError: the model, the input and the attribution do not fit together.
             NotFoundError, ErasedError: there is no such decision, or it is gone.
         """
-        # One at a time: two first readers must not issue two explanations.
+        # One at a time: two first readers must not issue two explanations. Where another
+        # process was first after all, what it issued stands, in whatever language that is.
         with self._issuing:
             try:
                 return self.issued(decision_id)
             except NotIssued:
-                return self._issue(decision_id, self.explain(decision_id, language))
+                self._attach(decision_id, self.explain(decision_id, language))
+                return self.issued(decision_id)
 
     def issue_in(self, decision_id: str, language: str) -> Issued:
         """The explanation in this language: the issued one, or a new one that says the same.
@@ -143,13 +145,16 @@ class Explaining:
             return self._issue(decision_id, explanation)
 
     def _issue(self, decision_id: str, explanation: "Explanation") -> Issued:
+        self._attach(decision_id, explanation)
+        return self.issued(decision_id, explanation.language)
+
+    def _attach(self, decision_id: str, explanation: "Explanation") -> None:
         self._decisions.attach_explanation(
             decision_id,
             explanation.to_json(),
             template=_form_digest(),
             catalogue=_catalogue_digest(explanation.language),
         )
-        return self.issued(decision_id, explanation.language)
 
     def _all_issued(self, decision_id: str) -> list[Issued]:
         from explain.explanation import Explanation
@@ -237,19 +242,21 @@ class Explaining:
         """What the archived model gives for other values, and the outcome: not a decision.
 
         Raises:
-            SchemaError: the values do not fit the model; `member` names the place.
+            SchemaError: the values, or the policy's rules, do not fit the model; `member` names
+                the place.
             AdditivityError: what it gives is no number that can be recorded.
             ModelMismatch, ArtefactRefused: the model file is not the registered one.
         """
         from explain.attribution import to_units
         from explain.policy import Policy
-        from explain.rules import fired
+        from explain.rules import check_rules, fired
 
         version, policy = self.versions(view)
         model = self.opened(version)
         row = model.schema.row(values)
         margin = to_units(float(model.predictor.margin(row[None, :])[0]))
         read = Policy.from_manifests(policy.manifest, version.manifest)
+        check_rules(read.rules, model.schema.features)
         return margin, read.outcome(margin, fired(read.rules, values))
 
     def versions(self, view: DecisionView) -> tuple[ModelVersion, PolicyVersion]:

@@ -310,13 +310,17 @@ def _inputs(issued: Issued, model: Mapping[str, Any]) -> "tuple[InputUsed, ...]"
 def _regimes(*manifests: Mapping[str, Any]) -> tuple[Any, ...]:
     from reports.documents.letter import Regime
 
-    named = {
-        REGIMES[name]
-        for manifest in manifests
-        for name in manifest.get("regimes", ())
-        if name in REGIMES
-    }
+    named = {REGIMES.get(name) for each in manifests for name in _names(each, "regimes")}
     return tuple(regime for regime in Regime if regime.value in named)
+
+
+def _names(manifest: Mapping[str, Any], member: str) -> Sequence[str]:
+    from reports.errors import DocumentError
+
+    listed = manifest.get(member, ())
+    if not isinstance(listed, list | tuple) or not all(isinstance(each, str) for each in listed):
+        raise DocumentError("manifest: not an array of texts", member=member)
+    return listed
 
 
 def _place(receipt: Receipt) -> "LedgerPlace":

@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import re
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,6 +36,20 @@ REMEMBER_SECONDS: Final = 1.0  # for which a key that was revoked elsewhere may 
 MAX_REMEMBERED: Final = 1_024  # keys; of more the database is asked each time anew
 MAX_DAYS: Final = 3_660  # a key may be issued for ten years
 
+_UNSEEN: Final = (
+    range(0x034F, 0x0350),  # combining grapheme joiner
+    range(0x115F, 0x1161),  # Hangul fillers
+    range(0x17B4, 0x17B6),  # Khmer inherent vowels
+    range(0x180B, 0x1810),  # Mongolian variation selectors
+    range(0x2065, 0x2066),  # kept free for another
+    range(0x2800, 0x2801),  # a Braille cell without dots, which no list has
+    range(0x3164, 0x3165),  # Hangul filler
+    range(0xFE00, 0xFE10),  # variation selectors
+    range(0xFFA0, 0xFFA1),  # Hangul filler of half width
+    range(0xFFF0, 0xFFF9),  # kept free for more
+    range(0xE0000, 0xE1000),  # tags and further variation selectors
+)
+"""Default-ignorable code points beside those of the category Cf."""
 _KEY: Final = re.compile(r"dl_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 
 
@@ -79,13 +94,15 @@ class ApiKeys:
         It ends by itself after so many days, or never.
 
         Raises:
-            MalformedError: the name is empty, too long or not printable, or it would end
-                at once or in more than `MAX_DAYS` days.
+            MalformedError: the name is empty, too long, not printable or has a character
+                that nobody sees, or it would end at once or in more than `MAX_DAYS` days.
         """
         if days is not None and not 1 <= days <= MAX_DAYS:
             raise MalformedError(f"API key: not 1 to {MAX_DAYS:,} days", member="expires")
         if not 1 <= len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():
             raise MalformedError("API key: not a printable name", member="name")
+        if any(map(invisible, name)):  # two names that look alike would pass for two people
+            raise MalformedError("API key: a character of the name is not seen", member="name")
         key_id = self._random(ID_BYTES).hex()
         secret = base64.urlsafe_b64encode(self._random(SECRET_BYTES)).decode().rstrip("=")
         text = f"dl_{key_id}_{secret}"
@@ -175,6 +192,12 @@ class ApiKeys:
         with reading(self._engine) as connection:
             query = select(api_key).where(api_key.c.id == key_id)
             return connection.execute(query).one_or_none()
+
+
+def invisible(character: str) -> bool:
+    """Say whether a character shows nothing, and is no blank: Unicode's default-ignorables."""
+    code = ord(character)
+    return unicodedata.category(character) == "Cf" or any(code in each for each in _UNSEEN)
 
 
 def _digest(text: str) -> bytes:

@@ -221,7 +221,7 @@ class Decisions:
         return self._attach(record_id, "notice", notice, body)
 
     def explanation(self, record_id: str) -> dict[str, JsonValue] | None:
-        """The last explanation issued for a decision, checked against the log, or None.
+        """The first explanation issued for a decision, checked against the log, or None.
 
         Raises:
             NotFoundError: there is no decision with this id.
@@ -232,7 +232,7 @@ class Decisions:
         return None if issued is None else issued[1]
 
     def explanation_evidence(self, record_id: str) -> tuple[Receipt, Opening] | None:
-        """What shows that the last explanation was issued as it stands; None if none was.
+        """What shows that the first explanation was issued as it stands; None if none was.
 
         Raises:
             NotFoundError, ErasedError, VerificationError: as :meth:`explanation`.
@@ -245,7 +245,7 @@ class Decisions:
         issued = [e for e in self.history(record_id) if isinstance(e.body, ExplanationIssued)]
         if not issued:
             return None
-        entry = issued[-1]
+        entry = issued[0]  # what was told first stands; the others are it in other languages
         content, key = self._records.open(entry.id)
         opening = open_section(key, "explanation", content)
         verify_opening(opening, cast("ExplanationIssued", entry.body).explanation)

@@ -178,7 +178,7 @@ class SubjectLetter:
 
     def __post_init__(self) -> None:
         """Hold what the law and the reader rely on."""
-        if not self.explanation.automatic_text_allowed:
+        if self.explanation.failed:
             raise DocumentError("a gate failed: a person writes this letter", member="explanation")
         if not self.regimes or len(set(self.regimes)) != len(self.regimes):
             raise DocumentError("at least one regime, each once", member="regimes")

@@ -1,7 +1,7 @@
 """Everything about one decision: as it is stored, as a page shows it, and what proves it."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 from ledger.canonical import JsonValue
 from ledger.commitments import DisclosedField, Opening
 from ledger.entries import Correction, OutcomeObserved, Review
-from ledger.entries.identifiers import UUID7_PATTERN
 from ledger.errors import LedgerError, MalformedError
 from ledger.operate.attachments import Attached
 from ledger.operate.attributions import Attributed
 from ledger.operate.decision_view import DecisionView
 from ledger.operate.erasure import Restriction
-from ledger.verify.verifier import DisclosedSections
 from service.explaining import Issued, NotIssued
 from service.manifest_texts import spoken
 from service.runtime import Runtime
+from service.subject_copy.proving import closed, proof, untold
 
 if TYPE_CHECKING:
     # Imported for real inside the functions: the doors open without them.
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from reports.documents.subject_copy import CopiedDecision, CopiedItem
 
 __all__ = ["Gathered", "Gathering", "check_withheld", "printable"]
+
+_log = logging.getLogger("service.subject_copy")
 
 MAX_WITHHELD: Final = 100  # names that are held back; a context has a handful
 MAX_FRESH: Final = 200  # explanations written for one copy; each costs some 50 ms and an entry
@@ -97,31 +98,46 @@ class Gathering:
             attached=attached,
             hold=self._hold(decision_id),
         )
-        proofs = _proof(decision_id, view.receipt.format(), map(self._redacted, openings))
+        proofs = proof(decision_id, view.receipt.format(), map(self._redacted, openings))
         for each in attached:
-            proofs |= _proof(each.entry.id, each.receipt.format(), [self._redacted(each.opening)])
+            opening = closed(each.opening) if untold(each) else self._redacted(each.opening)
+            proofs |= proof(each.entry.id, each.receipt.format(), [opening])
         return Gathered(self._stored(parts, sorted(proofs)), self._shown(parts), proofs)
 
     def _explained(self, decision_id: str) -> tuple[Issued | None, str]:
         """The explanation that stands, written now if there is none; or why there is none."""
-        from explain.errors import ExplainError, LanguageMissing
+        from explain.errors import ExplainError
 
-        explaining = self._runtime.explaining
-        for language in (self._language, ""):  # what was told in another stands, if that is all
-            try:
-                return explaining.issued(decision_id, language), ""
-            except NotIssued:
-                continue
-        if self._fresh <= 0:
-            return None, _WHY_NOT
-        self._fresh -= 1
         try:
-            try:
-                return explaining.issue(decision_id, self._language), ""
-            except LanguageMissing:  # of a manifest: then in ours, rather than not at all
-                return explaining.issue(decision_id, self._runtime.settings.language), ""
+            issued = self._standing(decision_id) or self._fresh_one(decision_id)
+        except LedgerError:
+            raise
         except ExplainError as error:
             return None, str(error)
+        except Exception as error:  # noqa: BLE001  # one decision's words, not the whole copy
+            _log.error("a decision of a copy is not explained: %s", type(error).__name__)
+            return None, _WHY_NOT
+        return issued, "" if issued else _WHY_NOT
+
+    def _standing(self, decision_id: str) -> Issued | None:
+        for language in (self._language, ""):  # what was told in another stands, if that is all
+            try:
+                return self._runtime.explaining.issued(decision_id, language)
+            except NotIssued:
+                continue
+        return None
+
+    def _fresh_one(self, decision_id: str) -> Issued | None:
+        from explain.errors import LanguageMissing
+
+        if self._fresh <= 0:
+            return None
+        self._fresh -= 1
+        explaining = self._runtime.explaining
+        try:
+            return explaining.issue(decision_id, self._language)
+        except LanguageMissing:  # of a manifest: then in ours, rather than not at all
+            return explaining.issue(decision_id, self._runtime.settings.language)
 
     def _hold(self, decision_id: str) -> Mapping[str, str] | None:
         holds = self._runtime.holds
@@ -181,7 +197,7 @@ class Gathering:
                 "value": dict(parts.attributed.value),
             },
             "context": context,
-            "explanation": parts.issued.explanation.to_json() if parts.issued else None,
+            "explanation": parts.told.to_json() if parts.told else None,
             "unexplained": parts.unexplained or None,
             "restriction": parts.hold,
             "events": [self._event(each) for each in parts.attached],
@@ -323,7 +339,7 @@ class _Parts:
     def told(self) -> "Explanation | None":
         """The explanation whose words may go to the person without anybody writing them."""
         explanation = self.issued.explanation if self.issued else None
-        return explanation if explanation and explanation.automatic_text_allowed else None
+        return explanation if explanation and not explanation.failed else None
 
     def corrected(self, section: str) -> dict[str, JsonValue]:
         """What is corrected of a section, by name; the last correction of each stands."""
@@ -354,16 +370,6 @@ def printable(text: str) -> str:
         except DocumentError:
             written.append(f"[U+{ord(character):04X}]")
     return "".join(written)[:MAX_TEXT]
-
-
-def _proof(entry_id: str, receipt: str, openings: Iterable[Opening]) -> dict[str, bytes]:
-    if not UUID7_PATTERN.fullmatch(entry_id):
-        raise MalformedError("copy: not an id")  # it becomes the name of a file
-    shown = DisclosedSections(entry_id, tuple(openings)).to_json()
-    return {
-        f"proofs/{entry_id}.tlog-proof": receipt.encode(),
-        f"proofs/{entry_id}.openings.json": json.dumps(shown, ensure_ascii=False).encode(),
-    }
 
 
 def _written(at: datetime) -> str:

@@ -143,7 +143,7 @@ class Shown:
         except NotIssued:
             pass
         else:
-            written = issued.explanation.automatic_text_allowed
+            written = not issued.explanation.failed
             standing = f"Issued {wording.minute(issued.at)}"
             standing += "" if written else _withheld(issued.explanation)
             panel = detail.why(issued.explanation, standing, attributed)
@@ -163,7 +163,7 @@ class Shown:
         except ExplainError as error:
             return _Told(missing=f"It cannot be explained from what is recorded: {error}.")
         standing = "Worked out now; not issued to the person"
-        standing += "" if explained.automatic_text_allowed else _withheld(explained)
+        standing += "" if not explained.failed else _withheld(explained)
         return _Told(explained, detail.why(explained, standing, attributed))
 
     def _proof(self, decision_id: str) -> ProofPanel:

@@ -68,9 +68,32 @@ def test_rounding_is_half_away_from_zero_and_knows_no_minus_zero() -> None:
         {"points": {"offset": "x", "per_log_odds": "1"}},
         {"points": {"offset": "NaN", "per_log_odds": "1"}},
         {"points": {"offset": "1" * 21, "per_log_odds": "1"}},
+        {"points": {"offset": 600, "per_log_odds": "1E+30"}},
+        {"points": {"offset": 600, "per_log_odds": "1E+999999"}},
+        {"points": {"offset": 600, "per_log_odds": "1E-999999"}},
+        {"points": {"offset": 600, "per_log_odds": "1E+99999999999999"}},
+        {"points": {"offset": "-1E+40", "per_log_odds": "1"}},
+        {"points": {"offset": 10**6 + 1, "per_log_odds": "1"}},
         {"reason_codes": {"A": "text"}},
+        {"standard_reasons": ["x"]},
+        {"standard_reasons": {"x": 1}},
     ],
 )
 def test_a_policy_of_another_form_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(SchemaError):
         Policy.from_manifests(MANIFEST | change, HIGHER)
+
+
+@pytest.mark.parametrize("favourable", [None, "best", ["higher"], {"x": 1}])
+def test_a_model_that_favours_neither_side_is_refused(favourable: object) -> None:
+    with pytest.raises(SchemaError, match="higher or lower"):
+        Policy.from_manifests(MANIFEST, {"output": {"favourable": favourable}})
+
+
+@given(st.sampled_from(["1000000", "0.000000000001"]), st.sampled_from([1, -1]), st.booleans())
+def test_points_at_the_bounds_are_shown(per_log_odds: str, sign: int, higher: bool) -> None:
+    points = {"offset": sign * 10**6, "per_log_odds": per_log_odds}
+    policy = Policy.from_manifests(MANIFEST | {"points": points}, HIGHER if higher else LOWER)
+    for margin in (2**53 - 1, 1 - 2**53, 1_098_611, 1_098_612):
+        policy.shown_score(margin)
+        rounded(policy.points(margin))

@@ -34,7 +34,7 @@ from service.runtime import Runtime
 from service.subject_copy.making import CopyRequest, make_copy
 from service.vault_keys import kek_ring
 from tests.service.api.conftest import CONTACTS, Door
-from tests.service.ui.lender import Lender
+from tests.service.ui.lender import POLICY, Lender
 
 HANDLER = Principal("k-carol", "Carol", Role.CASE_HANDLER)
 ANN = Principal("k-ann", "Ann", Role.DATA_PROTECTION_OFFICER)
@@ -78,6 +78,19 @@ def test_the_record_stays_and_the_right_value_stands_beside_it(
     assert case.rescored.outcome == "declined"  # a much larger loan, by the same model
     assert case.rescored.margin != before.payload.margin
     assert case.recipients == ()
+
+
+def test_rules_that_do_not_fit_the_model_give_no_outcome(
+    lender: Lender, acting: Correcting
+) -> None:
+    rule = {"id": "young", "reason": "LATE", "when": {"feature": "age", "op": "<", "value": 18}}
+    lender.runtime.registry.register_policy(POLICY | {"name": "unfit", "rules": [rule]})
+    one = fresh(lender, "P-unfit", policy="unfit@1.0.0")
+    acting.correct(one, {"input.loan_to_value": 31.0}, "the bank statement of May")
+    rescored = acting.case(one).rescored
+    assert rescored is not None
+    assert rescored.outcome == ""
+    assert "the model has no such feature" in rescored.why
 
 
 def test_whoever_was_shown_the_record_is_to_be_told(lender: Lender, acting: Correcting) -> None:

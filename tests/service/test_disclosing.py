@@ -69,9 +69,11 @@ def wanted(lender: Lender, **members: Any) -> Wanted:
 def test_it_verifies_and_says_what_was_shown(
     lender: Lender, policy: Policy, tmp_path: Path, capsys: Any
 ) -> None:
-    lender.runtime.explaining.issue(lender.ids[0], "en")
+    lender.runtime.explaining.issue(lender.ids[2], "en")
     fields = ("input.late", "output", "explanation.summary")
-    manifest, package = acting(lender).issue(wanted(lender, fields=fields))
+    manifest, package = acting(lender).issue(
+        wanted(lender, records=(lender.ids[2],), fields=fields)
+    )
     file = tmp_path / "disclosure.zip"
     file.write_bytes(package)
     assert main([str(file), "--policy", str(lender.settings.policy_path)]) == 0
@@ -84,7 +86,7 @@ def test_it_verifies_and_says_what_was_shown(
     assert main(arguments) == 0
     told = json.loads(capsys.readouterr().out)["disclosure"]
     assert [each["part"] for each in told["records"]] == ["decision", "explanation"]
-    late = lender.runtime.decisions.read(lender.ids[0]).payload.input["late"]
+    late = lender.runtime.decisions.read(lender.ids[2]).payload.input["late"]
     assert told["records"][0]["disclosed"]["input"] == {"late": late}
     assert told["records"][0]["hidden"] == 2
     issued = parse_entry(lender.runtime.logs["decisions"].entry(manifest.id))

@@ -17,7 +17,7 @@ from ledger.operate.erasure_store import DECISIONS, ErasureStore
 from ledger.roles import Principal, Role
 from service import create_app
 from service.cli import main
-from service.erasing import clean_up, go_on
+from service.erasing import clean_up, go_on, holder_name
 from service.inspecting import inspected
 from service.restoring import put_back
 from service.runtime import Runtime, system_clock
@@ -29,6 +29,32 @@ ANN = Principal("k-ann", "Ann", Role.DATA_PROTECTION_OFFICER)
 BEN = Principal("k-ben", "Ben", Role.DATA_PROTECTION_OFFICER)
 
 Run = Callable[..., Result]
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Zo\u00eb M\u00fcller", "Zoe\u0308 Mu\u0308ller"),
+        ("Zo\u00eb", "Zoe\u034f\u0308"),
+        ("Ann Lee", "\uff21nn  LEE "),
+        ("Ann Lee", "Ann\u00a0Lee"),
+        ("Ann Lee", "Ann\u034f Lee"),
+        ("Ann Lee", "Ann Lee\u3164"),
+        ("Ann Lee", "Ann \u115f Lee"),
+        ("Ann Lee", "A\u200bnn\u00ad Lee\ufe0f"),
+        ("Stefan Pfiff", "Stefan P\ufb01ff"),
+        ("Jo Stra\u00dfe", "JO STRASSE"),
+        ("Ann Lee", "Ann Lee ., -"),
+        ("Ann Lee", "Ann Lee\u3002"),
+    ],
+)
+def test_one_name_is_one_person_however_it_is_typed(name: str, other: str) -> None:
+    assert holder_name(name) == holder_name(other) != ""
+
+
+def test_other_names_are_other_people() -> None:
+    names = {"Ann Lee", "Ann-Lee", "Anna Lee", "Ann L", "Zoe", "Zo\u00eb", "!", "?"}
+    assert len({holder_name(each) for each in names}) == len(names)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,10 @@ from explain.errors import LetterWithheld
 from ledger.entries import SourceCounter
 from ledger.errors import MalformedError
 from ledger.operate.decisions import Decision
-from ledger.roles import Role
+from ledger.roles import Principal, Role
+from ledger.verify.verifier import DisclosedSections
+from service.disclosing import Disclosing, Wanted
+from service.reading import Caller
 from service.subject_copy.gathering import Gathering
 from tests.service.api.conftest import CONTACTS, Door
 from tests.service.ui.lender import POLICY, Lender
@@ -42,9 +45,15 @@ def door(lender: Lender) -> Door:
     return Door(lender, lender.app().test_client())
 
 
-def recorded(lender: Lender, row: dict[str, Any], outcome: str, **context: str) -> str:
+def recorded(
+    lender: Lender,
+    row: dict[str, Any],
+    outcome: str,
+    model_version: str = "mortgage-approval@1.0.0",
+    **context: str,
+) -> str:
     runtime = lender.runtime
-    version = runtime.registry.model("mortgage-approval@1.0.0")
+    version = runtime.registry.model(model_version)
     model = runtime.explaining.opened(version)
     (attribution,) = model.attributor.attribute(model.schema.row(row)[None, :])
     lender._counter += 1
@@ -101,7 +110,43 @@ def test_what_a_failed_check_withholds_is_withheld_everywhere(lender: Lender, do
     assert (gathered.shown.reasons, gathered.shown.summary) == ((), "")
     assert gathered.shown.unexplained == "ask us for it"
     assert all(item.points == "" for item in gathered.shown.items)
-    assert gathered.stored["explanation"]["gates"] == told["gates"]  # it is data about them
+    assert (gathered.stored["explanation"], gathered.stored["unexplained"]) == (
+        None,
+        "ask us for it",
+    )
+    proof = json.loads(gathered.proofs[f"proofs/{issued.entry_id}.openings.json"])
+    (opening,) = DisclosedSections.parse(json.dumps(proof).encode()).openings
+    assert opening.disclosed() == {}
+    assert told["summary"].encode() not in b"".join(gathered.proofs.values())
+    officer = Caller(
+        Principal("k-ann", "Ann", Role.DATA_PROTECTION_OFFICER), "data_subject_request", "C-1"
+    )
+    disclosing = Disclosing(lender.runtime, officer)
+    for field in ("explanation", "explanation.summary"):
+        wanted = Wanted((record,), ("output", field), "The person", "data_subject_request", "Copy")
+        with pytest.raises(MalformedError, match="a check of an explanation failed") as refused:
+            disclosing.issue(wanted)
+        assert refused.value.member == "explanation"
+    assert "explanation" not in disclosing.choices(record)
+    assert "output" in disclosing.choices(record)
+
+
+@pytest.mark.parametrize(
+    ("version", "regimes"), [("2.0.0", 0), ("2.0.1", [["gdpr"]]), ("2.0.2", "gdpr")]
+)
+def test_regimes_that_are_no_texts_cost_a_letter_and_say_so(
+    lender: Lender, door: Door, version: str, regimes: Any
+) -> None:
+    registry = lender.runtime.registry
+    manifest: dict[str, Any] = dict(registry.model("mortgage-approval@1.0.0").manifest)
+    listed = manifest["artefacts"]
+    files = {name: registry.artefact(each["sha256"]) for name, each in listed.items()}
+    registry.register_model(manifest | {"version": version, "regimes": regimes}, files)
+    record = recorded(lender, GOOD, "declined", f"mortgage-approval@{version}", rule="late")
+    path = f"/v1/decisions/{record}/explanation"
+    got = door.ask(Role.CASE_HANDLER, "GET", path, Accept="text/html")
+    assert (got.status_code, got.get_json()["member"]) == (422, "regimes")
+    assert door.ask(Role.CASE_HANDLER, "GET", path).status_code == 200
 
 
 def test_a_policy_whose_rules_could_not_be_told_is_not_registered(door: Door) -> None:
@@ -115,6 +160,10 @@ def test_a_policy_whose_rules_could_not_be_told_is_not_registered(door: Door) ->
     wrong = ask(rules=[LATE | {"when": {"feature": "late", "op": "~", "value": 1}}])
     assert wrong.get_json()["member"].endswith("rules[0].when.op")
     assert ask(standard_reasons="mine").status_code == 422
+    assert ask(standard_reasons=["reg-b-c1"]).status_code == 422
+    for points in ({"offset": 600, "per_log_odds": "1E+30"}, {"offset": 600}, 5):
+        huge = ask(points=points)
+        assert (huge.status_code, "points" in huge.get_json()["member"]) == (422, True)
     assert ask().status_code == 201
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from explain.errors import NotAttributed
 from ledger.entries import ExportIssued, parse_entry
-from ledger.errors import MalformedError, PermissionRefused, RefusedError
+from ledger.errors import MalformedError, PermissionRefused, RefusedError, VerificationError
 from ledger.operate.decision import Decision
 from ledger.operate.erasure import Ground
 from ledger.roles import Principal, Role
@@ -298,6 +298,34 @@ def test_what_cannot_be_explained_says_why(lender: Lender, monkeypatch: pytest.M
     monkeypatch.setattr(type(lender.runtime.explaining), "issue", unable)
     page = copied(lender, person)["index.html"]
     assert b"no explanation in words: its contributions have not been worked out yet" in page
+
+
+def test_one_decision_that_breaks_costs_its_words_and_not_the_copy(
+    lender: Lender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = with_another(lender)
+
+    def broken(*_: object) -> None:
+        raise TypeError("unhashable type: 'dict'")
+
+    monkeypatch.setattr(type(lender.runtime.explaining), "issue", broken)
+    files = copied(lender, person)
+    (told,) = data_of(files)["decisions"]
+    assert (told["explanation"], told["unexplained"]) == (None, "ask us for it")
+    assert b"unhashable" not in b"".join(files.values())
+
+
+def test_a_record_that_is_not_what_was_logged_still_stops_the_copy(
+    lender: Lender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = with_another(lender)
+
+    def changed(*_: object) -> None:
+        raise VerificationError("explanation: not what was logged")
+
+    monkeypatch.setattr(type(lender.runtime.explaining), "issue", changed)
+    with pytest.raises(VerificationError):
+        copied(lender, person)
 
 
 def test_pages_need_no_network_and_nothing_beside_them(lender: Lender) -> None:

@@ -98,7 +98,18 @@ def test_not_more_keys_are_remembered_than_fit(
     assert named == [text.split("_")[1] for text in (*texts, *texts)]
 
 
-@pytest.mark.parametrize("name", ["", "x" * 101, "two\nlines"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "x" * 101,
+        "two\nlines",
+        "Ann\u200b Lee",
+        "Ann\u034f Lee",
+        "Ann Lee\u3164",
+        "Ann\ufe0f Lee",
+    ],
+)
 def test_a_name_is_short_and_printable(keys: ApiKeys, name: str) -> None:
     with pytest.raises(MalformedError) as raised:
         keys.issue(name, Role.AUDITOR)

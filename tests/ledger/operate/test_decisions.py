@@ -240,7 +240,7 @@ def test_an_explanation_is_sealed_logged_and_found(premises: Premises, ledger: O
     for text in ("first", "second"):
         entry = ledger.decisions.attach_explanation(decision.id, {"summary": text}, DIGEST, DIGEST)
     notice = ledger.decisions.attach_notice(decision.id, {"sent": True}, DIGEST, DIGEST)
-    assert ledger.decisions.explanation(decision.id) == {"summary": "second"}
+    assert ledger.decisions.explanation(decision.id) == {"summary": "first"}
     assert isinstance(notice.body, NoticeIssued)
     history = ledger.decisions.history(decision.id)
     kinds = [each.body.kind for each in history]

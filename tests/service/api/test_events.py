@@ -19,13 +19,14 @@ from tests.service.api.event_lender import (
     REQUEST,
     RESPONSE,
     ROW,
+    SERVICES,
     event_lender,
     gaps,
     headers,
     margin,
     send,
 )
-from tests.service.ui.lender import FEATURES, Lender
+from tests.service.ui.lender import FEATURES, POLICY, Lender
 
 
 @pytest.fixture
@@ -181,6 +182,54 @@ def test_a_decision_that_does_not_fit_is_declared(lender: Lender, client: FlaskC
     assert gaps(lender) == [("kserve.mortgage", 0, 0, "refused_by_ledger")]
 
 
+@pytest.fixture(scope="module")
+def ruled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
+    """One whose model servers decide under policies with rules, one of which fits no model."""
+    services = {
+        f"default/{name}": SERVICES["services"]["default/mortgage"]
+        | {"policy": f"{name}@1.0.0", "source": f"kserve.{name}"}
+        for name in ("ruled", "other")
+    }
+    with event_lender(tmp_path_factory.mktemp("ruled"), {"services": services}) as made:
+        for name, feature in (("ruled", "bankrupt"), ("other", "age")):
+            rule: dict[str, Any] = {"id": "bankrupt", "reason": "BANKRUPT"}
+            rule |= {"when": {"feature": feature, "op": "=", "value": True}}
+            made.runtime.registry.register_policy(POLICY | {"name": name, "rules": [rule]})
+        yield made
+
+
+def test_the_rules_of_a_policy_make_the_outcome_too(ruled: Lender) -> None:
+    client = ruled.app().test_client()
+    good = {"loan_to_value": 30.0, "late": 0, "bankrupt": False}
+    rows = [good, good | {"bankrupt": True}, ROW, ROW | {"bankrupt": False}]
+    assert min(margin(ruled, each) for each in rows[:2]) >= 0 > margin(ruled, rows[3])
+    to = {"ce-inferenceservicename": "ruled"}
+    send(client, ruled, REQUEST, {"instances": rows}, **to)
+    answer = {"predictions": [margin(ruled, each) for each in rows]}
+    done = send(client, ruled, RESPONSE, answer, **to).get_json()
+    assert (done["status"], done["refused"]) == ("recorded", 0)
+    payloads = [ruled.runtime.decisions.read(each).payload for each in done["decisions"]]
+    assert [(each.outcome, each.context.get("rule")) for each in payloads] == [
+        ("approved", None),
+        ("declined", "bankrupt"),
+        ("declined", "bankrupt"),
+        ("declined", None),
+    ]
+    from service.attributing import Attributing
+
+    Attributing.of(ruled.runtime).work()
+    told = [ruled.runtime.explaining.explain(each, "en") for each in done["decisions"]]
+    assert [each.fired for each in told] == [(), ("bankrupt",), ("bankrupt",), ()]
+    assert not any(gate.name == "outcome" for each in told for gate in each.failed)
+
+
+def test_rules_that_do_not_fit_the_model_take_no_events(ruled: Lender) -> None:
+    to = {"ce-inferenceservicename": "other"}
+    refused = send(ruled.app().test_client(), ruled, REQUEST, {"instances": [ROW]}, **to)
+    assert refused.status_code == 422
+    assert "name another policy for this model server" in refused.get_json()["detail"]
+
+
 def test_a_half_whose_other_never_comes_is_declared(lender: Lender, client: FlaskClient) -> None:
     send(client, lender, REQUEST, {"instances": [ROW, ROW]}, **{"ce-id": "a"})
     send(client, lender, RESPONSE, {"predictions": [1.0]}, **{"ce-id": "b"})
@@ -252,6 +301,7 @@ def test_what_waits_is_sealed(lender: Lender, client: FlaskClient) -> None:
         '{"services": {"a/b": {"model": "m@1", "policy": "p", "source": "s", "features": [1]}}}',
         '{"services": {"a/b": {"model": "m@1", "policy": "p", "source": "s","context": {"decided_at": ""}}}}',
         '{"services": {"a/b": {"model": "m@1", "policy": "p", "source": "s","context":{"decision_role": "no"}}}}',
+        '{"services": {"a/b": {"model": "m@1", "policy": "p", "source": "s","context": {"rule": "late"}}}}',
     ],
 )  # fmt: skip
 def test_a_file_of_services_that_is_none_stops_the_start(tmp_path: Path, document: str) -> None:

@@ -9,6 +9,7 @@ from explain.explanation import Explanation
 from ledger.entries import ExplanationIssued, parse_entry
 from ledger.roles import Role
 from ledger.tlog.proof import Receipt
+from service.explaining import Explaining
 
 PATH = "/v1/decisions/{}/explanation"
 
@@ -48,6 +49,25 @@ def test_another_language_is_issued_beside_the_first_and_says_the_same(
     assert door.ask(Role.AUDITOR, "GET", f"{path}?language=de").get_json() == other.get_json()
     assert door.ask(Role.AUDITOR, "GET", path).get_json() == first.get_json()
     assert issued(door, fresh) == 2
+
+
+def test_two_processes_that_explain_first_tell_what_the_first_of_them_told(
+    door: Any, fresh: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = door.lender.runtime.explaining
+    parts = ("_registry", "_decisions", "_attributions", "_attachments", "quarantine")
+    theirs = Explaining(*(getattr(ours, each) for each in parts))
+    explain = ours.explain
+
+    def overtaken(decision: str, language: str) -> Explanation:
+        composed: Explanation = explain(decision, language)
+        assert theirs.issue(decision, "de").explanation.language == "de"
+        return composed
+
+    monkeypatch.setattr(ours, "explain", overtaken)
+    mine = ours.issue(fresh, "en")
+    assert (mine.explanation.language, mine) == ("de", theirs.issued(fresh))
+    assert ours.languages(fresh)[0] == "de"
 
 
 def test_a_letter_carries_the_proof_of_what_it_says(door: Any, fresh: str) -> None:

@@ -47,7 +47,7 @@ def sign_in(lender: Lender) -> SignIn:
 def discloser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
     """One ledger for all that is disclosed; each test has decisions of its own."""
     made = Lender(tmp_path_factory.mktemp("lender") / "data")
-    made.record(23)
+    made.record(25)
     yield made
     made.runtime.close()
 
@@ -177,7 +177,7 @@ def disclosed(browser: Browser, address: str, fields: list[str], **form: str) ->
 def test_fields_are_disclosed_from_the_page_of_a_decision(discloser: Lender) -> None:
     lender, sign_in = discloser, partial(enter, discloser)
     policy = Policy.parse(lender.settings.policy_path.read_text())
-    record = lender.ids[22]
+    record = lender.ids[24]
     lender.runtime.explaining.issue(record, "en")
     dpo, address = sign_in(OFFICER), f"/decisions/{record}/disclosures"
     assert f'href="{address}"' in dpo.get(f"/decisions/{record}").text
