@@ -49,6 +49,7 @@ def _check(manifest: Mapping[str, JsonValue], name: str, data: bytes) -> None:
             _check_explainer(manifest, parts)
             _check_space(manifest, parts)
             _check_golden_rows(manifest, schema)
+            _check_words(manifest)
         else:
             refuse_code(data)
     except ExplainError as error:
@@ -87,6 +88,18 @@ def _check_space(manifest: Mapping[str, JsonValue], parts: object) -> None:
     space = getattr(known, "space", None)
     if None not in (stated, space) and stated != space:
         raise SchemaError(f"the model's margins are in {space}", member="output.space")
+
+
+def _check_words(manifest: Mapping[str, JsonValue]) -> None:
+    """What an explanation and a letter would read years later, where it is stated."""
+    from explain.errors import SchemaError
+
+    output, regimes = manifest.get("output"), manifest.get("regimes", [])
+    sides = ("higher", "lower")
+    if isinstance(output, Mapping) and output.get("favourable", "higher") not in sides:
+        raise SchemaError("must be higher or lower", member="output.favourable")
+    if not isinstance(regimes, list | tuple) or not all(isinstance(each, str) for each in regimes):
+        raise SchemaError("must be a list of texts", member="regimes")
 
 
 def _check_golden_rows(manifest: Mapping[str, JsonValue], schema: "FeatureSchema") -> None:

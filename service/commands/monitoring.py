@@ -116,7 +116,7 @@ def _tell(found: "OverTime", by_group: "Grouped | None") -> None:
     """Say on the terminal what is in no figure."""
     unseen = found.unseen
     click.echo(
-        f"{found.decisions:,} decisions in {len(found.periods):,} periods; in no figure:"
+        f"{found.decisions:,} decisions, periods: {len(found.periods):,}; in no figure:"
         f" {unseen.erased:,} erased, {unseen.restricted:,} restricted, {unseen.undated:,} undated;"
         f" without contributions: {unseen.without:,}, pending: {unseen.pending:,}",
         err=True,

@@ -154,8 +154,8 @@ def _rescored(case: Case) -> str:
         "With the corrected data the same model gives a margin of"
         f" {wording.number(found.margin)} instead of"
         f" {wording.number(case.view.payload.margin)} (in millionths), and the same cut-off {same}:"
-        f" {wording.words(found.outcome).lower()}. Rules outside the model were not run. This is"
-        " information for whoever decides again, not a decision."
+        f" {wording.words(found.outcome).lower()}. Rules outside the policy were not run."
+        " This is information for whoever decides again, not a decision."
     )
 
 
