@@ -276,6 +276,18 @@ def test_any_bytes_end_in_a_value_or_in_our_error(data: st.DataObject) -> None:
     assert said == verify_timestamp(honest(), NOTE, tsa.roots())
 
 
+def test_a_certificate_whose_name_does_not_read_is_malformed() -> None:
+    """The library reads a name only when it is asked for, long after the certificate."""
+    token = bytearray(honest())
+    for der in (
+        timestamps.timestamp_library().decode_timestamp_response(honest()).signed_data.certificates
+    ):
+        name = x509.load_der_x509_certificate(der).subject.public_bytes()
+        token[honest().index(der) + der.rindex(name) + 11] = 0  # the tag of its first text
+    with pytest.raises(MalformedError, match="names nobody"):
+        verify_timestamp(bytes(token), NOTE, tsa.roots(), nonce=7)
+
+
 @given(st.binary(max_size=300))
 def test_roots_are_certificates_or_our_error(data: bytes) -> None:
     for text in (data, tsa.root().pem[:100] + data):
