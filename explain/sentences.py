@@ -83,14 +83,7 @@ class Sentences:
 
     def rule(self, rule: Rule) -> Reason:
         """Return a knock-out rule that fired: the policy's words, and the values it saw."""
-        items = [
-            self.catalogue.say(
-                "item-with-value",
-                label=self._words.label(self._feature(name)),
-                value=self._value(self._feature(name)),
-            )
-            for name in rule.features
-        ]
+        items = [self._item(self._feature(name)) for name in rule.features]
         leading = self._feature(rule.features[0])
         text = self.catalogue.say(
             "reason-rule", reason=self._worded(rule.reason), items=self.catalogue.listed(items)
