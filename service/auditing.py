@@ -37,6 +37,7 @@ from service.completeness_report import completeness_of, gap_findings, gaps_file
 from service.lineage_words import lineage_in_words
 from service.model_card import model_card
 from service.over_time.movement import movement
+from service.population import population
 from service.publishing import publish
 from service.reading import Reading
 from service.replaying import Tally, line_of
@@ -46,7 +47,6 @@ __all__ = ["AuditRequest", "audit_report"]
 
 MAX_POPULATION: Final = 50_000  # decisions opened for one report; some three minutes
 NOTED_AT_ONCE: Final = 10_000  # records per entry of the access log
-PAGE_ROWS: Final = 500  # as many as one query gives
 ALGORITHMS: Final = {0x01: "Ed25519", 0x06: "ML-DSA-44"}
 LIMITS: Final = (
     (
@@ -121,7 +121,7 @@ def audit_report(
         DocumentError, ExplainError: a part cannot be stated.
     """
     version = runtime.registry.model(request.model)
-    found = tuple(_rows(runtime, request, version))
+    found = tuple(population(runtime.decisions, _query(request, version), MAX_POPULATION))
     closed = reading.restricted([row.id for row in found])
     rows = tuple(row for row in found if row.id not in closed)
     if not rows:
@@ -167,26 +167,12 @@ def audit_report(
     )
 
 
-def _rows(runtime: Runtime, request: AuditRequest, version: ModelVersion) -> Iterator[DecisionRow]:
-    cursor: str | None = None
-    count = 0
-    while True:
-        page = runtime.decisions.find(
-            DecisionQuery(
-                model=version.digest,
-                since=datetime.combine(request.since, time(), UTC),
-                until=datetime.combine(request.until + timedelta(days=1), time(), UTC),
-                cursor=cursor,
-                limit=PAGE_ROWS,
-            )
-        )
-        count += len(page.rows)
-        if count > MAX_POPULATION:
-            raise NotFoundError(f"more than {MAX_POPULATION:,} decisions: choose a shorter period")
-        yield from page.rows
-        cursor = page.next_cursor
-        if cursor is None:
-            return
+def _query(request: AuditRequest, version: ModelVersion) -> DecisionQuery:
+    return DecisionQuery(
+        model=version.digest,
+        since=datetime.combine(request.since, time(), UTC),
+        until=datetime.combine(request.until + timedelta(days=1), time(), UTC),
+    )
 
 
 def _case(runtime: Runtime, row: DecisionRow, model: Model, policy: Policy) -> _Case:

@@ -29,6 +29,7 @@ from ledger.errors import (
 from ledger.operate.access_log import Manner
 from ledger.operate.decisions import DecisionQuery, DecisionRow
 from ledger.private_files import write_synced
+from service.population import population
 from service.reading import Reading
 from service.runtime import Runtime
 
@@ -44,7 +45,6 @@ MAX_POPULATION: Final = 200_000  # decisions looked through for one run; their i
 MAX_LINE: Final = 16_000_000  # bytes of a line: the first holds every id
 MAX_NAMED: Final = 100  # decisions that a summary names; the file has them all
 BATCH: Final = 500  # decisions per entry of the access log, and per write that is made sure of
-PAGE_ROWS: Final = 500  # as many as one query gives
 SCALE: Final = 6
 
 Progress = Callable[[int, int], None]
@@ -170,7 +170,15 @@ def replay_many(
     """
     with _Results.open(path) as results:
         if not results.begun:
-            rows = tuple(_population(runtime, request))
+            asked = DecisionQuery(
+                model=request.model,
+                policy=request.policy,
+                since=request.since,
+                until=request.until,
+            )
+            rows = tuple(population(runtime.decisions, asked, MAX_POPULATION))
+            if not rows:
+                raise NotFoundError("no decision is of that model, policy and period")
             results.begin(request, [row.id for row in _drawn(rows, request)], len(rows))
         results.check(request)
         tally = results.done()
@@ -195,31 +203,6 @@ def summary_path(path: Path) -> Path:
 def _write_summary(path: Path, header: Mapping[str, Any], tally: Tally) -> None:
     told = {name: header[name] for name in ("request", "population")} | tally.to_json()
     write_synced(summary_path(path), (json.dumps(told, indent=1) + "\n").encode())
-
-
-def _population(runtime: Runtime, request: ReplayRequest) -> Iterator[DecisionRow]:
-    cursor: str | None = None
-    count = 0
-    while True:
-        page = runtime.decisions.find(
-            DecisionQuery(
-                model=request.model,
-                policy=request.policy,
-                since=request.since,
-                until=request.until,
-                cursor=cursor,
-                limit=PAGE_ROWS,
-            )
-        )
-        if not page.total:
-            raise NotFoundError("no decision is of that model, policy and period")
-        count += len(page.rows)
-        if count > MAX_POPULATION:
-            raise NotFoundError(f"more than {MAX_POPULATION:,} decisions: choose a shorter period")
-        yield from page.rows
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 def _drawn(rows: Sequence[DecisionRow], request: ReplayRequest) -> Sequence[DecisionRow]:
