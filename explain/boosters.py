@@ -5,7 +5,6 @@ second, and most of what this package does needs no model. Rows go in as plain f
 arrays on one thread, which keeps margins bit-identical whatever the batch.
 """
 
-import re
 from typing import Any
 
 import numpy as np
@@ -14,17 +13,7 @@ from numpy.typing import NDArray
 from explain.errors import ArtefactRefused
 from explain.predictor import Rows
 
-__all__ = ["XGBoostPredictor", "library_version"]
-
-_VERSION = re.compile(r"\d+")  # a pre-release, 3.5.0rc1, counts as its release
-
-
-def library_version() -> tuple[int, int, int]:
-    """Return the version of the xgboost that reads models here."""
-    import xgboost
-
-    major, minor, patch = _VERSION.findall(xgboost.__version__)[:3]
-    return int(major), int(minor), int(patch)
+__all__ = ["XGBoostPredictor"]
 
 
 class XGBoostPredictor:

@@ -24,7 +24,7 @@ from ledger.errors import MalformedError, RefusedError
 from ledger.operate.artefacts import ArtefactStore
 from ledger.operate.decision_check import check_policy, features_of
 from ledger.operate.key_wrapper import Random
-from ledger.operate.log_writer import LogWriter, Record, Submission
+from ledger.operate.log_writer import LogWriter
 from ledger.operate.manifests import Manifests, Registered
 from ledger.operate.published_log import PublishedLog
 from ledger.operate.sequencer import Clock
@@ -93,7 +93,6 @@ class Registry:
         """
         self._check_retention = check_retention
         self._log = log
-        self._writer = writer
         self._artefacts = artefacts
         self._models = Manifests(engine, log, writer, model_version, ModelVersionRegistered)
         self._policies = Manifests(engine, log, writer, policy_version, PolicyRegistered)
@@ -138,20 +137,6 @@ class Registry:
         check_policy(manifest)
         self._check_retention(manifest)
         return _policy(self._policies.register(manifest, self._new_id()))
-
-    def set_status(self, reference: str, status: str) -> ModelVersion:
-        """Log that a model version enters a stage: approved, promoted, suspended, retired.
-
-        It asks nobody and checks no order: who may do what is `approvals`.
-
-        Raises:
-            NotFoundError: there is no such model version.
-            MalformedError: there is no such stage.
-        """
-        model = self.model(reference)
-        record = Record.of(self._new_id(), ModelVersionStatus(model.digest, status))
-        self._writer.write(Submission((record,)))
-        return self.model(model.digest)
 
     def model(self, reference: str) -> ModelVersion:
         """The model version of a digest or `name@version`.

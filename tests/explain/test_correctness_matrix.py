@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from sklearn import ensemble, tree
 
 from explain import catboost_file, lightgbm_text, trees
-from explain.boosters import XGBoostPredictor, library_version
+from explain.boosters import XGBoostPredictor
 from explain.catboost_booster import CatBoostBooster
 from explain.catboost_file import CatBoostPredictor
 from explain.engines import attributor_for, forest_of
 from explain.errors import AdditivityError, ArtefactRefused, ModelUnsupported, SchemaError
+from explain.library_versions import installed
 from explain.lightgbm_booster import LightGBMPredictor
 from explain.live_models import live_model
 from tests.explain.shapley_oracle import shapley_by_definition
@@ -229,7 +230,7 @@ REFUSED: dict[str, Callable[[], Opened]] = {
     ),
 }
 
-if library_version() < (3, 4, 0):
+if installed("xgboost-cpu", "xgboost") < (3, 4, 0):
     REFUSED["xgb dart"] = lambda: xgb(booster="dart", rate_drop=0.5)
 else:  # saved as any other, with the weights of its trees beside them
     RIGHT["xgb dart"] = lambda: replace(xgb(rate_drop=0.5, seed=1), shap="")

@@ -28,6 +28,7 @@ from service.auditing import AuditRequest, audit_report
 from service.opened_models import opened_models
 from service.reading import Caller, Reading
 from service.ui.decision_page import PENDING, Shown
+from tests.ledger.operate.premises import enter
 from tests.service.test_attributing import attached, bare, invoke, of, status, task
 from tests.service.ui.lender import Lender
 
@@ -220,7 +221,7 @@ def test_a_version_that_left_service_still_explains_what_it_decided(
     lender: Lender, stage: str
 ) -> None:
     decision = bare(lender)
-    lender.runtime.registry.set_status(decision.model, stage)
+    enter(lender.runtime.writers["decisions"], decision.model, stage)
     assert task(lender).work() == 1
     assert of(lender, decision).complete
 

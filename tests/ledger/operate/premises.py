@@ -1,6 +1,8 @@
 """One operator's premises in a directory: everything real, but time and chance are ours."""
 
+import os
 import random
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -10,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Engine, event, inspect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from ledger.entries import uuid7
+from ledger.entries import ModelVersionStatus, uuid7
 from ledger.operate.access_log import AccessLog
 from ledger.operate.artefacts import Artefacts
 from ledger.operate.checkpoint_lock import CheckpointLock, FileCheckpointLock
@@ -18,6 +20,7 @@ from ledger.operate.decisions import Decision, Decisions
 from ledger.operate.group_commit import GroupCommit
 from ledger.operate.kek_ring import KekRing
 from ledger.operate.keys import LogKeys
+from ledger.operate.log_writer import LogWriter, Record, Submission
 from ledger.operate.registry import Registry
 from ledger.operate.sequencer import Sequencer
 from ledger.operate.vault import Vault
@@ -54,6 +57,12 @@ class Open:
     registry: Registry
     decisions: Decisions
     access_log: AccessLog
+
+
+def enter(writer: LogWriter, model: str, stage: str) -> None:
+    """Log that the model version of this digest enters a stage, asking nobody."""
+    entry = uuid7(time.time_ns() // 1_000_000, os.urandom(10))
+    writer.write(Submission((Record.of(entry, ModelVersionStatus(model, stage)),)))
 
 
 class Premises:

@@ -20,7 +20,7 @@ from ledger.operate.approvals import Approvals, pending
 from ledger.operate.model_stage import FOLLOWING, PROPOSALS, Act, Stage, check_step
 from ledger.operate.sequencer import Sequencer
 from ledger.roles import Principal, Role
-from tests.ledger.operate.premises import Open, Premises
+from tests.ledger.operate.premises import Open, Premises, enter
 
 MODEL = "mortgage-approval@1.0.0"
 OWNER = Principal("k-owner", "Olivia Owner", Role.MODEL_OWNER)
@@ -183,7 +183,7 @@ def test_only_legal_steps(approvals: Approvals) -> None:
 
 
 def test_a_stage_without_an_act_says_nobody(ledger: Open, approvals: Approvals) -> None:
-    ledger.registry.set_status(MODEL, "approved")
+    enter(ledger.writer, ledger.registry.model(MODEL).digest, "approved")
     (_, event) = approvals.history(MODEL)
     assert (event.act, event.stage, event.actor, event.reason) == ("approved", "approved", None, "")
 

@@ -21,7 +21,7 @@ from ledger.errors import (
 from ledger.operate.decisions import DecisionQuery, Recorded
 from ledger.storage.database import writing
 from ledger.storage.models import record_key, sealed_payload
-from tests.ledger.operate.premises import NOON, Open, Premises, attributions, output
+from tests.ledger.operate.premises import NOON, Open, Premises, attributions, enter, output
 
 DIGEST = "ab" * 32
 
@@ -118,11 +118,12 @@ def test_one_bad_decision_costs_no_good_one(premises: Premises, ledger: Open) ->
 
 
 def test_a_suspended_model_takes_no_decisions(premises: Premises, ledger: Open) -> None:
-    ledger.registry.set_status("mortgage-approval@1.0.0", "suspended")
+    model = ledger.registry.model("mortgage-approval@1.0.0").digest
+    enter(ledger.writer, model, "suspended")
     with pytest.raises(RefusedError) as raised:
         ledger.decisions.record([premises.decision()])
     assert raised.value.member == "model"
-    ledger.registry.set_status("mortgage-approval@1.0.0", "approved")
+    enter(ledger.writer, model, "approved")
     assert ledger.decisions.record([premises.decision()])
 
 

@@ -21,6 +21,7 @@ from tests.ledger.operate.premises import (
     MODEL_FILE,
     Open,
     Premises,
+    enter,
     model_manifest,
     policy_manifest,
 )
@@ -114,13 +115,15 @@ def test_a_manifest_is_bounded(ledger: Open) -> None:
 
 
 def test_the_log_says_in_which_stage_a_model_is(premises: Premises, ledger: Open) -> None:
+    model = ledger.registry.model("mortgage-approval@1.0.0")
     for status in ("approved", "promoted", "retired"):
-        assert ledger.registry.set_status("mortgage-approval@1.0.0", status).status == status
+        enter(ledger.writer, model.digest, status)
+        assert ledger.registry.model(model.digest).status == status
     assert premises.open().registry.model("mortgage-approval@1.0.0").status == "retired"
     body = [parse_entry(raw).body for raw in ledger.log.entries()][-1]
     assert isinstance(body, ModelVersionStatus)
     with pytest.raises(MalformedError):
-        ledger.registry.set_status("mortgage-approval@1.0.0", "excellent")
+        enter(ledger.writer, model.digest, "excellent")
 
 
 def test_a_stage_that_another_process_logged_is_seen_at_once(
@@ -129,7 +132,7 @@ def test_a_stage_that_another_process_logged_is_seen_at_once(
     elsewhere = premises.open().registry
     for status in ("approved", "suspended", "promoted"):
         assert elsewhere.model("mortgage-approval@1.0.0").status != status
-        ledger.registry.set_status("mortgage-approval@1.0.0", status)
+        enter(ledger.writer, elsewhere.model("mortgage-approval@1.0.0").digest, status)
         assert elsewhere.model("mortgage-approval@1.0.0").status == status
 
 
