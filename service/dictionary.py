@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ledger.canonical import JsonValue
+from service.manifest_texts import spoken, stated
 
 __all__ = ["DictionaryEntry", "FeatureDictionary", "feature_dictionary"]
 
@@ -78,25 +79,25 @@ def feature_dictionary(manifest: Mapping[str, JsonValue], language: str) -> Feat
 
 def _entry(feature: Mapping[str, Any], language: str) -> DictionaryEntry:
     name = str(feature["name"])
-    label, spoken = _spoken(_texts(feature, "label"), language)
+    label, tag = _spoken(_texts(feature, "label"), language)
     bounds = feature.get("bounds")
     lower, upper = bounds if isinstance(bounds, list | tuple) and len(bounds) == 2 else (None, None)  # noqa: PLR2004  # lower and upper
     return DictionaryEntry(
         name=name,
-        label=label or _text(feature, "label") or name,
-        language=spoken,
-        type=_text(feature, "type"),
-        unit=_text(feature, "unit"),
-        group=_text(feature, "group") or name,
+        label=label or stated(feature, "label") or name,
+        language=tag,
+        type=stated(feature, "type"),
+        unit=stated(feature, "unit"),
+        group=stated(feature, "group") or name,
         lower=_number(lower),
         upper=_number(upper),
         values=tuple(_values(feature, language)),
-        mutability=_text(feature, "mutability"),
-        missing=_text(feature, "missing"),
+        mutability=stated(feature, "mutability"),
+        missing=stated(feature, "missing"),
         protected=_flag(feature, "protected"),
         proxy=_flag(feature, "proxy"),
-        source=_text(feature, "source") or _spoken(_texts(feature, "source"), language)[0],
-        reason=_text(feature, "reason"),
+        source=spoken(feature.get("source"), language),
+        reason=stated(feature, "reason"),
     )
 
 
@@ -107,7 +108,7 @@ def _values(feature: Mapping[str, Any], language: str) -> list[tuple[str, str]]:
     listed = categories if isinstance(categories, list | tuple) else ()
     found: dict[str, str] = {each: each for each in listed if isinstance(each, str)}
     for value in words:
-        found[value] = _spoken(_texts(words, value), language)[0] or value
+        found[value] = spoken(words[value], language) or value
     return list(found.items())
 
 
@@ -123,11 +124,6 @@ def _texts(value: Mapping[str, Any], name: str) -> dict[str, str]:
     texts = value.get(name)
     found = texts if isinstance(texts, Mapping) else {}
     return {tag: text for tag, text in found.items() if isinstance(text, str) and text}
-
-
-def _text(value: Mapping[str, Any], name: str) -> str:
-    text = value.get(name)
-    return text if isinstance(text, str) else ""
 
 
 def _flag(value: Mapping[str, Any], name: str) -> bool | None:

@@ -14,6 +14,7 @@ from ledger.canonical import JsonValue
 from ledger.errors import NotFoundError
 from ledger.operate.decision_search import DecisionQuery, Tally, tallies
 from ledger.operate.registry import ModelVersion
+from service.manifest_texts import stated
 from service.runtime import Runtime
 
 __all__ = ["Edge", "Lineage", "Node", "NodeKind", "lineage"]
@@ -187,8 +188,7 @@ def _listed(value: object) -> Sequence[object]:
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:
-    text = value.get(name)
-    return _short(text) if isinstance(text, str) else ""
+    return _short(stated(value, name))
 
 
 def _short(text: str) -> str:

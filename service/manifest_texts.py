@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-__all__ = ["spoken"]
+__all__ = ["spoken", "stated"]
 
 
 def spoken(text: object, language: str) -> str:
@@ -12,4 +12,10 @@ def spoken(text: object, language: str) -> str:
     """
     if isinstance(text, Mapping):
         text = text.get(language) or text.get("en") or next(iter(text.values()), "")
+    return text if isinstance(text, str) else ""
+
+
+def stated(part: Mapping[str, object], name: str) -> str:
+    """The text of a member of a manifest; "" where it is absent, or something else."""
+    text = part.get(name)
     return text if isinstance(text, str) else ""

@@ -6,7 +6,7 @@ from typing import Any
 
 from ledger.operate.registry import ModelVersion, PolicyVersion
 from reports.documents import ExcludedFeature, FeatureLine, LineageStage, ModelCard, TrainingSet
-from service.manifest_texts import spoken
+from service.manifest_texts import spoken, stated
 
 __all__ = ["model_card"]
 
@@ -24,10 +24,10 @@ def model_card(
         version=version.version,
         kind=spoken(manifest.get("kind"), "en"),
         manifest=version.digest,
-        artefact=_text(artefact, "sha256"),
-        artefact_format=_text(artefact, "format"),
-        repository=_text(code, "repository"),
-        commit=_text(code, "commit"),
+        artefact=stated(artefact, "sha256"),
+        artefact_format=stated(artefact, "format"),
+        repository=stated(code, "repository"),
+        commit=stated(code, "commit"),
         training=tuple(_training(each) for each in _objects(manifest, "training_data")),
         background=_background(manifest),
         explainer=_pairs(_object(manifest, "explainer")),
@@ -40,12 +40,12 @@ def model_card(
             ExcludedFeature(name, str(why)) for name, why in _object(manifest, "left_out").items()
         ),
         purpose=spoken(manifest.get("purpose"), "en"),
-        owner=_text(manifest, "owner"),
-        approver=_text(manifest, "approver"),
+        owner=stated(manifest, "owner"),
+        approver=stated(manifest, "approver"),
         policy=policy.reference,
         policy_digest=policy.digest,
         cost=_amount(cost),
-        currency=_text(cost, "currency") or "USD",
+        currency=stated(cost, "currency") or "USD",
         lineage=lineage,
     )
 
@@ -53,10 +53,10 @@ def model_card(
 def _training(entry: Mapping[str, Any]) -> TrainingSet:
     rows = entry.get("rows")
     return TrainingSet(
-        source=_text(entry, "source"),
-        period=_text(entry, "period"),
+        source=stated(entry, "source"),
+        period=stated(entry, "period"),
         rows=rows if type(rows) is int else 0,
-        digest=_text(entry, "sha256"),
+        digest=stated(entry, "sha256"),
     )
 
 
@@ -103,8 +103,3 @@ def _objects(value: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ..
     part = value.get(name)
     listed = part if isinstance(part, list | tuple) else ()
     return tuple(each for each in listed if isinstance(each, Mapping))
-
-
-def _text(value: Mapping[str, Any], name: str) -> str:
-    text = value.get(name)
-    return text if isinstance(text, str) else ""
